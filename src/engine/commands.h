@@ -1,0 +1,184 @@
+// What can be asked of the engine. A door makes a command, the shard that owns the queue carries it out, and the
+// reply is called exactly once: for what changes something, after the change is durable.
+//
+// Values are valid when they come here (doors parse); what depends on the state of a queue is checked by the engine.
+// Replies run on the shard's thread: they hand the answer over and return at once. A reply may come from within the
+// submitting call when the command is refused at once.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/callback.h"
+#include "base/result.h"
+#include "base/time.h"
+#include "engine/stats.h"
+#include "model/names.h"
+#include "model/queue_settings.h"
+#include "model/task.h"
+
+namespace deferd {
+
+template <class T>
+using Reply = Callback<void(Result<T>)>;
+
+constexpr std::size_t batch_tasks_max = 1000;    // of one add, lease, ack, renew, release, delete
+constexpr Micros eta_horizon = std::chrono::hours(24 * 365 * 10);  // how far ahead an ETA may lie
+constexpr Micros lease_max = std::chrono::hours(24 * 7);
+constexpr Micros lease_min = Millis(1);
+constexpr Micros lease_wait_max = Seconds(60);
+constexpr std::size_t list_tasks_max = 1000;     // of one page
+
+enum class TaskState : std::uint8_t {
+  scheduled,  // its ETA lies ahead
+  ready,      // due, waiting for its turn
+  in_flight,  // being pushed
+  leased,     // held by a worker
+};
+constexpr int task_state_count = 4;
+
+// A task as callers see it.
+struct TaskInfo {
+  Task task;
+  TaskState state = TaskState::scheduled;
+};
+
+// ---- Queues -----------------------------------------------------------------------------------------------------
+
+// Makes or changes a queue: `change` gets the settings in force (null: no such queue) and gives those to be. It runs on
+// the shard, so a read-modify-write is atomic. The engine checks what it gives, and that the mode stays.
+struct ConfigureQueue {
+  QueueName queue;
+  Callback<Result<QueueSettings>(const QueueSettings*)> change;
+  struct Answer {
+    QueueInfo queue;
+    bool made = false;
+  };
+  Reply<Answer> reply;
+};
+struct DeleteQueue {
+  QueueName queue;
+  Reply<void> reply;
+};
+struct GetQueue {
+  QueueName queue;
+  Reply<QueueInfo> reply;
+};
+// Queues of this shard with project and location, by name, strictly after `after`.
+struct ListQueues {
+  std::string project;
+  std::string location;
+  std::string after;
+  std::uint32_t queues_max = 100;
+  Reply<std::vector<QueueInfo>> reply;
+};
+struct SetQueueState {
+  QueueName queue;
+  QueueState state = QueueState::running;
+  Reply<QueueInfo> reply;
+};
+struct PurgeQueue {
+  QueueName queue;
+  Reply<QueueInfo> reply;
+};
+struct GetQueueStats {
+  QueueName queue;
+  Reply<QueueStats> reply;
+};
+
+// ---- Tasks ------------------------------------------------------------------------------------------------------
+
+struct NewTask {
+  std::optional<Wall> eta;              // absent, or in the past: due now
+  std::optional<Micros> delay;          // from the instant of the add; only without eta
+  std::optional<std::uint8_t> priority; // absent: the queue's
+  std::shared_ptr<const TaskOptions> options;  // null: none
+  SharedBytes payload;                  // never null
+};
+// Up to batch_tasks_max tasks in one commit; a result for each, in order. One that fails does not hold up others.
+struct AddTasks {
+  QueueName queue;
+  std::vector<NewTask> tasks;
+  Reply<std::vector<Result<Task>>> reply;
+};
+struct GetTask {
+  QueueName queue;
+  TaskRef task;
+  Reply<TaskInfo> reply;
+};
+// By id, strictly after `after`. A task that lives through a whole walk is met exactly once. A page may hold fewer than
+// tasks_max although more follow: `next` says where to go on; absent: the end.
+struct ListTasks {
+  QueueName queue;
+  std::optional<TaskState> state;
+  TaskId after{};
+  std::uint32_t tasks_max = 100;
+  struct Answer {
+    std::vector<TaskInfo> tasks;
+    std::optional<TaskId> next;
+  };
+  Reply<Answer> reply;
+};
+// Live tasks in any state. A running push is not cut off, and its outcome is dropped.
+struct DeleteTasks {
+  QueueName queue;
+  std::vector<TaskRef> tasks;
+  Reply<std::vector<Result<void>>> reply;
+};
+// Starts an attempt now, whatever ETA, rate, concurrency and state say (CT-spec 9.9). Push queues only.
+struct RunTask {
+  QueueName queue;
+  TaskRef task;
+  Reply<TaskInfo> reply;
+};
+
+// ---- Pull -------------------------------------------------------------------------------------------------------
+
+// Set by a caller that went away, so that nothing is leased to nobody.
+using CallerGone = std::shared_ptr<std::atomic<bool>>;
+
+struct LeaseTasks {
+  enum class By : std::uint8_t { any, key, oldest_key };
+
+  QueueName queue;
+  std::uint32_t tasks_max = 1;
+  Micros duration = Seconds(60);
+  By by = By::any;
+  std::string key;      // with By::key. May be empty: tasks without a key
+  Micros wait{0};       // how long to wait for the first task; 0: answer at once
+  CallerGone gone;      // may be null
+  Reply<std::vector<TaskInfo>> reply;  // lease token in progress.lease_token, its end in place.eta
+};
+struct Lease {
+  TaskRef task;
+  std::uint64_t token = 0;
+};
+struct AckTasks {
+  QueueName queue;
+  std::vector<Lease> leases;
+  Reply<std::vector<Result<void>>> reply;
+};
+struct RenewLeases {
+  QueueName queue;
+  std::vector<Lease> leases;
+  Micros duration{0};  // from now
+  Reply<std::vector<Result<TaskInfo>>> reply;
+};
+struct ReleaseTasks {
+  QueueName queue;
+  std::vector<Lease> leases;
+  std::optional<Micros> delay;  // absent: the queue's backoff; 0: due now
+  Reply<std::vector<Result<void>>> reply;
+};
+
+using Command =
+    std::variant<ConfigureQueue, DeleteQueue, GetQueue, ListQueues, SetQueueState, PurgeQueue, GetQueueStats,
+                 AddTasks, GetTask, ListTasks, DeleteTasks, RunTask, LeaseTasks, AckTasks, RenewLeases,
+                 ReleaseTasks>;
+
+}  // namespace deferd

@@ -1,0 +1,41 @@
+// The Dispatcher port: carries out push attempts and reports how each ended.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "base/callback.h"
+#include "base/time.h"
+#include "model/names.h"
+#include "model/task.h"
+
+namespace deferd {
+
+// One push of one task. Copies share the payload.
+struct Attempt {
+  std::shared_ptr<const QueueName> queue;
+  Task task;  // progress as before this attempt; the payload is there
+  // From the connect to the last byte of the answer.
+  Micros timeout{0};
+};
+
+struct AttemptResult {
+  // HTTP status (100..599), or one of status_timeout, status_unreachable, status_refused (model/task.h).
+  std::int16_t status = 0;
+  // For logs and "why did it fail": "connection refused", "certificate has expired"; empty with a status.
+  std::string detail;
+  // What the target asked for (Retry-After), as a span from now; 0: nothing. At least 0, at most a day.
+  Micros retry_after{0};
+};
+
+class Dispatcher {
+ public:
+  virtual ~Dispatcher() = default;
+
+  // `done` is called exactly once, on any thread but not from within start(); it must not block. On shutdown what is
+  // still running is cut off and reported as status_unreachable, before the destructor returns.
+  virtual void start(Attempt attempt, Callback<void(AttemptResult)> done) = 0;
+};
+
+}  // namespace deferd

@@ -1,0 +1,10 @@
+#include "engine/store.h"
+
+namespace deferd {
+
+bool Batch::empty() const {
+  return queues.empty() && dropped.empty() && purged.empty() && puts.empty() && moves.empty() &&
+         finishes.empty() && names.empty() && counters.empty() && !sweep_names_before;
+}
+
+}  // namespace deferd

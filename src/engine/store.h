@@ -1,0 +1,228 @@
+// The Store port: what the engine needs to be kept, in the engine's words. A store makes batches durable and answers
+// reads; it decides nothing. `memory`, `rocksdb` and (later) `postgres` stand behind it, and one conformance suite
+// (store/conformance/) runs over all of them.
+//
+// Rules that every store keeps:
+//  1. A batch is atomic: after any crash all of it is there or none.
+//  2. Batches of one caller become visible and durable in the order given. When `done` reports success, the batch and
+//     all before it are visible to every read that starts afterwards; if the batch was `durable`, they also survive
+//     a power cut. A batch that is not durable survives the end of the process, and becomes durable with the next one.
+//  3. A read sees at least every batch whose `done` was called before the read was given; it may see later ones.
+//     A batch is seen whole or not at all.
+//  4. After one failed commit every later commit fails (Reason::store_failed), until the store is opened anew: an
+//     fsync is never tried again, since the kernel may have dropped what it could not write. Reads go on.
+//  5. `done` is called exactly once for each call, on any thread, also from within the call itself; never after the
+//     store's destructor has returned. It must not block.
+//  6. Any thread may call. Different callers (shards) never touch the same queue.
+//  7. Damaged records are an error of the read (Reason::store_failed), never a crash and never silently skipped.
+#pragma once
+
+#include <array>
+#include <compare>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "base/callback.h"
+#include "base/result.h"
+#include "base/time.h"
+#include "model/names.h"
+#include "model/queue_settings.h"
+#include "model/task.h"
+
+namespace deferd {
+
+// A queue in the store. Numbers are never used twice, so a queue that is deleted and made again is another one.
+using QueueNumber = Named<std::uint64_t, struct QueueNumberTag>;
+
+// A queue between two purges. A purge starts a new generation: what the old one held is gone at once and cleared away
+// later, so a purge costs the same for one task and for a million.
+struct Generation {
+  QueueNumber queue;
+  std::uint32_t number = 0;
+
+  friend auto operator<=>(const Generation&, const Generation&) = default;
+};
+
+// What must be true at once after a restart without reading a task. Saved with every batch that changes it.
+struct QueueCounters {
+  std::uint64_t tasks = 0;
+  std::uint64_t bytes = 0;
+  std::array<std::uint64_t, priority_count> lane_tasks{};
+  std::uint64_t last_order = 0;  // the highest order (and task id) ever given
+  Wall due_from{};               // no task of the queue is due before this (a lower bound)
+
+  friend bool operator==(const QueueCounters&, const QueueCounters&) = default;
+};
+
+struct Purge {
+  std::uint32_t generation = 0;  // tasks of this and earlier generations ended
+  Wall at{};
+
+  friend bool operator==(const Purge&, const Purge&) = default;
+};
+
+struct QueueRecord {
+  QueueNumber number;
+  QueueName name;
+  QueueSettings settings;
+  QueueState state = QueueState::running;
+  std::uint32_t generation = 0;
+  Wall created{};
+  // Purges whose names are still tombstones, oldest first; at most purges_kept_max.
+  std::vector<Purge> purges;
+};
+
+// A queue's name for a task: taken by a live task, or by its tombstone.
+struct NameEntry {
+  TaskId id{};
+  std::uint32_t generation = 0;
+  // Epoch: the task lives (unless its generation was purged). Else: it ended, and the name is free from then on.
+  Wall free_at{};
+
+  friend bool operator==(const NameEntry&, const NameEntry&) = default;
+};
+
+// What one commit changes. Within a batch a task is put, moved or finished at most once after the engine has merged
+// its changes (a task that was put and finished in one batch is not in it), except that a task put in it may also be
+// moved by a later batch that the store merges with it.
+struct Batch {
+  // A new task. `task.place.order == task.id`, and orders only grow within a queue. The payload is never null.
+  // Tasks of one lane with the same ETA that were added together carry one ETA to the microsecond.
+  struct Put {
+    Generation generation;
+    Task task;
+  };
+  // The task is next due elsewhere (a retry, a lease, a postponement). Its payload and options stay as they are;
+  // `task.payload` may be null. Costs a bounded number of bytes, whatever the payload's size.
+  struct Move {
+    Generation generation;
+    Place from;
+    Task task;  // with its new place and progress
+  };
+  struct Finish {
+    Generation generation;
+    TaskId id;
+    Place place;
+    std::string key;  // the task's key, empty for none
+  };
+  struct SetName {
+    QueueNumber queue;
+    std::string name;
+    NameEntry entry;
+  };
+  struct SetCounters {
+    QueueNumber queue;
+    QueueCounters counters;
+  };
+
+  bool durable = true;  // false: completions only; no fsync needed
+
+  std::vector<QueueRecord> queues;       // made or changed
+  std::vector<QueueNumber> dropped;      // queue record, counters, names and all tasks
+  std::vector<Generation> purged;        // all tasks of that generation
+  std::vector<Put> puts;
+  std::vector<Move> moves;
+  std::vector<Finish> finishes;
+  std::vector<SetName> names;
+  std::vector<SetCounters> counters;
+  // Forget names that were free before this instant: at most `sweep_names_max` of them, oldest first.
+  std::optional<Wall> sweep_names_before;
+  std::uint32_t sweep_names_max = 0;
+
+  bool empty() const;
+};
+
+// The next tasks of a lane: by (eta, order), strictly after `after`, with their payloads.
+struct ScanLane {
+  Generation generation;
+  std::uint8_t priority = 0;
+  Place after;              // Place{priority, Wall::min(), 0}: from the start
+  std::uint32_t tasks_max = 0;
+  std::uint64_t bytes_max = 0;  // stop after the task that reaches this many bytes of payload; at least one is given
+};
+// The next tasks of a key: by (eta, order) whatever their priority, strictly after (after.eta, after.order).
+struct ScanKey {
+  Generation generation;
+  std::string key;
+  Place after;
+  std::uint32_t tasks_max = 0;
+  std::uint64_t bytes_max = 0;
+};
+// Tasks in the order of their ids, strictly after `after`.
+struct ScanIds {
+  Generation generation;
+  TaskId after{};
+  std::uint32_t tasks_max = 0;
+  std::uint64_t bytes_max = 0;
+};
+struct ScanAnswer {
+  std::vector<Task> tasks;
+  bool end = false;  // nothing follows the last of them
+};
+
+struct FindTasks {
+  Generation generation;
+  std::vector<TaskId> ids;
+};
+struct FindTasksAnswer {
+  std::vector<std::optional<Task>> tasks;  // one for each id
+};
+
+struct FindNames {
+  QueueNumber queue;
+  std::vector<std::string> names;
+};
+struct FindNamesAnswer {
+  std::vector<std::optional<NameEntry>> entries;  // one for each name; tombstones that are over may still be there
+};
+
+// How many tasks of a lane are due later than `after`, by ETA to the millisecond; ascending. For statistics after a
+// restart; reads no payload.
+struct CountLane {
+  Generation generation;
+  std::uint8_t priority = 0;
+  Place after;
+  std::uint32_t tasks_max = 0;
+};
+struct CountLaneAnswer {
+  struct Due {
+    Wall eta{};
+    std::uint32_t tasks = 0;
+    std::uint32_t leased = 0;  // how many of them are under a lease until then
+  };
+  std::vector<Due> due;
+  Place last;        // where to go on
+  bool end = false;
+};
+
+using Read = std::variant<ScanLane, ScanKey, ScanIds, FindTasks, FindNames, CountLane>;
+using ReadAnswer = std::variant<ScanAnswer, FindTasksAnswer, FindNamesAnswer, CountLaneAnswer>;
+
+struct StoredQueue {
+  QueueRecord record;
+  QueueCounters counters;
+};
+
+class Store {
+ public:
+  virtual ~Store() = default;
+
+  // Every queue there is. Called once, before any commit. Also gives the lowest number for a new queue.
+  struct Loaded {
+    std::vector<StoredQueue> queues;
+    QueueNumber next_number{1};
+  };
+  virtual Result<Loaded> load() = 0;
+
+  virtual void commit(Batch batch, Callback<void(Result<void>)> done) = 0;
+
+  virtual void read(Read read, Callback<void(Result<ReadAnswer>)> done) = 0;
+};
+
+}  // namespace deferd

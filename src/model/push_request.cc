@@ -1,0 +1,88 @@
+#include "model/push_request.h"
+
+#include <array>
+
+#include "base/bytes.h"
+
+namespace deferd {
+namespace {
+
+constexpr std::array<std::pair<std::string_view, HttpMethod>, 7> methods = {{
+    {"POST", HttpMethod::post},
+    {"GET", HttpMethod::get},
+    {"HEAD", HttpMethod::head},
+    {"PUT", HttpMethod::put},
+    {"DELETE", HttpMethod::del},
+    {"PATCH", HttpMethod::patch},
+    {"OPTIONS", HttpMethod::options},
+}};
+
+constexpr std::uint8_t format_1 = 1;
+
+tl::unexpected<Error> damaged() { return fail(Reason::internal, "stored payload does not decode"); }
+
+}  // namespace
+
+std::string_view to_string(HttpMethod method) {
+  for (const auto& [name, value] : methods) {
+    if (value == method) return name;
+  }
+  return "POST";
+}
+
+Result<HttpMethod> parse_http_method(std::string_view text) {
+  for (const auto& [name, value] : methods) {
+    if (name == text) return value;
+  }
+  return fail(Reason::invalid,
+              "method \"" + std::string(text.substr(0, 20)) +
+                  "\" is not one of POST, GET, HEAD, PUT, DELETE, PATCH, OPTIONS",
+              "method");
+}
+
+// format, door, method, url, header count, (name, value)*, the rest is the body: no length, so that a pull task's
+// body costs 4 bytes more than itself.
+std::string encode(const PushRequest& request) {
+  std::string out;
+  std::size_t size = 16 + request.url.size() + request.body.size();
+  for (const auto& [name, value] : request.headers) size += 10 + name.size() + value.size();
+  out.reserve(size);
+  ByteWriter writer(out);
+  writer.u8(format_1);
+  writer.u8(static_cast<std::uint8_t>(static_cast<unsigned>(request.door) << 4 |
+                                      static_cast<unsigned>(request.method)));
+  writer.bytes(request.url);
+  writer.varint(request.headers.size());
+  for (const auto& [name, value] : request.headers) {
+    writer.bytes(name);
+    writer.bytes(value);
+  }
+  writer.raw(request.body);
+  return out;
+}
+
+Result<PushRequest> decode_push_request(std::string_view bytes) {
+  ByteReader reader(bytes);
+  if (reader.u8() != format_1) return damaged();
+  const std::uint8_t kind = reader.u8();
+  if ((kind >> 4) > static_cast<std::uint8_t>(Door::cloudtasks) || (kind & 15) >= methods.size()) {
+    return damaged();
+  }
+  PushRequest request;
+  request.door = static_cast<Door>(kind >> 4);
+  request.method = static_cast<HttpMethod>(kind & 15);
+  request.url = reader.bytes();
+  const std::uint64_t header_count = reader.varint();
+  if (header_count > reader.left() / 2) return damaged();  // each takes at least its two lengths
+  request.headers.reserve(header_count);
+  for (std::uint64_t i = 0; i < header_count && reader.ok(); ++i) {
+    const std::string_view name = reader.bytes();
+    const std::string_view value = reader.bytes();
+    request.headers.emplace_back(name, value);
+  }
+  request.body = reader.raw(reader.left());
+  if (!reader.ok()) return damaged();
+  return request;
+}
+
+}  // namespace deferd

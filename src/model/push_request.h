@@ -1,0 +1,39 @@
+// The payload of a task, decoded: what is sent to a target, or handed to a worker. Doors encode it when a task is
+// added, the dispatcher and doors decode it; engine and stores carry the bytes and do not look inside.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/result.h"
+
+namespace deferd {
+
+enum class HttpMethod : std::uint8_t { post, get, head, put, del, patch, options };
+
+std::string_view to_string(HttpMethod method);
+// Accepts upper-case names ("POST"). Fails with Reason::invalid.
+Result<HttpMethod> parse_http_method(std::string_view text);
+
+// Through which door a task came: it decides the names of the headers that tell a target about its task.
+enum class Door : std::uint8_t { native, appengine, cloudtasks };
+
+struct PushRequest {
+  Door door = Door::native;
+  HttpMethod method = HttpMethod::post;
+  std::string url;  // absolute, http or https; empty: a pull task
+  std::vector<std::pair<std::string, std::string>> headers;  // as given; checked at the door
+  std::string body;
+
+  friend bool operator==(const PushRequest&, const PushRequest&) = default;
+};
+
+std::string encode(const PushRequest& request);
+
+// Any bytes: damaged ones fail with Reason::internal, and what does not fit was never allocated.
+Result<PushRequest> decode_push_request(std::string_view bytes);
+
+}  // namespace deferd

@@ -1,0 +1,59 @@
+// What an operator sets on a queue. Defaults are those of Cloud Tasks (spec/cloud-tasks.md 9.1) where it has the
+// setting. Every member is returned to callers with the value in force.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "base/result.h"
+#include "base/time.h"
+#include "model/duration_text.h"
+#include "model/names.h"
+#include "model/retry_policy.h"
+#include "model/task.h"
+
+namespace deferd {
+
+enum class QueueMode : std::uint8_t { push, pull };
+enum class QueueState : std::uint8_t {
+  running,
+  paused,    // accepts tasks, starts none but those that are run by hand; lease calls get none
+  disabled,  // as paused; entered when a configuration file leaves the queue out
+};
+
+struct QueueSettings {
+  QueueMode mode = QueueMode::push;  // fixed once the queue exists
+
+  // Push only: how fast attempts start, and how many run at once.
+  Rate rate{.count = 500'000, .period = Seconds(1), .unlimited = false};
+  std::int32_t burst = 100;         // 1..1'000'000
+  std::int32_t concurrency = 1000;  // 1..100'000
+  Micros timeout = Seconds(600);    // the longest that one attempt may take: 1ms..24h
+
+  std::uint8_t priority = priority_default;  // of tasks that give none
+  RetryPolicy retry;
+  // Pull: retry applies to leases: a task whose lease expires or is released max_attempts times is dropped. The
+  // default of a pull queue is no limit (max_attempts -1).
+
+  std::uint64_t max_tasks = 0;      // 0: no limit
+  std::uint64_t max_bytes = 0;      // 0: no limit
+  Micros tombstone = Seconds(3600);  // how long the name of an ended task stays taken: 0..30d
+
+  static QueueSettings defaults(QueueMode mode);
+
+  // Fails with Reason::invalid and the member's name as `field`.
+  Result<void> check() const;
+
+  friend bool operator==(const QueueSettings&, const QueueSettings&) = default;
+};
+
+// A queue as callers see it.
+struct QueueInfo {
+  QueueName name;
+  QueueSettings settings;
+  QueueState state = QueueState::running;
+  Wall created{};
+  std::optional<Wall> purged;  // the last purge
+};
+
+}  // namespace deferd

@@ -1,0 +1,118 @@
+// How a deferd is set: flags over DEFERD_* variables over deferd.yaml over defaults.
+//
+// One table, settings(), is the definition of every setting. Flags (--log-level), variables
+// (DEFERD_LOG_LEVEL), keys of deferd.yaml (log_level), --help, /v1/config and
+// docs/operations/settings.md all come from it, so they cannot differ. Whatever is not in the table
+// is an error that says where it stands and which name is near.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/log.h"
+#include "base/result.h"
+#include "base/time.h"
+
+namespace deferd {
+
+struct HostPort {
+  std::string host;        // an address or a name; without the brackets of an IPv6 address
+  std::uint16_t port = 0;  // 0: any free port; the log says which
+
+  friend bool operator==(const HostPort&, const HostPort&) = default;
+};
+
+// Accepts "127.0.0.1:8123", "localhost:8123", "[::1]:8123".
+Result<HostPort> parse_host_port(std::string_view text);
+std::string to_string(const HostPort& address);
+
+// Accepts a number of bytes ("65536") or one with a unit ("64KiB", "1MiB", "2GiB").
+Result<std::uint64_t> parse_bytes(std::string_view text);
+std::string format_bytes(std::uint64_t bytes);
+
+enum class StoreKind : std::uint8_t { rocksdb, memory };
+
+// Valid once load_config() has made it.
+struct ServerConfig {
+  std::string data = "./deferd-data";
+  HostPort listen{"127.0.0.1", 8123};
+  StoreKind store = StoreKind::rocksdb;
+  std::string project = "default";
+  std::string location = "local";
+
+  LogLevel log_level = LogLevel::info;
+  std::uint32_t shards = 0;            // 0: one a core
+  std::uint32_t http_threads = 0;      // 0: one a core
+  std::uint32_t dispatch_threads = 0;  // 0: half the cores, at least one
+
+  std::uint64_t request_bytes_max = 32 << 20;  // the body of one call
+  std::uint64_t task_bytes_max = 1 << 20;      // what one task carries: body, url and headers
+  std::uint64_t waiting_bytes_max = 64 << 20;  // taken in and not yet durable
+  std::uint32_t connections_max = 20'000;
+  Micros request_timeout = Seconds(30);
+  Micros idle_timeout = Seconds(300);
+
+  std::uint32_t pushes_max = 10'000;
+  std::vector<std::string> target_allow;
+  std::vector<std::string> target_deny;
+  std::string ca_file;
+
+  Micros drain_timeout = Seconds(30);
+
+  // Where each setting's value came from, by its name: "default", "--listen", "DEFERD_LISTEN",
+  // "deferd.yaml:3:9".
+  std::map<std::string, std::string, std::less<>> from;
+};
+
+enum class SettingKind : std::uint8_t { text, number, bytes, duration, list };
+
+struct Setting {
+  std::string_view name;  // as in deferd.yaml
+  SettingKind kind = SettingKind::text;
+  std::string_view hint;   // of the value: "HOST:PORT"
+  std::string_view about;  // one sentence, without a full stop
+  bool secret = false;     // never printed, logged or served
+  // `text` as given; a list comes separated by commas. The error's message speaks of the value
+  // alone.
+  Result<void> (*read)(ServerConfig& config, std::string_view text);
+  // What read() would take.
+  std::string (*print)(const ServerConfig& config);
+};
+
+std::span<const Setting> settings();
+
+std::string flag_of(const Setting& setting);      // "--log-level"
+std::string variable_of(const Setting& setting);  // "DEFERD_LOG_LEVEL"
+
+struct ConfigCall {
+  enum class Wish : std::uint8_t {
+    serve,
+    print
+  };  // print: --help or --version; show `text` and end with 0
+
+  Wish wish = Wish::serve;
+  ServerConfig config;
+  std::string text;
+};
+
+// `arguments` without the program's name, `environment` as "NAME=value"; variables that do not
+// begin with DEFERD_ are not looked at. Errors have Reason::invalid and are complete: where, what
+// was wrong, the value, what would be right.
+Result<ConfigCall> load_config(std::span<const std::string> arguments,
+                               std::span<const std::string> environment);
+
+// The same from what main() has.
+Result<ConfigCall> load_config(int argc, char** argv);
+
+// Of /v1/config: {"settings":{"listen":{"value":"127.0.0.1:8123","from":"default"},..}}; of a
+// secret only whether it is set.
+std::string config_json(const ServerConfig& config);
+
+// docs/operations/settings.md; a test compares.
+std::string settings_markdown();
+
+}  // namespace deferd

@@ -1,0 +1,423 @@
+// The table of settings, and how single values are read and printed.
+#include <arpa/inet.h>
+
+#include <array>
+#include <charconv>
+#include <system_error>
+
+#include "config/server_config.h"
+#include "model/duration_text.h"
+#include "model/names.h"
+
+namespace deferd {
+namespace {
+
+std::string quoted(std::string_view text) {
+  constexpr std::size_t shown_max = 80;
+  std::string out = "\"" + std::string(text.substr(0, shown_max));
+  return out + (text.size() > shown_max ? "...\"" : "\"");
+}
+
+template <class Number>
+bool whole_number(std::string_view text, Number& number) {
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  return error == std::errc() && end == text.data() + text.size();
+}
+
+// One pair of functions a kind; `member` says where the value lives.
+
+template <auto member>
+Result<void> read_path(ServerConfig& config, std::string_view text) {
+  if (text.empty()) return fail(Reason::invalid, "is empty; give a path");
+  if (text.find('\0') != std::string_view::npos) return fail(Reason::invalid, "has a zero byte");
+  config.*member = text;
+  return {};
+}
+
+template <auto member>
+std::string print_text(const ServerConfig& config) {
+  return config.*member;
+}
+
+template <auto member, std::uint32_t least, std::uint32_t most>
+Result<void> read_number(ServerConfig& config, std::string_view text) {
+  std::uint32_t number = 0;
+  if (!whole_number(text, number) || number < least || number > most) {
+    return fail(Reason::invalid, quoted(text) + " is not a whole number of " +
+                                     std::to_string(least) + " to " + std::to_string(most));
+  }
+  config.*member = number;
+  return {};
+}
+
+template <auto member>
+std::string print_number(const ServerConfig& config) {
+  return std::to_string(config.*member);
+}
+
+template <auto member, std::uint64_t least, std::uint64_t most>
+Result<void> read_bytes(ServerConfig& config, std::string_view text) {
+  const Result<std::uint64_t> bytes = parse_bytes(text);
+  if (!bytes) return fail(bytes.error());
+  if (*bytes < least || *bytes > most) {
+    return fail(Reason::invalid,
+                quoted(text) + " is outside " + format_bytes(least) + " to " + format_bytes(most));
+  }
+  config.*member = *bytes;
+  return {};
+}
+
+template <auto member>
+std::string print_bytes(const ServerConfig& config) {
+  return format_bytes(config.*member);
+}
+
+template <auto member, std::int64_t least_ms, std::int64_t most_ms>
+Result<void> read_duration(ServerConfig& config, std::string_view text) {
+  const Result<Micros> duration = parse_duration(text);
+  if (!duration) return fail(duration.error());
+  if (*duration < Millis(least_ms) || *duration > Millis(most_ms)) {
+    return fail(Reason::invalid, quoted(text) + " is outside " + format_duration(Millis(least_ms)) +
+                                     " to " + format_duration(Millis(most_ms)));
+  }
+  config.*member = *duration;
+  return {};
+}
+
+template <auto member>
+std::string print_duration(const ServerConfig& config) {
+  return format_duration(config.*member);
+}
+
+// "10.0.0.0/8", "fd00::/8", or one address.
+bool is_network(std::string_view text) {
+  const std::size_t slash = text.find('/');
+  const std::string address(text.substr(0, slash));
+  std::array<unsigned char, 16> bytes{};
+  const bool v4 = inet_pton(AF_INET, address.c_str(), bytes.data()) == 1;
+  if (!v4 && inet_pton(AF_INET6, address.c_str(), bytes.data()) != 1) return false;
+  if (slash == std::string_view::npos) return true;
+  unsigned length = 0;
+  return whole_number(text.substr(slash + 1), length) && length <= (v4 ? 32U : 128U);
+}
+
+template <auto member>
+Result<void> read_networks(ServerConfig& config, std::string_view text) {
+  std::vector<std::string> networks;
+  while (!text.empty()) {
+    const std::size_t comma = text.find(',');
+    std::string_view item = text.substr(0, comma);
+    text.remove_prefix(comma == std::string_view::npos ? text.size() : comma + 1);
+    while (!item.empty() && item.front() == ' ') item.remove_prefix(1);
+    while (!item.empty() && item.back() == ' ') item.remove_suffix(1);
+    if (!is_network(item)) {
+      return fail(
+          Reason::invalid,
+          quoted(item) + " is not a network; write it like 10.0.0.0/8, fd00::/8 or 192.0.2.7");
+    }
+    networks.emplace_back(item);
+  }
+  config.*member = std::move(networks);
+  return {};
+}
+
+template <auto member>
+std::string print_list(const ServerConfig& config) {
+  std::string out;
+  for (const std::string& item : config.*member) out += (out.empty() ? "" : ",") + item;
+  return out;
+}
+
+// Settings with a form of their own.
+
+Result<void> read_listen(ServerConfig& config, std::string_view text) {
+  Result<HostPort> address = parse_host_port(text);
+  if (!address) return fail(address.error());
+  config.listen = std::move(*address);
+  return {};
+}
+
+Result<void> read_store(ServerConfig& config, std::string_view text) {
+  if (text == "rocksdb") {
+    config.store = StoreKind::rocksdb;
+  } else if (text == "memory") {
+    config.store = StoreKind::memory;
+  } else {
+    return fail(Reason::invalid,
+                quoted(text) + " is not a store; it is rocksdb, or memory (which forgets)");
+  }
+  return {};
+}
+
+// The rules are those of names in queue paths; a queue that is sure to be valid lends the rest.
+Result<void> read_project(ServerConfig& config, std::string_view text) {
+  if (!QueueName::parse(text, "local", "default")) {
+    return fail(Reason::invalid,
+                quoted(text) + " is not a project; use 1 to 100 of A-Z a-z 0-9 . _ : -");
+  }
+  config.project = text;
+  return {};
+}
+
+Result<void> read_location(ServerConfig& config, std::string_view text) {
+  if (!QueueName::parse("default", text, "default")) {
+    return fail(Reason::invalid,
+                quoted(text) + " is not a location; use 1 to 100 of A-Z a-z 0-9 -");
+  }
+  config.location = text;
+  return {};
+}
+
+constexpr std::array<std::pair<std::string_view, LogLevel>, 5> log_levels = {{
+    {"debug", LogLevel::debug},
+    {"info", LogLevel::info},
+    {"warn", LogLevel::warn},
+    {"error", LogLevel::error},
+    {"off", LogLevel::off},
+}};
+
+Result<void> read_log_level(ServerConfig& config, std::string_view text) {
+  for (const auto& [name, level] : log_levels) {
+    if (name != text) continue;
+    config.log_level = level;
+    return {};
+  }
+  return fail(Reason::invalid,
+              quoted(text) + " is not a level; it is debug, info, warn, error or off");
+}
+
+std::string print_log_level(const ServerConfig& config) {
+  for (const auto& [name, level] : log_levels) {
+    if (level == config.log_level) return std::string(name);
+  }
+  return "info";
+}
+
+constexpr std::uint64_t kib = 1024;
+constexpr std::uint64_t mib = 1024 * kib;
+constexpr std::uint64_t gib = 1024 * mib;
+constexpr std::int64_t hour_ms = 3'600'000;
+
+using C = ServerConfig;
+using K = SettingKind;
+
+constexpr Setting table[] = {
+    {.name = "data",
+     .kind = K::text,
+     .hint = "DIR",
+     .about = "The folder that holds everything; made with mode 0700 when it is missing",
+     .read = read_path<&C::data>,
+     .print = print_text<&C::data>},
+    {.name = "listen",
+     .kind = K::text,
+     .hint = "HOST:PORT",
+     .about = "The address of every door; port 0 takes a free one",
+     .read = read_listen,
+     .print = [](const C& config) { return to_string(config.listen); }},
+    {.name = "store",
+     .kind = K::text,
+     .hint = "rocksdb|memory",
+     .about = "Where tasks are kept; memory forgets them when the server ends and is for trying "
+              "out and tests",
+     .read = read_store,
+     .print =
+         [](const C& config) {
+           return std::string(config.store == StoreKind::rocksdb ? "rocksdb" : "memory");
+         }},
+    {.name = "project",
+     .kind = K::text,
+     .hint = "NAME",
+     .about = "The project that /v1/queues/Q means",
+     .read = read_project,
+     .print = print_text<&C::project>},
+    {.name = "location",
+     .kind = K::text,
+     .hint = "NAME",
+     .about = "The location that /v1/queues/Q means",
+     .read = read_location,
+     .print = print_text<&C::location>},
+    {.name = "log_level",
+     .kind = K::text,
+     .hint = "LEVEL",
+     .about = "What is logged to standard error: debug, info, warn, error or off",
+     .read = read_log_level,
+     .print = print_log_level},
+    {.name = "shards",
+     .kind = K::number,
+     .hint = "N",
+     .about = "Threads that own queues; 0 is one a core",
+     .read = read_number<&C::shards, 0, 256>,
+     .print = print_number<&C::shards>},
+    {.name = "http_threads",
+     .kind = K::number,
+     .hint = "N",
+     .about = "Threads that read and answer calls; 0 is one a core",
+     .read = read_number<&C::http_threads, 0, 256>,
+     .print = print_number<&C::http_threads>},
+    {.name = "dispatch_threads",
+     .kind = K::number,
+     .hint = "N",
+     .about = "Threads that push tasks to their targets; 0 is one for two cores",
+     .read = read_number<&C::dispatch_threads, 0, 256>,
+     .print = print_number<&C::dispatch_threads>},
+    {.name = "request_bytes_max",
+     .kind = K::bytes,
+     .hint = "BYTES",
+     .about = "The largest body of one call; more is refused with 413 while it is being read",
+     .read = read_bytes<&C::request_bytes_max, 64 * kib, gib>,
+     .print = print_bytes<&C::request_bytes_max>},
+    {.name = "task_bytes_max",
+     .kind = K::bytes,
+     .hint = "BYTES",
+     .about = "The most that one task may carry: body, url and headers",
+     .read = read_bytes<&C::task_bytes_max, kib, gib>,
+     .print = print_bytes<&C::task_bytes_max>},
+    {.name = "waiting_bytes_max",
+     .kind = K::bytes,
+     .hint = "BYTES",
+     .about =
+         "What may wait between the doors and the disk; past it calls are refused with 429 at once",
+     .read = read_bytes<&C::waiting_bytes_max, mib, 64 * gib>,
+     .print = print_bytes<&C::waiting_bytes_max>},
+    {.name = "connections_max",
+     .kind = K::number,
+     .hint = "N",
+     .about = "Open connections of callers; further ones are closed at once",
+     .read = read_number<&C::connections_max, 1, 1'000'000>,
+     .print = print_number<&C::connections_max>},
+    {.name = "request_timeout",
+     .kind = K::duration,
+     .hint = "DURATION",
+     .about =
+         "How long a caller may take to send a request once it has begun, and to take the answer",
+     .read = read_duration<&C::request_timeout, 100, hour_ms>,
+     .print = print_duration<&C::request_timeout>},
+    {.name = "idle_timeout",
+     .kind = K::duration,
+     .hint = "DURATION",
+     .about = "How long a connection may stay open between requests",
+     .read = read_duration<&C::idle_timeout, 100, 24 * hour_ms>,
+     .print = print_duration<&C::idle_timeout>},
+    {.name = "pushes_max",
+     .kind = K::number,
+     .hint = "N",
+     .about = "Push attempts in flight at once, over all queues",
+     .read = read_number<&C::pushes_max, 1, 1'000'000>,
+     .print = print_number<&C::pushes_max>},
+    {.name = "target_allow",
+     .kind = K::list,
+     .hint = "NETWORK,...",
+     .about = "When given, tasks are pushed to addresses in these networks only",
+     .read = read_networks<&C::target_allow>,
+     .print = print_list<&C::target_allow>},
+    {.name = "target_deny",
+     .kind = K::list,
+     .hint = "NETWORK,...",
+     .about = "Tasks are never pushed to addresses in these networks; link-local and metadata "
+              "addresses and the server's "
+              "own address never are",
+     .read = read_networks<&C::target_deny>,
+     .print = print_list<&C::target_deny>},
+    {.name = "ca_file",
+     .kind = K::text,
+     .hint = "FILE",
+     .about = "Certificates (PEM) that https targets may be signed by, beside the system's",
+     .read = [](C& config, std::string_view text) -> Result<void> {
+       if (text.empty()) {
+         config.ca_file.clear();
+         return {};
+       }
+       return read_path<&C::ca_file>(config, text);
+     },
+     .print = print_text<&C::ca_file>},
+    {.name = "drain_timeout",
+     .kind = K::duration,
+     .hint = "DURATION",
+     .about = "After SIGTERM, how long running attempts may take to end before the server stops "
+              "without them",
+     .read = read_duration<&C::drain_timeout, 0, hour_ms>,
+     .print = print_duration<&C::drain_timeout>},
+};
+
+}  // namespace
+
+std::span<const Setting> settings() { return table; }
+
+std::string flag_of(const Setting& setting) {
+  std::string flag = "--" + std::string(setting.name);
+  for (char& c : flag) {
+    if (c == '_') c = '-';
+  }
+  return flag;
+}
+
+std::string variable_of(const Setting& setting) {
+  std::string variable = "DEFERD_" + std::string(setting.name);
+  for (char& c : variable) {
+    if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
+  }
+  return variable;
+}
+
+Result<HostPort> parse_host_port(std::string_view text) {
+  const auto bad = [&] {
+    return fail(
+        Reason::invalid,
+        quoted(text) +
+            " is not an address; write it like 127.0.0.1:8123, localhost:8123 or [::1]:8123");
+  };
+  const std::size_t colon = text.rfind(':');
+  if (colon == std::string_view::npos || colon == 0) return bad();
+  HostPort address;
+  if (!whole_number(text.substr(colon + 1), address.port)) return bad();
+  std::string_view host = text.substr(0, colon);
+  if (host.front() == '[') {
+    if (host.size() < 4 || host.back() != ']') return bad();
+    host = host.substr(1, host.size() - 2);
+    std::array<unsigned char, 16> bytes{};
+    if (inet_pton(AF_INET6, std::string(host).c_str(), bytes.data()) != 1) return bad();
+  } else {
+    constexpr std::size_t host_chars_max = 253;  // of a DNS name
+    if (host.size() > host_chars_max) return bad();
+    for (const char c : host) {
+      const bool fine = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                        (c >= '0' && c <= '9') || c == '.' || c == '-' || c == '_';
+      if (!fine) return bad();
+    }
+  }
+  address.host = host;
+  return address;
+}
+
+std::string to_string(const HostPort& address) {
+  const bool v6 = address.host.find(':') != std::string::npos;
+  return (v6 ? "[" + address.host + "]" : address.host) + ":" + std::to_string(address.port);
+}
+
+Result<std::uint64_t> parse_bytes(std::string_view text) {
+  const auto bad = [&] {
+    return fail(Reason::invalid,
+                quoted(text) + " is not a size; write it like 65536, 64KiB, 1MiB or 2GiB");
+  };
+  constexpr std::array<std::pair<std::string_view, std::uint64_t>, 3> units = {
+      {{"KiB", kib}, {"MiB", mib}, {"GiB", gib}}};
+  std::string_view digits = text;
+  std::uint64_t unit = 1;
+  for (const auto& [name, size] : units) {
+    if (!text.ends_with(name)) continue;
+    unit = size;
+    digits = text.substr(0, text.size() - name.size());
+  }
+  std::uint64_t number = 0;
+  if (!whole_number(digits, number) || number > UINT64_MAX / unit) return bad();
+  return number * unit;
+}
+
+std::string format_bytes(std::uint64_t bytes) {
+  if (bytes != 0 && bytes % gib == 0) return std::to_string(bytes / gib) + "GiB";
+  if (bytes != 0 && bytes % mib == 0) return std::to_string(bytes / mib) + "MiB";
+  if (bytes != 0 && bytes % kib == 0) return std::to_string(bytes / kib) + "KiB";
+  return std::to_string(bytes);
+}
+
+}  // namespace deferd

@@ -61,14 +61,14 @@ std::string encode(const PushRequest& request) {
   return out;
 }
 
-Result<PushRequest> decode_push_request(std::string_view bytes) {
+Result<PushRequestView> decode_push_request_view(std::string_view bytes) {
   ByteReader reader(bytes);
   if (reader.u8() != format_1) return damaged();
   const std::uint8_t kind = reader.u8();
   if ((kind >> 4) > static_cast<std::uint8_t>(Door::cloudtasks) || (kind & 15) >= methods.size()) {
     return damaged();
   }
-  PushRequest request;
+  PushRequestView request;
   request.door = static_cast<Door>(kind >> 4);
   request.method = static_cast<HttpMethod>(kind & 15);
   request.url = reader.bytes();
@@ -82,6 +82,19 @@ Result<PushRequest> decode_push_request(std::string_view bytes) {
   }
   request.body = reader.raw(reader.left());
   if (!reader.ok()) return damaged();
+  return request;
+}
+
+Result<PushRequest> decode_push_request(std::string_view bytes) {
+  Result<PushRequestView> view = decode_push_request_view(bytes);
+  if (!view) return fail(view.error());
+  PushRequest request;
+  request.door = view->door;
+  request.method = view->method;
+  request.url = view->url;
+  request.headers.reserve(view->headers.size());
+  for (const auto& [name, value] : view->headers) request.headers.emplace_back(name, value);
+  request.body = view->body;
   return request;
 }
 

@@ -31,9 +31,19 @@ struct PushRequest {
   friend bool operator==(const PushRequest&, const PushRequest&) = default;
 };
 
+// The same without copies: views into the encoded bytes, which must outlive it.
+struct PushRequestView {
+  Door door = Door::native;
+  HttpMethod method = HttpMethod::post;
+  std::string_view url;
+  std::vector<std::pair<std::string_view, std::string_view>> headers;
+  std::string_view body;
+};
+
 std::string encode(const PushRequest& request);
 
 // Any bytes: damaged ones fail with Reason::internal, and what does not fit was never allocated.
 Result<PushRequest> decode_push_request(std::string_view bytes);
+Result<PushRequestView> decode_push_request_view(std::string_view bytes);
 
 }  // namespace deferd

@@ -1,0 +1,22 @@
+// The bytes of a push up to its body: request line, Host, the task's own headers as they were
+// spelled, those of its door, Content-Length. Pure; written by hand into a buffer that its
+// connection keeps.
+#pragma once
+
+#include <string>
+
+#include "base/result.h"
+#include "engine/dispatcher.h"
+#include "model/push_request.h"
+#include "model/target_url.h"
+
+namespace deferd {
+
+// Replaces `out`. Headers of the connection (Host, Content-Length, hop-by-hop ones, Expect) are
+// left out: they are the dispatcher's, and doors refuse them already. Fails with Reason::invalid,
+// naming the header, when one could not be sent as one line: nothing that a task holds may become a
+// second header or a second request.
+Result<void> write_request_head(const Attempt& attempt, const PushRequestView& request,
+                                const TargetUrl& target, std::string& out);
+
+}  // namespace deferd

@@ -1,0 +1,300 @@
+// Random batches against the model (store/memory), with a clean end, a kill or a power cut between
+// any two of them. After each stretch the whole store must read as the model does; after a power
+// cut as the model did after one of the batches that were not durable yet.
+#include <algorithm>
+#include <deque>
+#include <map>
+
+#include "base/testing/seed.h"
+#include "store/conformance/suite.h"
+#include "store/memory/store.h"
+
+namespace deferd {
+namespace {
+
+constexpr Wall origin = wall_from_micros(1'800'000'000'000'000);
+
+class Script {
+ public:
+  explicit Script(Random random) : random_(random) {
+    for (int i = 0; i < 3; ++i) queues_.emplace_back(QueueNumber{next_queue_++});
+  }
+
+  Batch next_batch() {
+    Batch batch;
+    batch.durable = random_.chance(40);
+    const auto parts = static_cast<int>(1 + random_.below(3));
+    for (int i = 0; i < parts; ++i) {
+      Queue& queue = queues_[random_.below(queues_.size())];
+      if (touched(batch, queue)) continue;
+      change(batch, queue);
+    }
+    if (random_.chance(2)) {  // purge: what this very batch did to the generation goes too
+      Queue& queue = queues_[random_.below(queues_.size())];
+      batch.purged.push_back(queue.generation);
+      queue.tasks.clear();
+      ++queue.generation.number;
+      generations_.push_back(queue.generation);
+    }
+    if (random_.chance(1)) {
+      const std::size_t index = random_.below(queues_.size());
+      batch.dropped.push_back(queues_[index].generation.queue);
+      queues_[index] = Queue(QueueNumber{next_queue_++});
+      generations_.push_back(queues_[index].generation);
+    }
+    if (random_.chance(5)) {
+      batch.sweep_names_before = origin + Millis(random_.between(0, 100));
+      batch.sweep_names_max = static_cast<std::uint32_t>(random_.below(5));
+    }
+    return batch;
+  }
+
+  // Everything there is to read, in pages of random sizes, from the beginning and from places in
+  // the middle.
+  std::vector<Read> everything() {
+    std::vector<Read> reads;
+    const auto limits = [this] {
+      return std::pair(
+          static_cast<std::uint32_t>(1 + random_.below(random_.chance(50) ? 5000 : 20)),
+          std::uint64_t{1} + random_.below(random_.chance(50) ? 1 << 24 : 2000));
+    };
+    if (generations_.empty()) {
+      for (const Queue& queue : queues_) generations_.push_back(queue.generation);
+    }
+    for (const Generation& generation : generations_) {
+      FindTasks find{generation, {}};
+      for (int i = 0; i < 30; ++i) find.ids.push_back(TaskId{random_.below(orders_ + 2)});
+      reads.emplace_back(find);
+      reads.emplace_back(ScanIds{generation, TaskId{0}, 100'000, std::uint64_t{1} << 40});
+      auto [tasks, bytes] = limits();
+      reads.emplace_back(ScanIds{generation, TaskId{random_.below(orders_ + 1)}, tasks, bytes});
+      for (std::uint8_t lane = 3; lane < 6; ++lane) {
+        const Place start{lane, Wall::min(), 0};
+        reads.emplace_back(ScanLane{generation, lane, start, 100'000, std::uint64_t{1} << 40});
+        reads.emplace_back(ScanPlaces{generation, lane, start, 100'000});
+        const Place middle{lane, eta(), random_.below(orders_ + 1)};
+        std::tie(tasks, bytes) = limits();
+        reads.emplace_back(ScanLane{generation, lane, middle, tasks, bytes});
+        reads.emplace_back(ScanPlaces{generation, lane, middle, tasks});
+      }
+      for (const std::string key : {"a", "b", "ab"}) {
+        std::tie(tasks, bytes) = limits();
+        reads.emplace_back(
+            ScanKey{generation, key, Place{0, Wall::min(), 0}, 100'000, std::uint64_t{1} << 40});
+        reads.emplace_back(
+            ScanKey{generation, key, Place{0, eta(), random_.below(orders_ + 1)}, tasks, bytes});
+      }
+    }
+    for (std::uint64_t queue = 1; queue < next_queue_; ++queue) {
+      FindNames find{QueueNumber{queue}, {}};
+      for (int i = 0; i < 30; ++i) find.names.push_back("name" + std::to_string(i));
+      reads.emplace_back(find);
+    }
+    return reads;
+  }
+
+  // After a crash the script's own picture is that of the model.
+  void follow(const MemoryState& model) {
+    for (Queue& queue : queues_) {
+      queue.tasks.clear();
+      const auto answer = std::get<ScanAnswer>(
+          model.read(ScanIds{queue.generation, TaskId{0}, 1'000'000, std::uint64_t{1} << 40}));
+      for (const Task& task : answer.tasks) queue.tasks[task.id.value] = task;
+    }
+  }
+
+ private:
+  struct Queue {
+    explicit Queue(QueueNumber number) : generation{number, 0} {}
+    Generation generation;
+    std::map<std::uint64_t, Task> tasks;
+  };
+
+  bool touched(const Batch& batch, const Queue& queue) const {
+    const auto same = [&](const auto& change) { return change.generation == queue.generation; };
+    return std::ranges::any_of(batch.puts, same) || std::ranges::any_of(batch.moves, same) ||
+           std::ranges::any_of(batch.finishes, same);
+  }
+
+  Wall eta() { return origin + Millis(random_.between(-5, 40)); }
+
+  void change(Batch& batch, Queue& queue) {
+    // Moves and finishes first: of tasks of earlier batches. Neighbours, or scattered ones.
+    const bool scattered = random_.chance(50);
+    const std::uint64_t from = queue.tasks.empty() ? 0 : random_.below(queue.tasks.size());
+    const std::uint64_t count = random_.chance(20) ? random_.below(400) : random_.below(20);
+    const bool finishing = random_.chance(queue.tasks.size() > 1500 ? 90 : 50);
+    const Wall one_eta = eta();
+    std::vector<Task> chosen;
+    std::uint64_t index = 0;
+    for (const auto& [id, task] : queue.tasks) {
+      if (scattered ? random_.below(queue.tasks.size()) < count
+                    : index >= from && index < from + count) {
+        chosen.push_back(task);
+      }
+      ++index;
+    }
+    const bool one_place = random_.chance(70);
+    for (Task& task : chosen) {
+      if (finishing) {
+        batch.finishes.push_back({queue.generation, task.id, task.place, std::string(task.key())});
+        queue.tasks.erase(task.id.value);
+        continue;
+      }
+      Batch::Move move{queue.generation, task.place, task};
+      move.task.place.eta = one_place ? one_eta : eta();
+      move.task.place.order = ++orders_;
+      if (random_.chance(2))
+        move.task.place.priority = static_cast<std::uint8_t>(3 + random_.below(3));
+      Progress& progress = move.task.progress;
+      ++progress.attempts;
+      progress.last_status = static_cast<std::int16_t>(random_.between(-5, 503));
+      progress.last_attempt = origin + Micros(random_.between(-1'000'000, 1'000'000));
+      progress.lease_token = random_.chance(50) ? random_.next() : 0;
+      queue.tasks[task.id.value] = move.task;
+      if (random_.chance(50)) move.task.payload = nullptr;
+      batch.moves.push_back(std::move(move));
+      // An order in between, so that puts and moves to one instant interleave.
+      if (random_.chance(5)) put(batch, queue, one_eta);
+    }
+    if (!finishing || random_.chance(30)) {
+      const std::uint64_t puts = random_.chance(3)    ? random_.below(2500)
+                                 : random_.chance(20) ? random_.below(150)
+                                                      : random_.below(8);
+      const bool together = random_.chance(70);
+      const Wall puts_eta = eta();
+      for (std::uint64_t i = 0; i < puts; ++i) put(batch, queue, together ? puts_eta : eta());
+    }
+    if (random_.chance(20)) {
+      QueueRecord record{.number = queue.generation.queue,
+                         .name = QueueName{"p", "l", "q" + std::to_string(random_.below(9))},
+                         .settings = QueueSettings::defaults(QueueMode::push),
+                         .generation = queue.generation.number};
+      record.settings.max_tasks = random_.next() >> random_.below(64);
+      batch.queues.push_back(std::move(record));
+    }
+    QueueCounters counters;
+    counters.tasks = queue.tasks.size();
+    counters.last_order = orders_;
+    counters.due_from = eta();
+    batch.counters.push_back({queue.generation.queue, counters});
+    if (random_.chance(30)) {
+      NameEntry entry{TaskId{orders_}, queue.generation.number, {}};
+      if (random_.chance(60)) entry.free_at = origin + Millis(random_.between(0, 100));
+      batch.names.push_back(
+          {queue.generation.queue, "name" + std::to_string(random_.below(30)), entry});
+    }
+  }
+
+  void put(Batch& batch, Queue& queue, Wall eta) {
+    Task task;
+    task.id = TaskId{++orders_};
+    task.place = Place{static_cast<std::uint8_t>(random_.chance(80) ? 5 : 3 + random_.below(3)),
+                       eta, task.id.value};
+    task.created = origin + Micros(random_.between(-100, 100));
+    const std::uint64_t size = random_.chance(1)   ? random_.below(200'000)
+                               : random_.chance(5) ? random_.below(10'000)
+                                                   : random_.below(100);
+    task.payload = share(std::string(size, static_cast<char>('a' + task.id.value % 26)));
+    task.bytes = static_cast<std::uint32_t>(size + task_overhead_bytes);
+    if (random_.chance(20)) {
+      TaskOptions options;
+      const char* const keys[] = {"", "a", "b", "ab"};
+      options.key = keys[random_.below(4)];
+      if (random_.chance(30)) options.name = "n" + std::to_string(task.id.value);
+      if (random_.chance(30)) options.retry.max_attempts = static_cast<int>(random_.between(-1, 9));
+      if (random_.chance(30)) options.timeout = Micros(random_.below(1'000'000));
+      task.options = std::make_shared<const TaskOptions>(options);
+    }
+    queue.tasks[task.id.value] = task;
+    batch.puts.push_back({queue.generation, task});
+  }
+
+  Random random_;
+  std::uint64_t next_queue_ = 1;
+  std::uint64_t orders_ = 0;
+  std::vector<Queue> queues_;
+  std::vector<Generation> generations_;  // every one there ever was
+};
+
+std::string sorted_text(Store::Loaded loaded) {
+  std::ranges::sort(loaded.queues, {},
+                    [](const StoredQueue& queue) { return queue.record.number; });
+  return to_text(loaded);
+}
+
+// The first difference between store and model; empty: none.
+std::string difference(Store& store, const MemoryState& model, const std::vector<Read>& reads) {
+  const Result<Store::Loaded> loaded = store.load();
+  if (!loaded) return "load: " + loaded.error().message;
+  if (sorted_text(*loaded) != sorted_text(model.load())) {
+    return "queues:\n" + sorted_text(*loaded) + "model:\n" + sorted_text(model.load());
+  }
+  for (std::size_t i = 0; i < reads.size(); ++i) {
+    const Result<ReadAnswer> answer = read_and_wait(store, reads[i]);
+    const std::string where =
+        "read " + std::to_string(i) + " of kind " + std::to_string(reads[i].index()) + ":\n";
+    if (!answer) return where + answer.error().message;
+    const std::string got = to_text(*answer);
+    const std::string expected = to_text(model.read(reads[i]));
+    if (got != expected)
+      return where + got.substr(0, 20'000) + "model:\n" + expected.substr(0, 20'000);
+  }
+  return {};
+}
+
+TEST_P(StoreConformance, RandomScriptsReadAsTheModelWhateverHappensBetween) {
+  Random random(test_seed());
+  Script script(random.fork());
+  MemoryState model;
+  std::deque<Batch>
+      tail;  // batches after the last durable one; `settled` is the model without them
+  MemoryState settled;
+  for (int step = 0; step < 60; ++step) {
+    const std::uint64_t batches = 1 + random.below(8);
+    for (std::uint64_t i = 0; i < batches; ++i) {
+      Batch batch = script.next_batch();
+      const bool durable = batch.durable;
+      model.apply(batch);
+      tail.push_back(batch);
+      commit(std::move(batch));
+      if (durable) {
+        settled = model;
+        tail.clear();
+      }
+    }
+    const std::vector<Read> reads = script.everything();
+    ASSERT_EQ(difference(store(), model, reads), "") << "step " << step;
+    switch (random.below(6)) {
+      case 0:
+        ASSERT_TRUE(box().reopen());
+        ASSERT_EQ(difference(store(), model, reads), "") << "reopened, step " << step;
+        break;
+      case 1:
+        ASSERT_TRUE(box().kill(random));
+        ASSERT_EQ(difference(store(), model, reads), "") << "killed, step " << step;
+        break;
+      case 2: {
+        ASSERT_TRUE(box().power_cut(random));
+        // Which of the batches that were not durable survived? All up to some one.
+        MemoryState candidate = settled;
+        std::string closest = difference(store(), candidate, reads);
+        for (auto batch = tail.begin(); !closest.empty() && batch != tail.end(); ++batch) {
+          candidate.apply(*batch);
+          closest = difference(store(), candidate, reads);
+        }
+        ASSERT_EQ(closest, "") << "after a power cut no prefix of " << tail.size()
+                               << " batches matches, step " << step;
+        model = settled = candidate;
+        tail.clear();
+        script.follow(model);
+        break;
+      }
+      default:
+        break;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace deferd

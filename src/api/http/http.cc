@@ -1,0 +1,72 @@
+#include "api/http/http.h"
+
+#include <algorithm>
+
+#include "api/http/json_writer.h"
+#include "base/assert.h"
+
+namespace deferd {
+namespace {
+
+char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c; }
+
+}  // namespace
+
+bool equal_ignoring_case(std::string_view a, std::string_view b) {
+  return std::ranges::equal(a, b, [](char x, char y) { return lower(x) == lower(y); });
+}
+
+std::string_view HttpRequest::header(std::string_view name) const {
+  for (const HttpHeader& header : headers) {
+    if (equal_ignoring_case(header.name, name)) return header.value;
+  }
+  return {};
+}
+
+HttpReply& HttpReply::operator=(HttpReply&& other) noexcept {
+  if (this != &other) {
+    drop();
+    thread_ = std::move(other.thread_);
+    exchange_ = other.exchange_;
+  }
+  return *this;
+}
+
+HttpReply::~HttpReply() { drop(); }
+
+void HttpReply::drop() noexcept {
+  if (thread_ == nullptr) return;
+  HttpResponse response;
+  response.status = 500;
+  response.body =
+      error_json(500, "INTERNAL", "the server dropped this request; it is a bug of deferd");
+  send(std::move(response));
+}
+
+void HttpReply::send(HttpResponse response) {
+  DEFERD_ASSERT(thread_ != nullptr);
+  const std::shared_ptr<HttpThread> thread = std::move(thread_);
+  if (thread->is_current()) {
+    thread->answer(exchange_, std::move(response));
+    return;
+  }
+  // The thread outlives what it is given to run, so the raw pointer is enough.
+  thread->post(
+      [raw = thread.get(), exchange = exchange_, response = std::move(response)]() mutable {
+        raw->answer(exchange, std::move(response));
+      });
+}
+
+std::string error_json(int code, std::string_view status, std::string_view message,
+                       std::string_view field) {
+  std::string out;
+  out.reserve(64 + status.size() + message.size() + field.size());
+  JsonWriter json(out);
+  json.begin_object().key("error").begin_object();
+  json.member("code", code).member("status", status).member("message", message);
+  if (!field.empty()) json.member("field", field);
+  json.end_object().end_object();
+  return out;
+}
+
+}  // namespace deferd

@@ -1,0 +1,146 @@
+// Appends JSON to a string by hand: answers are written once, in order, without building a tree
+// first.
+//
+//   JsonWriter json(out);
+//   json.begin_object();
+//   json.member("queue", name);
+//   json.key("tasks").begin_array(); ... json.end_array();
+//   json.end_object();
+//
+// Commas are its business; that members are distinct and containers closed is the caller's. Text
+// must be UTF-8.
+#pragma once
+
+#include <charconv>
+#include <cmath>
+#include <concepts>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace deferd {
+
+class JsonWriter {
+ public:
+  explicit JsonWriter(std::string& out) : out_(out) {}
+
+  JsonWriter& begin_object() { return open('{'); }
+  JsonWriter& end_object() { return close('}'); }
+  JsonWriter& begin_array() { return open('['); }
+  JsonWriter& end_array() { return close(']'); }
+
+  // `name` is one of ours: it needs no escaping.
+  JsonWriter& key(std::string_view name) {
+    separate();
+    out_.push_back('"');
+    out_.append(name);
+    out_.append("\":");
+    first_ = true;  // no comma between a key and its value
+    return *this;
+  }
+  // A key that a caller chose.
+  JsonWriter& foreign_key(std::string_view name) {
+    separate();
+    append_string(name);
+    out_.push_back(':');
+    first_ = true;
+    return *this;
+  }
+
+  JsonWriter& value(std::string_view text) {
+    separate();
+    append_string(text);
+    return *this;
+  }
+  JsonWriter& value(const char* text) { return value(std::string_view(text)); }
+  JsonWriter& value(const std::string& text) { return value(std::string_view(text)); }
+  JsonWriter& value(std::same_as<bool> auto flag) { return raw(flag ? "true" : "false"); }
+  JsonWriter& value(std::integral auto number) {
+    separate();
+    char digits[24];
+    const auto end = std::to_chars(digits, digits + sizeof digits, number).ptr;
+    out_.append(digits, end);
+    return *this;
+  }
+  // JSON has no infinity and no NaN: both are null.
+  JsonWriter& value(double number) {
+    if (!std::isfinite(number)) return null();
+    separate();
+    char digits[32];
+    const auto end = std::to_chars(digits, digits + sizeof digits, number).ptr;
+    out_.append(digits, end);
+    return *this;
+  }
+  JsonWriter& null() { return raw("null"); }
+  // JSON that is JSON already.
+  JsonWriter& raw(std::string_view json) {
+    separate();
+    out_.append(json);
+    return *this;
+  }
+
+  JsonWriter& member(std::string_view name, const auto& of) {
+    key(name);
+    return value(of);
+  }
+
+ private:
+  JsonWriter& open(char bracket) {
+    separate();
+    out_.push_back(bracket);
+    first_ = true;
+    return *this;
+  }
+  JsonWriter& close(char bracket) {
+    out_.push_back(bracket);
+    first_ = false;
+    return *this;
+  }
+  void separate() {
+    if (!first_) out_.push_back(',');
+    first_ = false;
+  }
+  void append_string(std::string_view text) {
+    out_.push_back('"');
+    std::size_t plain_from = 0;  // what needs no escape is appended in one piece
+    for (std::size_t i = 0; i < text.size(); ++i) {
+      const auto c = static_cast<unsigned char>(text[i]);
+      if (c >= 0x20 && c != '"' && c != '\\' && c != 0x7f) continue;
+      out_.append(text.substr(plain_from, i - plain_from));
+      plain_from = i + 1;
+      append_escape(c);
+    }
+    out_.append(text.substr(plain_from));
+    out_.push_back('"');
+  }
+  void append_escape(unsigned char c) {
+    switch (c) {
+      case '"':
+        out_.append("\\\"");
+        return;
+      case '\\':
+        out_.append("\\\\");
+        return;
+      case '\n':
+        out_.append("\\n");
+        return;
+      case '\r':
+        out_.append("\\r");
+        return;
+      case '\t':
+        out_.append("\\t");
+        return;
+      default: {
+        constexpr std::string_view hex = "0123456789abcdef";
+        out_.append("\\u00");
+        out_.push_back(hex[c >> 4]);
+        out_.push_back(hex[c & 15]);
+      }
+    }
+  }
+
+  std::string& out_;
+  bool first_ = true;
+};
+
+}  // namespace deferd

@@ -1,0 +1,148 @@
+// Each script against answers that come byte by byte: the round must end exactly with the last one.
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "bench/client/script.h"
+
+namespace deferd::bench {
+namespace {
+
+// What a script says next, when it hears `answer` one byte more at a time. Fails if the round ends
+// before the last.
+struct Heard {
+  std::string said;
+  bool round_done = false;
+  std::uint32_t tasks = 0;
+};
+
+Heard hear_slowly(Script& script, std::string_view answer) {
+  Heard result;
+  std::string in;
+  for (const char c : answer) {
+    EXPECT_FALSE(result.round_done) << "before all was heard: " << in;
+    in += c;
+    const Script::Heard heard = script.hear(in, result.said);
+    in.erase(0, heard.bytes);
+    result.round_done = heard.round_done;
+    result.tasks = heard.tasks;
+  }
+  EXPECT_EQ(in, "");
+  return result;
+}
+
+std::string http_answer(std::string_view start, std::string_view body) {
+  return "HTTP/1.1 " + std::string(start) + "\r\nContent-Length: " + std::to_string(body.size()) +
+         "\r\n\r\n" + std::string(body);
+}
+
+ScriptOptions options_of(Target target, std::uint32_t batch) {
+  return {.target = target, .batch = batch, .payload_bytes = 4, .queue = "q"};
+}
+
+TEST(DeferdScripts, TheLengthOfABatchIsThatOfItsBody) {
+  const auto script = make_script(options_of(Target::deferd, 3), Role::producer, 0);
+  std::string said;
+  script->say(said);
+  const std::size_t body = said.find("\r\n\r\n") + 4;
+  EXPECT_NE(said.find("Content-Length: " + std::to_string(said.size() - body) + "\r\n"),
+            std::string::npos)
+      << said;
+  const Heard heard = hear_slowly(*script, http_answer("200 OK", R"({"results":[{},{},{}]})"));
+  EXPECT_TRUE(heard.round_done);
+  EXPECT_EQ(heard.tasks, 3u);
+}
+
+TEST(DeferdScripts, ARefusedTaskOfABatchIsAnError) {
+  const auto script = make_script(options_of(Target::deferd, 2), Role::producer, 0);
+  std::string said;
+  script->say(said);
+  const Heard heard =
+      hear_slowly(*script, http_answer("200 OK", R"({"results":[{},{"error":{"code":429}}]})"));
+  EXPECT_TRUE(heard.round_done);
+  EXPECT_EQ(heard.tasks, 0u);
+  EXPECT_NE(script->error(), "");
+}
+
+TEST(DeferdScripts, WhatWasLeasedIsAcked) {
+  const auto script = make_script(options_of(Target::deferd, 2), Role::consumer, 0);
+  std::string said;
+  script->say(said);
+  const Heard leased = hear_slowly(
+      *script,
+      http_answer(
+          "200 OK",
+          R"({"tasks":[{"id":"01","lease_token":7,"body":"x"},{"lease_token":8,"id":"02"}]})"));
+  EXPECT_FALSE(leased.round_done);
+  EXPECT_NE(
+      leased.said.find(R"({"tasks":[{"id":"01","lease_token":7},{"id":"02","lease_token":8}]})"),
+      std::string::npos)
+      << leased.said;
+  const Heard acked = hear_slowly(*script, http_answer("200 OK", "{}"));
+  EXPECT_TRUE(acked.round_done);
+  EXPECT_EQ(acked.tasks, 2u);
+}
+
+TEST(DeferdScripts, ALeaseOfNothingEndsTheRound) {
+  const auto script = make_script(options_of(Target::deferd, 2), Role::consumer, 0);
+  std::string said;
+  script->say(said);
+  const Heard leased = hear_slowly(*script, http_answer("200 OK", R"({"tasks":[]})"));
+  EXPECT_TRUE(leased.round_done);
+  EXPECT_EQ(leased.tasks, 0u);
+  EXPECT_EQ(leased.said, "");
+}
+
+TEST(RedisScripts, AListRoundEndsWithTheDeletionOfWhatWasMoved) {
+  const auto script = make_script(options_of(Target::redis_list, 2), Role::consumer, 5);
+  std::string said;
+  script->say(said);
+  const Heard moved = hear_slowly(*script, "$4\r\nabcd\r\n$-1\r\n");
+  EXPECT_FALSE(moved.round_done);
+  EXPECT_EQ(moved.said, "*2\r\n$3\r\nDEL\r\n$9\r\nq:taken:5\r\n");
+  const Heard deleted = hear_slowly(*script, ":1\r\n");
+  EXPECT_TRUE(deleted.round_done);
+  EXPECT_EQ(deleted.tasks, 1u);
+}
+
+TEST(RedisScripts, AStreamRoundAcknowledgesAndDeletesByIds) {
+  const auto script = make_script(options_of(Target::redis_stream, 100), Role::consumer, 0);
+  std::string said;
+  script->say(said);
+  const Heard read =
+      hear_slowly(*script,
+                  "*1\r\n*2\r\n$1\r\nq\r\n*2\r\n*2\r\n$3\r\n1-1\r\n*2\r\n$1\r\np\r\n$2\r\nxx\r\n"
+                  "*2\r\n$3\r\n1-2\r\n*2\r\n$1\r\np\r\n$2\r\nyy\r\n");
+  EXPECT_EQ(read.said,
+            "*5\r\n$4\r\nXACK\r\n$1\r\nq\r\n$5\r\nbench\r\n$3\r\n1-1\r\n$3\r\n1-2\r\n"
+            "*4\r\n$4\r\nXDEL\r\n$1\r\nq\r\n$3\r\n1-1\r\n$3\r\n1-2\r\n");
+  const Heard finished = hear_slowly(*script, ":2\r\n:2\r\n");
+  EXPECT_TRUE(finished.round_done);
+  EXPECT_EQ(finished.tasks, 2u);
+}
+
+TEST(RedisScripts, AnErrorInAPipelineCountsNoTask) {
+  const auto script = make_script(options_of(Target::redis_stream, 2), Role::producer, 0);
+  std::string said;
+  script->say(said);
+  const Heard heard = hear_slowly(*script, "$3\r\n1-1\r\n-OOM no memory\r\n");
+  EXPECT_TRUE(heard.round_done);
+  EXPECT_EQ(heard.tasks, 0u);
+  EXPECT_EQ(script->error(), "-OOM no memory\r\n");
+}
+
+TEST(BeanstalkdScripts, AllReservedJobsAreDeleted) {
+  const auto script = make_script(options_of(Target::beanstalkd, 2), Role::consumer, 0);
+  std::string said;
+  script->say(said);
+  EXPECT_EQ(said, "reserve\r\nreserve\r\n");
+  const Heard reserved = hear_slowly(*script, "RESERVED 7 4\r\nab\r\n\r\nRESERVED 8 2\r\ncd\r\n");
+  EXPECT_EQ(reserved.said, "delete 7\r\ndelete 8\r\n");
+  const Heard deleted = hear_slowly(*script, "DELETED\r\nDELETED\r\n");
+  EXPECT_TRUE(deleted.round_done);
+  EXPECT_EQ(deleted.tasks, 2u);
+}
+
+}  // namespace
+}  // namespace deferd::bench

@@ -1,0 +1,403 @@
+"""What is measured. A block is a list of rows that are compared with each other; their runs are interleaved, so that a
+slow minute of the machine hits all of them. A row starts its server in a fresh folder, measures once, and stops it."""
+
+import contextlib
+import glob
+import os
+import shutil
+import subprocess
+import time
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from typing import Callable
+
+from .programs import Failed, Missing, run_json
+from .servers import call, redis_command, need, wait_until
+
+payload_bytes = 300
+none, fsync, aof = "none (memory)", "fsync before the answer", "AOF always"
+
+# A push queue with nothing in its way but its target. As many connections as wrk and the driver use.
+push_connections = 64
+
+
+@dataclass
+class Row:
+    key: str
+    name: str
+    measure: Callable[[], dict]
+    durability: str = "-"
+    connections: str = "-"
+    batch: str = "-"
+    backlog: str = "-"
+
+
+@dataclass
+class Block:
+    key: str
+    title: str
+    reference: str  # key of the row that the ratios are to
+    rows: list
+    unit: str = "per second"  # or "ms": then less is better
+    notes: list = field(default_factory=list)  # filled while measuring
+    close: Callable[[], None] = lambda: None
+
+
+class Benchmark:
+    def __init__(self, machine, seconds, large):
+        self.machine = machine
+        self.seconds = seconds
+        self.warmup = min(1.0, seconds)
+        self.large = large
+
+    def blocks(self):
+        return {
+            "raw": self.raw,
+            "adds": self.adds,
+            "one": self.one_producer,
+            "batches": self.batches,
+            "cycles": self.cycles,
+            "push": self.push,
+            "latency": self.latency,
+            "backlog": self.backlog,
+            "restart": self.restart,
+        }
+
+    # Building stones.
+
+    def client(self, server, target, producers=0, consumers=0, batch=1, **options):
+        command = [self.machine.program("deferd_bench_client"), "--target", target, "--port", server.port,
+                   "--producers", producers, "--consumers", consumers, "--batch", batch, "--payload", payload_bytes]
+        if "total" not in options:
+            options = {"warmup": self.warmup, "seconds": self.seconds, **options}
+        for name, value in options.items():
+            command += ["--" + name.replace("_", "-"), value]
+        for pid in server.pids:
+            command += ["--server-pid", pid]
+        return run_json(command, timeout=600 + 4 * self.seconds)
+
+    def raw_program(self, *arguments):
+        folder = self.machine.folder("raw")
+        try:
+            return run_json([self.machine.program("deferd_bench_raw"), *arguments, "--dir", folder,
+                             "--warmup", self.warmup, "--seconds", self.seconds], timeout=60 + 4 * self.seconds)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def wrk(self, start):
+        """wrk reports no CPU of its own; the columns stay empty."""
+        wrk = need("wrk", "wrk")
+        with start() as server:
+            script = os.path.join(server.folder, "post.lua")
+            with open(script, "w") as lua:
+                lua.write(f'wrk.method = "POST"\nwrk.body = string.rep("x", {payload_bytes})\n'
+                          'done = function(summary, latency)\n'
+                          '  io.write(string.format("RESULT %f %f %f %f %d\\n", summary.requests / summary.duration * 1e6,\n'
+                          '    latency:percentile(50) / 1e3, latency:percentile(99) / 1e3,\n'
+                          '    latency:percentile(99.9) / 1e3, summary.errors.status))\nend\n')
+            done = subprocess.run([wrk, "-t1", "-c64", f"-d{max(1, round(self.seconds))}s", "-s", script,
+                                   f"http://127.0.0.1:{server.port}/"], capture_output=True, text=True)
+        lines = [line for line in done.stdout.splitlines() if line.startswith("RESULT ")]
+        if not lines:
+            raise Failed("wrk: " + (done.stderr or done.stdout)[-300:])
+        rate, p50, p99, p999, errors = map(float, lines[0].split()[1:])
+        return {"per_second": rate, "p50_ms": p50, "p99_ms": p99, "p999_ms": p999, "errors": errors}
+
+    def bullmq(self, mode, callers, batch):
+        folder = self.machine.bullmq()
+        with self.machine.start_redis() as redis:
+            return run_json(["node", "bullmq.mjs", mode, redis.port, redis.process.pid, callers, batch, payload_bytes,
+                             self.warmup, self.seconds], timeout=120 + 8 * self.seconds, cwd=folder)
+
+    def start_redis_for(self, target):
+        redis = self.machine.start_redis()
+        if target == "redis-stream":
+            redis_command(redis, "XGROUP", "CREATE", "bench", "bench", "0", "MKSTREAM")
+        return redis
+
+    def start_deferd_with(self, settings, data=None):
+        deferd = self.machine.start_deferd(data)
+        try:
+            call(deferd, "PUT", "/v1/queues/bench", settings)
+            return deferd
+        except Exception:
+            deferd.stop()
+            raise
+
+    def start_deferd_push_paused(self, data=None, concurrency=push_connections):
+        deferd = self.start_deferd_with({"mode": "push", "rate": "unlimited", "burst": 1_000_000,
+                                         "concurrency": concurrency}, data)
+        call(deferd, "POST", "/v1/queues/bench:pause")
+        return deferd
+
+    def start_deferd_pull(self, data=None):
+        return self.start_deferd_with({"mode": "pull"}, data)
+
+    def measured(self, start, target, producers=0, consumers=0, batch=1, preload=0, **options):
+        """A fresh server, filled with `preload` tasks, under the load of the client."""
+        with start() as server:
+            if preload:
+                self.client(server, target, producers=8, batch=100, total=preload)
+                options = {"preloaded": preload, "backlog": preload, **options}
+            return self.client(server, target, producers, consumers, batch, **options)
+
+    # Peers that take part in several blocks: (key, name, durability, target of the client, how to start).
+
+    def structures(self):
+        m = self.machine
+        return [
+            ("redis-list", "Redis list", aof, "redis-list", lambda: self.start_redis_for("redis-list")),
+            ("redis-stream", "Redis stream", aof, "redis-stream", lambda: self.start_redis_for("redis-stream")),
+            ("beanstalkd", "beanstalkd", none, "beanstalkd", lambda: m.start_beanstalkd(durable=False)),
+            ("beanstalkd-f0", "beanstalkd -f 0", fsync, "beanstalkd", lambda: m.start_beanstalkd(durable=True)),
+        ]
+
+    def adding_rows(self, callers, batch, only=None):
+        # Added to a paused push queue: the whole of an add (a target to check, headers), and nothing else.
+        deferd_url = "http://127.0.0.1:9/task"
+        rows = []
+        for key, name, durability, target, start in self.structures():
+            if only and key not in only:
+                continue
+            rows.append(Row(key, name + (" (pipelined)" if batch > 1 and key != "redis-list" else ""),
+                            lambda t=target, s=start: self.measured(s, t, producers=callers, batch=batch),
+                            durability, str(callers), str(batch), "0 and growing"))
+        rows.append(Row("deferd", "**deferd**" + (" tasks:batch" if batch > 1 else ""),
+                        lambda: self.measured(self.start_deferd_push_paused, "deferd", producers=callers, batch=batch,
+                                              url=deferd_url),
+                        fsync, str(callers), str(batch), "0 and growing"))
+        return rows
+
+    # The blocks.
+
+    def raw(self):
+        m = self.machine
+
+        def http(start, **options):
+            return lambda: self.measured(start, "http", **options)
+
+        return Block("raw", "Raw limits", "fdatasync", [
+            Row("fdatasync", "fdatasync loop, 4 KiB, growing file", lambda: self.raw_program("fdatasync"), fsync, batch="1"),
+            Row("fdatasync-recycled", "fdatasync loop, 4 KiB, recycled file",
+                lambda: self.raw_program("fdatasync", "--recycled"), fsync, batch="1"),
+            Row("rocksdb-1", "RocksDB loop, puts", lambda: self.raw_program("add", "--batch", 1), fsync, batch="1"),
+            Row("rocksdb-100", "RocksDB loop, puts", lambda: self.raw_program("add", "--batch", 100), fsync, batch="100"),
+            Row("nginx-wrk", "nginx `return 200`, wrk", lambda: self.wrk(m.start_nginx), connections="64", batch="1"),
+            Row("nginx-64", "nginx `return 200`, our client", http(m.start_nginx, producers=64), connections="64", batch="1"),
+            Row("nginx-1", "nginx `return 200`, our client", http(m.start_nginx, producers=1), connections="1", batch="1"),
+            Row("sink-64", "our sink, our client", http(m.start_sink, producers=64), connections="64", batch="1"),
+        ])
+
+    def adds(self):
+        rows = self.adding_rows(callers=64, batch=1)
+        rows.insert(0, Row("bullmq", "BullMQ add", lambda: self.bullmq("add", 64, 1), aof, "64 callers", "1",
+                           "0 and growing"))
+        return Block("adds", "Adds, one task a call, 64 callers", "bullmq", rows)
+
+    def one_producer(self):
+        m = self.machine
+        return Block("one", "Adds, one caller, one task a call", "rocksdb", [
+            Row("rocksdb", "RocksDB loop", lambda: self.raw_program("add", "--batch", 1), fsync, batch="1"),
+            Row("fdatasync", "fdatasync loop, growing file", lambda: self.raw_program("fdatasync"), fsync, batch="1"),
+            Row("fdatasync-recycled", "fdatasync loop, recycled file",
+                lambda: self.raw_program("fdatasync", "--recycled"), fsync, batch="1"),
+            Row("nginx", "one HTTP round trip (nginx)", lambda: self.measured(m.start_nginx, "http", producers=1),
+                connections="1", batch="1"),
+            *self.adding_rows(callers=1, batch=1, only=["redis-list", "beanstalkd-f0"]),
+        ])
+
+    def batches(self):
+        rows = self.adding_rows(callers=8, batch=100)
+        rows[:0] = [Row("rocksdb", "RocksDB loop, one entry a task", lambda: self.raw_program("add", "--batch", 100),
+                        fsync, batch="100", backlog="0 and growing"),
+                    Row("bullmq", "BullMQ addBulk", lambda: self.bullmq("bulk", 8, 100), aof, "8 callers", "100",
+                        "0 and growing")]
+        return Block("batches", "Adds, 100 tasks a call, 8 callers", "rocksdb", rows)
+
+    def cycles(self):
+        held = 10_000
+
+        def cycle(target, start):
+            return lambda: self.measured(start, target, producers=8, consumers=8, batch=100, preload=held)
+
+        rows = [Row("rocksdb", "RocksDB loop, one entry a task",
+                    lambda: self.raw_program("cycle", "--batch", 100, "--backlog", held), fsync, batch="100",
+                    backlog="10 k")]
+        for key, name, durability, target, start in self.structures():
+            rows.append(Row(key, name, cycle(target, start), durability, "8+8", "100", "10 k"))
+        rows.append(Row("bullmq", "BullMQ worker, no producer", lambda: self.bullmq("worker", 64, 1), aof,
+                        "64 jobs at once", "1", "falling"))
+        rows.append(Row("deferd", "**deferd** lease and ack", cycle("deferd", self.start_deferd_pull), fsync, "8+8",
+                        "100", "10 k"))
+        return Block("cycles", "Full cycles: take 100, finish 100, producers running", "beanstalkd", rows)
+
+    def push(self):
+        m = self.machine
+        return Block("push", "Push to the sink", "wrk", [
+            Row("wrk", "wrk", lambda: self.wrk(m.start_sink), connections="64", batch="1"),
+            Row("client", "our client", lambda: self.measured(m.start_sink, "http", producers=64), connections="64",
+                batch="1"),
+            Row("deferd", "**deferd**, until the last completion is counted", self.push_once,
+                "tasks: fsync; completions ride along", str(push_connections), "1", "falling"),
+        ])
+
+    def push_once(self):
+        """A backlog is loaded while the queue is paused; the rate is that from the resume until statistics show all
+        done."""
+        count = max(10_000, round(self.seconds * 40_000 / 100) * 100)
+        with self.machine.start_sink() as sink, self.start_deferd_push_paused() as deferd:
+            self.client(deferd, "deferd", producers=8, batch=100, total=count, url=f"http://127.0.0.1:{sink.port}/task")
+            call(sink, "POST", "/reset")
+            before = cpu_seconds(deferd)
+            begin = time.monotonic()
+            call(deferd, "POST", "/v1/queues/bench:resume")
+            wait_until(lambda: tasks_waiting(deferd) == 0, "all tasks to be pushed", pause=0.02)
+            seconds = time.monotonic() - begin
+            seen = call(sink, "GET", "/stats")
+            if seen["requests"] < count:
+                raise Failed(f"{count} tasks ended, but the sink saw {seen['requests']}")
+            return {"per_second": count / seconds, "seconds": seconds, "server_cpu": cpu_seconds(deferd) - before,
+                    "errors": seen["requests"] - count}
+
+    def latency(self):
+        m = self.machine
+        return Block("latency", "One task due, an idle server", "round-trip", [
+            Row("round-trip", "one HTTP round trip, one after the other",
+                lambda: as_ms(self.measured(m.start_sink, "http", producers=1)), connections="1", batch="1"),
+            Row("round-trip-idle", "one HTTP round trip each 40 ms",
+                lambda: as_ms(self.measured(m.start_sink, "http", producers=1, pause_ms=40)), connections="1", batch="1"),
+            Row("deferd", "**deferd**, ETA to arrival at the target, one each 40 ms", self.latency_once, fsync, "1", "1",
+                "1"),
+        ], unit="ms")
+
+    def latency_once(self):
+        with self.machine.start_sink() as sink, self.start_deferd_with({"mode": "push", "rate": "unlimited"}) as deferd:
+            for warm in (True, False):
+                call(sink, "POST", "/reset")
+                for _ in range(5 if warm else max(20, round(25 * self.seconds))):
+                    begin = time.monotonic()
+                    eta_us = time.time_ns() // 1000 + 20_000
+                    eta = datetime.fromtimestamp(eta_us / 1e6, timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.")
+                    call(deferd, "POST", "/v1/queues/bench/tasks",
+                         {"url": f"http://127.0.0.1:{sink.port}/task", "eta": f"{eta}{eta_us % 1_000_000:06d}Z",
+                          "headers": {"X-Bench-Eta-Us": str(eta_us)}, "body": "x" * payload_bytes})
+                    time.sleep(max(0.0, 0.040 - (time.monotonic() - begin)))
+                wait_until(lambda: tasks_waiting(deferd) == 0, "all tasks to be pushed")
+            seen = call(sink, "GET", "/stats")
+            if seen["early_us"] > 0:
+                raise Failed(f"a task came {seen['early_us']} us before its ETA")
+            return as_ms(seen)
+
+    def backlog(self):
+        """Two servers stay up, one with few tasks and one with many, and take turns. Memory is read after each turn, when
+        buffers and caches of both have seen the same work."""
+        sizes = {"small": 10_000, "large": self.large}
+        servers = {}
+        rss = {}
+        stack = contextlib.ExitStack()
+        block = Block("backlog", f"Full cycles at a backlog of {count_text(self.large)} against 10 k", "small", [],
+                      close=stack.close)
+
+        def cycle(key):
+            if key not in servers:
+                servers[key] = stack.enter_context(self.start_deferd_pull())
+                self.client(servers[key], "deferd", producers=8, batch=100, total=sizes[key])
+            result = self.client(servers[key], "deferd", producers=8, consumers=8, batch=100, backlog=sizes[key],
+                                 preloaded=sizes[key])
+            rss[key] = servers[key].rss_bytes()
+            result["rss_mb"] = rss[key] / 1e6
+            if len(rss) == 2:
+                result["bytes_a_task"] = (rss["large"] - rss["small"]) / (sizes["large"] - sizes["small"])
+                block.notes[:] = [f"Resident memory: {rss['small'] / 1e6:.0f} MB at 10 k, {rss['large'] / 1e6:.0f} MB at "
+                                  f"{count_text(self.large)}: {result['bytes_a_task']:.1f} bytes a queued task."]
+            return result
+
+        for key, size in sizes.items():
+            block.rows.append(Row(key, "**deferd** lease and ack", lambda k=key: cycle(k), fsync, "8+8", "100",
+                                  count_text(size)))
+        return block
+
+    def restart(self):
+        """A folder with many tasks is left by kill -9 while one attempt is under way; each run opens a fresh copy. The
+        first dispatch is the same task again: the queue has a concurrency of 1 and its target does not answer."""
+        m = self.machine
+        stack = contextlib.ExitStack()
+        state = {}
+
+        def prepare():
+            if state:
+                return
+            sink = stack.enter_context(m.start_sink())
+            deferd = stack.enter_context(self.start_deferd_push_paused(concurrency=1))
+            self.client(deferd, "deferd", producers=8, batch=100, total=self.large,
+                        url=f"http://127.0.0.1:{sink.port}/hold")
+            call(deferd, "POST", "/v1/queues/bench:resume")
+            wait_until(lambda: call(sink, "GET", "/stats")["requests"] >= 1, "the first dispatch")
+            deferd.kill()
+            state.update(sink=sink, data=deferd.data)
+
+        def first_dispatch():
+            prepare()
+            data = copy_of(state["data"], m.folder("restart"))
+            call(state["sink"], "POST", "/reset")
+            with m.start_deferd(data) as deferd:
+                wait_until(lambda: call(state["sink"], "GET", "/stats")["requests"] >= 1, "the first dispatch")
+                first_us = call(state["sink"], "GET", "/stats")["first_us"]
+                deferd.kill()
+            shutil.rmtree(data, ignore_errors=True)
+            return as_ms({"p50_ms": (first_us - deferd.started_us) / 1000})
+
+        def rocksdb_open():
+            prepare()
+            data = copy_of(state["data"], m.folder("restart"))
+            currents = glob.glob(os.path.join(data, "**", "CURRENT"), recursive=True)
+            if len(currents) != 1:
+                raise Failed(f"{data} holds {len(currents)} RocksDB folders, not 1")
+            opened = run_json([m.program("deferd_bench_raw"), "open", "--dir", os.path.dirname(currents[0])], timeout=600)
+            shutil.rmtree(data, ignore_errors=True)
+            return as_ms({"p50_ms": opened["seconds"] * 1000})
+
+        backlog = count_text(self.large)
+        return Block("restart", f"Restart on {backlog} tasks, after kill -9", "rocksdb", [
+            Row("rocksdb", "RocksDB's own open", rocksdb_open, fsync, backlog=backlog),
+            Row("deferd", "**deferd**, exec to the first dispatch at its target", first_dispatch, fsync, backlog=backlog),
+        ], unit="ms", close=stack.close)
+
+
+def as_ms(result):
+    return {**result, "value_ms": result["p50_ms"]}
+
+
+def count_text(count):
+    for size, letter in ((1_000_000, "M"), (1_000, "k")):
+        if count % size == 0 and count >= size:
+            return f"{count // size} {letter}"
+    return str(count)
+
+
+def cpu_seconds(server):
+    with open(f"/proc/{server.process.pid}/stat") as stat:
+        fields = stat.read().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def tasks_waiting(deferd):
+    """Tasks of the queue that have not ended, whatever their state."""
+    stats = call(deferd, "GET", "/v1/queues/bench/stats")
+    return sum(stats["tasks"][state] for state in ("scheduled", "ready", "in_flight", "leased"))
+
+
+def copy_of(data, parent):
+    """A copy of a data folder that costs no time and no space for what RocksDB never changes: tables and blobs are linked,
+    logs and the rest copied."""
+    target = os.path.join(parent, "data")
+
+    def copy(source, destination):
+        if source.endswith((".sst", ".blob")):
+            os.link(source, destination)
+        else:
+            shutil.copy2(source, destination)
+
+    shutil.copytree(data, target, copy_function=copy)
+    os.chmod(target, 0o700)
+    return target

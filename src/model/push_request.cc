@@ -21,6 +21,28 @@ constexpr std::uint8_t format_1 = 1;
 
 tl::unexpected<Error> damaged() { return fail(Reason::internal, "stored payload does not decode"); }
 
+// format, door, method, url, header count, (name, value)*, the rest is the body: no length, so that
+// a pull task's body costs 4 bytes more than itself.
+template <class Request>
+std::string encode_any(const Request& request) {
+  std::string out;
+  std::size_t size = 16 + request.url.size() + request.body.size();
+  for (const auto& [name, value] : request.headers) size += 10 + name.size() + value.size();
+  out.reserve(size);
+  ByteWriter writer(out);
+  writer.u8(format_1);
+  writer.u8(static_cast<std::uint8_t>(static_cast<unsigned>(request.door) << 4 |
+                                      static_cast<unsigned>(request.method)));
+  writer.bytes(request.url);
+  writer.varint(request.headers.size());
+  for (const auto& [name, value] : request.headers) {
+    writer.bytes(name);
+    writer.bytes(value);
+  }
+  writer.raw(request.body);
+  return out;
+}
+
 }  // namespace
 
 std::string_view to_string(HttpMethod method) {
@@ -40,26 +62,8 @@ Result<HttpMethod> parse_http_method(std::string_view text) {
               "method");
 }
 
-// format, door, method, url, header count, (name, value)*, the rest is the body: no length, so that a pull task's
-// body costs 4 bytes more than itself.
-std::string encode(const PushRequest& request) {
-  std::string out;
-  std::size_t size = 16 + request.url.size() + request.body.size();
-  for (const auto& [name, value] : request.headers) size += 10 + name.size() + value.size();
-  out.reserve(size);
-  ByteWriter writer(out);
-  writer.u8(format_1);
-  writer.u8(static_cast<std::uint8_t>(static_cast<unsigned>(request.door) << 4 |
-                                      static_cast<unsigned>(request.method)));
-  writer.bytes(request.url);
-  writer.varint(request.headers.size());
-  for (const auto& [name, value] : request.headers) {
-    writer.bytes(name);
-    writer.bytes(value);
-  }
-  writer.raw(request.body);
-  return out;
-}
+std::string encode(const PushRequest& request) { return encode_any(request); }
+std::string encode(const PushRequestView& request) { return encode_any(request); }
 
 Result<PushRequestView> decode_push_request_view(std::string_view bytes) {
   ByteReader reader(bytes);

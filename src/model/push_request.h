@@ -1,5 +1,6 @@
-// The payload of a task, decoded: what is sent to a target, or handed to a worker. Doors encode it when a task is
-// added, the dispatcher and doors decode it; engine and stores carry the bytes and do not look inside.
+// The payload of a task, decoded: what is sent to a target, or handed to a worker. Doors encode it
+// when a task is added, the dispatcher and doors decode it; engine and stores carry the bytes and
+// do not look inside.
 #pragma once
 
 #include <cstdint>
@@ -18,7 +19,8 @@ std::string_view to_string(HttpMethod method);
 // Accepts upper-case names ("POST"). Fails with Reason::invalid.
 Result<HttpMethod> parse_http_method(std::string_view text);
 
-// Through which door a task came: it decides the names of the headers that tell a target about its task.
+// Through which door a task came: it decides the names of the headers that tell a target about its
+// task.
 enum class Door : std::uint8_t { native, appengine, cloudtasks };
 
 struct PushRequest {
@@ -31,7 +33,8 @@ struct PushRequest {
   friend bool operator==(const PushRequest&, const PushRequest&) = default;
 };
 
-// The same without copies: views into the encoded bytes, which must outlive it.
+// The same without copies: views into the encoded bytes (or into what is to be encoded), which must
+// outlive it.
 struct PushRequestView {
   Door door = Door::native;
   HttpMethod method = HttpMethod::post;
@@ -41,6 +44,7 @@ struct PushRequestView {
 };
 
 std::string encode(const PushRequest& request);
+std::string encode(const PushRequestView& request);
 
 // Any bytes: damaged ones fail with Reason::internal, and what does not fit was never allocated.
 Result<PushRequest> decode_push_request(std::string_view bytes);

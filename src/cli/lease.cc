@@ -1,0 +1,197 @@
+// defer lease|ack|renew|release: a worker in a shell.
+//
+//   defer lease results --max 10 --json | while read -r task; do work "$task"; echo "$task" | defer
+//   ack results; done
+#include <CLI/CLI.hpp>
+#include <iostream>
+#include <memory>
+
+#include "cli/session.h"
+#include "cli/table.h"
+#include "model/duration_text.h"
+
+namespace deferd::cli {
+namespace {
+
+constexpr std::size_t leases_bytes_max = 256 << 20;  // 1,000 leased tasks with their bodies
+constexpr std::size_t call_leases_max = 1000;        // the server's
+
+struct LeaseOptions {
+  std::string queue;
+  std::uint32_t tasks_max = 1;
+  std::string lease;
+  std::string key;
+  bool has_key = false;
+  std::string wait;
+};
+
+int lease(Session& session, const LeaseOptions& options) {
+  json::object body;
+  body["max"] = options.tasks_max;
+  if (!options.lease.empty()) body["lease"] = options.lease;
+  if (options.has_key) body["key"] = options.key;
+  Micros extra{0};
+  if (!options.wait.empty()) {
+    const Result<Micros> wait = parse_duration(options.wait);
+    if (!wait) return session.usage("--wait: " + wait.error().message);
+    extra = *wait;
+    body["wait"] = options.wait;
+  }
+  const Outcome<json::value> answer =
+      session.call("POST", session.queue_path(options.queue) + "/tasks:lease", body, extra);
+  if (!answer) return session.fail(answer.error());
+  Table table({"TASK", "LEASE TOKEN", "EXPIRES", ">ATTEMPTS", "KEY", "BODY"});
+  for (const json::value& task : array_of(*answer, "tasks")) {
+    if (session.json()) {
+      session.print_json(task);
+      continue;
+    }
+    table.add({text_of(task, "id"), text_of(task, "lease_token"),
+               relative(text_of(task, "lease_expires"), to_micros(session.world.now())),
+               text_of(task, "attempts"), text_of(task, "key"),
+               printable(text_of(task, "body"), 40)});
+  }
+  if (session.json()) return exit_done;
+  if (table.empty()) {
+    session.world.out << "nothing to lease in " << options.queue << '\n';
+  } else {
+    table.print(session.world.out);
+  }
+  return exit_done;
+}
+
+// What ack, renew and release share: leases as ID:TOKEN words, or as the lines that `defer lease
+// --json` printed.
+struct HoldOptions {
+  std::string queue;
+  std::vector<std::string> leases;
+  std::string duration;
+};
+
+Outcome<json::array> read_leases(Session& session, const HoldOptions& options) {
+  const auto wrong = [](const std::string& message) {
+    return tl::unexpected(Failure{
+        .exit_code = exit_usage, .message = message, .status = {}, .field = {}, .retry_after = {}});
+  };
+  json::array leases;
+  for (const std::string& word : options.leases) {
+    const std::size_t colon = word.rfind(':');
+    if (colon == std::string::npos || colon == 0 || colon + 1 == word.size()) {
+      return wrong("\"" + word + "\" is not a lease; write it ID:TOKEN, as lease printed them");
+    }
+    leases.push_back(
+        json::object{{"id", word.substr(0, colon)}, {"lease_token", word.substr(colon + 1)}});
+  }
+  if (!options.leases.empty()) return leases;
+  if (session.world.in_is_terminal)
+    return wrong("give leases as ID:TOKEN, or the lines of defer lease --json on standard input");
+  const Outcome<std::string> text = read_all(session, "-", leases_bytes_max);
+  if (!text) return tl::unexpected(text.error());
+  std::size_t begin = 0;
+  for (std::uint64_t number = 1; begin < text->size(); ++number) {
+    const std::size_t end = std::min(text->find('\n', begin), text->size());
+    const std::string_view line = std::string_view(*text).substr(begin, end - begin);
+    begin = end + 1;
+    if (line.find_first_not_of(" \t\r") == std::string_view::npos) continue;
+    json::error_code error;
+    const json::value task = json::parse(line, error);
+    if (error || text_of(task, "id").empty() || text_of(task, "lease_token").empty()) {
+      return wrong("line " + std::to_string(number) + " has no id and lease_token");
+    }
+    leases.push_back(json::object{{"id", task.at("id")}, {"lease_token", task.at("lease_token")}});
+  }
+  return leases;
+}
+
+// `member`: what the duration is called in the request.
+int hold(Session& session, const HoldOptions& options, const char* verb, const char* done,
+         const char* member) {
+  const Outcome<json::array> leases = read_leases(session, options);
+  if (!leases) return session.fail(leases.error());
+  std::uint64_t good = 0;
+  int exit_code = exit_done;
+  for (std::size_t begin = 0; begin < leases->size(); begin += call_leases_max) {
+    const std::size_t end = std::min(leases->size(), begin + call_leases_max);
+    json::object body;
+    body["tasks"] = json::array(leases->begin() + static_cast<std::ptrdiff_t>(begin),
+                                leases->begin() + static_cast<std::ptrdiff_t>(end));
+    if (!options.duration.empty()) body[member] = options.duration;
+    const Outcome<json::value> answer =
+        session.call("POST", session.queue_path(options.queue) + "/tasks:" + verb, body);
+    if (!answer) return session.fail(answer.error());
+    const json::array results = array_of(*answer, "results");
+    for (std::size_t i = begin; i < end; ++i) {
+      const json::value result = i - begin < results.size() ? results[i - begin] : json::value();
+      const json::value* error =
+          result.is_object() ? result.as_object().if_contains("error") : nullptr;
+      if (error == nullptr) {
+        ++good;
+        continue;
+      }
+      exit_code = exit_refused;
+      session.world.err << "defer: " << printable(text_of((*leases)[i], "id")) << ": "
+                        << printable(text_of(*error, "message"), 500) << '\n';
+    }
+  }
+  if (session.json()) {
+    session.print_json(json::object{{done, good}, {"refused", leases->size() - good}});
+  } else {
+    session.world.out << with_commas(good) << ' ' << done << '\n';
+  }
+  return exit_code;
+}
+
+}  // namespace
+
+void add_lease_commands(CLI::App& app, Session& session) {
+  auto options = std::make_shared<LeaseOptions>();
+  CLI::App* command = app.add_subcommand("lease", "Take tasks of a pull queue for a while");
+  command->add_option("QUEUE", options->queue, "Its name")->required();
+  command->add_option("--max", options->tasks_max, "At most so many, 1 when not said")
+      ->check(CLI::Range(1, 1000))
+      ->type_name("N");
+  command->add_option("--for", options->lease, "How long they are yours: 60s when not said")
+      ->type_name("DURATION");
+  CLI::Option* key = command->add_option("--key", options->key, "Only tasks of this key");
+  command->add_option("--wait", options->wait, "Wait so long for the first task")
+      ->type_name("DURATION");
+  command->footer(
+      "Prints each task with the lease_token that ack, renew and release want.\n"
+      "\nExamples:\n  defer lease results --max 10 --for 5m\n  defer lease results --wait 20s "
+      "--json > task && work task && defer ack results < task");
+  command->callback([&session, options, key] {
+    options->has_key = key->count() > 0;
+    session.action = [&session, options] { return lease(session, *options); };
+  });
+
+  const auto verb = [&](const char* name, const char* about, const char* done, const char* flag,
+                        const char* flag_about) {
+    auto held = std::make_shared<HoldOptions>();
+    CLI::App* hold_command = app.add_subcommand(name, about);
+    hold_command->add_option("QUEUE", held->queue, "Its name")->required();
+    hold_command->add_option(
+        "ID:TOKEN", held->leases,
+        "Leases; from standard input, as lease printed them, when none is given");
+    if (flag != nullptr) {
+      CLI::Option* option =
+          hold_command->add_option("--" + std::string(flag), held->duration, flag_about)
+              ->type_name("DURATION");
+      if (std::string_view(flag) == "for") option->required();
+    }
+    const char* member = flag != nullptr && std::string_view(flag) == "for" ? "lease" : "delay";
+    hold_command->footer("Examples:\n  defer " + std::string(name) +
+                         " results 01800000000000000001:77" +
+                         (std::string_view(name) == "renew" ? " --for 5m" : ""));
+    hold_command->callback([&session, held, name, done, member] {
+      session.action = [&session, held, name, done, member] {
+        return hold(session, *held, name, done, member);
+      };
+    });
+  };
+  verb("ack", "Say that leased tasks are done; they end", "acknowledged", nullptr, nullptr);
+  verb("renew", "Keep leased tasks for longer", "renewed", "for", "How long from now");
+  verb("release", "Give leased tasks back", "released", "delay",
+       "Not before; the queue's backoff when not said");
+}
+
+}  // namespace deferd::cli

@@ -1,0 +1,179 @@
+// defer tasks ls|show|rm|run
+#include <CLI/CLI.hpp>
+#include <iostream>
+#include <memory>
+
+#include "cli/session.h"
+#include "cli/table.h"
+
+namespace deferd::cli {
+namespace {
+
+struct ListOptions {
+  std::string queue;
+  std::string state;
+  std::uint64_t tasks_max = 0;  // 0: as many as there are, or a screenful for people
+};
+
+constexpr std::uint64_t screenful = 100;
+
+int tasks_ls(Session& session, const ListOptions& options) {
+  const std::uint64_t most = options.tasks_max > 0 ? options.tasks_max
+                             : session.json()      ? UINT64_MAX
+                                                   : screenful;
+  std::uint64_t shown = 0;
+  bool more = false;
+  Table table({"TASK", "STATE", ">PRIORITY", "DUE", ">ATTEMPTS", "KEY", "TARGET"});
+  const std::int64_t now = to_micros(session.world.now());
+  std::string path = session.queue_path(options.queue) +
+                     "/tasks?page_size=" + std::to_string(std::min<std::uint64_t>(most, 1000));
+  if (!options.state.empty()) path += "&state=" + url_encode(options.state);
+  const Outcome<void> walked = each_page(session, path, "tasks", [&](const json::array& tasks) {
+    for (const json::value& task : tasks) {
+      if (shown == most) {
+        more = true;
+        return false;
+      }
+      ++shown;
+      if (session.json()) {
+        session.print_json(task);
+        continue;
+      }
+      const std::string name = text_of(task, "name");
+      table.add({name.empty() ? text_of(task, "id") : name, text_of(task, "state"),
+                 text_of(task, "priority"), relative(text_of(task, "eta"), now),
+                 text_of(task, "attempts"), text_of(task, "key"),
+                 printable(text_of(task, "url"), 60)});
+    }
+    // A full page may be followed by more; a stop here saves asking.
+    more = shown == most;
+    return session.heard() && shown < most;
+  });
+  if (!walked) return session.fail(walked.error());
+  if (session.json()) return exit_done;
+  if (table.empty()) {
+    session.world.out << "no tasks" << (options.state.empty() ? "" : " that are " + options.state)
+                      << " in " << options.queue << '\n';
+    return exit_done;
+  }
+  table.print(session.world.out);
+  if (more) session.world.out << "the first " << with_commas(shown) << "; --max N shows more\n";
+  return exit_done;
+}
+
+struct TaskOptions {
+  std::string queue;
+  std::vector<std::string> tasks;
+};
+
+void print_task(Session& session, const json::value& task) {
+  if (session.json()) {
+    session.print_json(task);
+    return;
+  }
+  Table table({"MEMBER", "VALUE"});
+  const std::int64_t now = to_micros(session.world.now());
+  if (task.is_object()) {
+    for (const auto& member : task.as_object()) {
+      std::string value = text_of(task, member.key());
+      if (member.key() == "eta" || member.key() == "created")
+        value += " (" + relative(value, now) + ")";
+      table.add({std::string(member.key()), value});
+    }
+  }
+  table.print(session.world.out);
+}
+
+// Each task by itself, so that one that is gone does not hold up the others; the first failure's
+// code is the exit code.
+int each_task(Session& session, const TaskOptions& options,
+              const std::function<Outcome<void>(const std::string&)>& act) {
+  int exit_code = exit_done;
+  for (const std::string& task : options.tasks) {
+    const Outcome<void> done = act(task);
+    if (done) continue;
+    Failure failure = done.error();
+    failure.message = task + ": " + failure.message;
+    const int code = session.fail(failure);
+    if (exit_code == exit_done) exit_code = code;
+    if (code == exit_unreachable) break;
+  }
+  return exit_code;
+}
+
+std::string task_path(const Session& session, const std::string& queue, const std::string& task) {
+  return session.queue_path(queue) + "/tasks/" + url_encode(task);
+}
+
+int tasks_show(Session& session, const TaskOptions& options) {
+  return each_task(session, options, [&](const std::string& name) -> Outcome<void> {
+    const Outcome<json::value> task = session.call("GET", task_path(session, options.queue, name));
+    if (!task) return tl::unexpected(task.error());
+    print_task(session, *task);
+    return {};
+  });
+}
+
+int tasks_rm(Session& session, const TaskOptions& options) {
+  return each_task(session, options, [&](const std::string& name) -> Outcome<void> {
+    const Outcome<json::value> removed =
+        session.call("DELETE", task_path(session, options.queue, name));
+    if (!removed) return tl::unexpected(removed.error());
+    if (!session.json()) session.world.out << name << ": removed\n";
+    return {};
+  });
+}
+
+int tasks_run(Session& session, const TaskOptions& options) {
+  return each_task(session, options, [&](const std::string& name) -> Outcome<void> {
+    const Outcome<json::value> task = session.call(
+        "POST", task_path(session, options.queue, name) + ":run", json::value(json::object()));
+    if (!task) return tl::unexpected(task.error());
+    if (session.json()) {
+      session.print_json(*task);
+    } else {
+      session.world.out << name << ": started\n";
+    }
+    return {};
+  });
+}
+
+}  // namespace
+
+void add_tasks_commands(CLI::App& app, Session& session) {
+  CLI::App* tasks = app.add_subcommand("tasks", "Tasks of a queue: ls, show, rm, run");
+  tasks->require_subcommand(1);
+
+  auto list = std::make_shared<ListOptions>();
+  CLI::App* ls = tasks->add_subcommand("ls", "Tasks of a queue, oldest first");
+  ls->add_option("QUEUE", list->queue, "Its name")->required();
+  ls->add_option("--state", list->state, "Only those: scheduled, ready, in_flight or leased")
+      ->check(CLI::IsMember({"scheduled", "ready", "in_flight", "leased"}))
+      ->type_name("STATE");
+  ls->add_option("--max", list->tasks_max, "At most so many; 100 when not said, all as JSON")
+      ->type_name("N");
+  ls->footer(
+      "Examples:\n  defer tasks ls default --state ready\n  defer tasks ls default --json | jq -r "
+      ".id");
+  ls->callback(
+      [&session, list] { session.action = [&session, list] { return tasks_ls(session, *list); }; });
+
+  auto options = std::make_shared<TaskOptions>();
+  const auto verb = [&](const char* name, const char* about,
+                        int (*act)(Session&, const TaskOptions&)) {
+    CLI::App* command = tasks->add_subcommand(name, about);
+    command->add_option("QUEUE", options->queue, "The queue's name")->required();
+    command
+        ->add_option("TASK", options->tasks, "Its id or name; several are done one after the other")
+        ->required();
+    command->footer("Examples:\n  defer tasks " + std::string(name) + " default welcome-ada");
+    command->callback([&session, options, act] {
+      session.action = [&session, options, act] { return act(session, *options); };
+    });
+  };
+  verb("show", "All that is known of a task", tasks_show);
+  verb("rm", "Remove a task", tasks_rm);
+  verb("run", "Start an attempt now, whatever its time, the rate and a pause say", tasks_run);
+}
+
+}  // namespace deferd::cli

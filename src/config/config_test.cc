@@ -77,8 +77,8 @@ TEST_F(Config, FlagsWinOverVariablesOverFileOverDefaults) {
 TEST_F(Config, EverySettingIsAFlagAVariableAndALine) {
   for (const Setting& setting : settings()) {
     SCOPED_TRACE(setting.name);
-    const std::string text =
-        setting.kind == SettingKind::list ? "10.0.0.0/8,::1" : setting.print(ServerConfig{});
+    const std::string text = setting.kind == SettingKind::list ? "10.0.0.0/8,::1,private"
+                                                               : setting.print(ServerConfig{});
     if (text.empty()) continue;
     const auto by_flag = load({flag_of(setting) + "=" + text});
     ASSERT_TRUE(by_flag) << by_flag.error().message;
@@ -141,8 +141,8 @@ TEST_F(Config, BadValuesNameThePlaceTheValueAndWhatWouldBeRight) {
             "--drain-timeout: \"2h\" is outside 0s to 1h");
   EXPECT_THAT(flag_complaint({"--drain-timeout", "soon"}), HasSubstr("\"soon\" is not a duration"));
   EXPECT_EQ(flag_complaint({"--target-deny", "10.0.0.0/33"}),
-            "--target-deny: \"10.0.0.0/33\" is not a network; write it like 10.0.0.0/8, fd00::/8 "
-            "or 192.0.2.7");
+            "--target-deny: \"10.0.0.0/33\" is not a network; write it like 10.0.0.0/8, fd00::/8, "
+            "192.0.2.7, loopback, private or all");
   EXPECT_THAT(flag_complaint({"--data", ""}), HasSubstr("--data"));
   EXPECT_THAT(flag_complaint({"--listen"}), HasSubstr("--listen"));
   EXPECT_THAT(flag_complaint({"--listen", "127.0.0.1:1", "--listen", "127.0.0.1:2"}),

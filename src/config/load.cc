@@ -283,7 +283,8 @@ Result<ConfigCall> load_config(std::span<const std::string> arguments,
     if (!yaml) return fail(yaml.error());
     if (const auto applied = lay_over(call.config, *yaml); !applied) return fail(applied.error());
   }
-  if (const auto applied = lay_over(call.config, *variables); !applied) return fail(applied.error());
+  if (const auto applied = lay_over(call.config, *variables); !applied)
+    return fail(applied.error());
   if (const auto applied = lay_over(call.config, flags->values); !applied)
     return fail(applied.error());
   if (const auto checked = check_together(call.config); !checked) return fail(checked.error());

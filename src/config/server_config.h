@@ -53,10 +53,13 @@ struct ServerConfig {
   std::uint64_t task_bytes_max = 1 << 20;      // what one task carries: body, url and headers
   std::uint64_t waiting_bytes_max = 64 << 20;  // taken in and not yet durable
   std::uint32_t connections_max = 20'000;
-  Micros request_timeout = Seconds(30);
+  Micros slow_timeout = Seconds(20);
   Micros idle_timeout = Seconds(300);
 
-  std::uint32_t pushes_max = 10'000;
+  std::uint64_t cache_bytes = 128 << 20;
+
+  std::uint32_t push_connections_max = 10'000;
+  std::uint32_t push_connections_per_target_max = 1000;
   std::vector<std::string> target_allow;
   std::vector<std::string> target_deny;
   std::string ca_file;

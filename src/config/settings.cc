@@ -89,8 +89,9 @@ std::string print_duration(const ServerConfig& config) {
   return format_duration(config.*member);
 }
 
-// "10.0.0.0/8", "fd00::/8", or one address.
+// "10.0.0.0/8", "fd00::/8", one address, or a word for several networks.
 bool is_network(std::string_view text) {
+  if (text == "loopback" || text == "private" || text == "all") return true;
   const std::size_t slash = text.find('/');
   const std::string address(text.substr(0, slash));
   std::array<unsigned char, 16> bytes{};
@@ -111,9 +112,9 @@ Result<void> read_networks(ServerConfig& config, std::string_view text) {
     while (!item.empty() && item.front() == ' ') item.remove_prefix(1);
     while (!item.empty() && item.back() == ' ') item.remove_suffix(1);
     if (!is_network(item)) {
-      return fail(
-          Reason::invalid,
-          quoted(item) + " is not a network; write it like 10.0.0.0/8, fd00::/8 or 192.0.2.7");
+      return fail(Reason::invalid, quoted(item) +
+                                       " is not a network; write it like 10.0.0.0/8, fd00::/8, "
+                                       "192.0.2.7, loopback, private or all");
     }
     networks.emplace_back(item);
   }
@@ -285,39 +286,55 @@ constexpr Setting table[] = {
      .about = "Open connections of callers; further ones are closed at once",
      .read = read_number<&C::connections_max, 1, 1'000'000>,
      .print = print_number<&C::connections_max>},
-    {.name = "request_timeout",
+    {.name = "slow_timeout",
      .kind = K::duration,
      .hint = "DURATION",
-     .about =
-         "How long a caller may take to send a request once it has begun, and to take the answer",
-     .read = read_duration<&C::request_timeout, 100, hour_ms>,
-     .print = print_duration<&C::request_timeout>},
+     .about = "How long a caller may keep the server waiting: for the head of a request, for each "
+              "further 4KiB of its body, for "
+              "taking the next piece of an answer",
+     .read = read_duration<&C::slow_timeout, 100, hour_ms>,
+     .print = print_duration<&C::slow_timeout>},
     {.name = "idle_timeout",
      .kind = K::duration,
      .hint = "DURATION",
      .about = "How long a connection may stay open between requests",
      .read = read_duration<&C::idle_timeout, 100, 24 * hour_ms>,
      .print = print_duration<&C::idle_timeout>},
-    {.name = "pushes_max",
+    {.name = "cache_bytes",
+     .kind = K::bytes,
+     .hint = "BYTES",
+     .about = "Memory for what was read from the data folder",
+     .read = read_bytes<&C::cache_bytes, mib, 1024 * gib>,
+     .print = print_bytes<&C::cache_bytes>},
+    {.name = "push_connections_max",
      .kind = K::number,
      .hint = "N",
-     .about = "Push attempts in flight at once, over all queues",
-     .read = read_number<&C::pushes_max, 1, 1'000'000>,
-     .print = print_number<&C::pushes_max>},
-    {.name = "target_allow",
-     .kind = K::list,
-     .hint = "NETWORK,...",
-     .about = "When given, tasks are pushed to addresses in these networks only",
-     .read = read_networks<&C::target_allow>,
-     .print = print_list<&C::target_allow>},
+     .about = "Connections to targets at once, and so attempts that are under way; each takes a "
+              "file descriptor",
+     .read = read_number<&C::push_connections_max, 1, 1'000'000>,
+     .print = print_number<&C::push_connections_max>},
+    {.name = "push_connections_per_target_max",
+     .kind = K::number,
+     .hint = "N",
+     .about = "The same for one target (scheme, host, port), so that a slow one leaves room for "
+              "the others",
+     .read = read_number<&C::push_connections_per_target_max, 1, 1'000'000>,
+     .print = print_number<&C::push_connections_per_target_max>},
     {.name = "target_deny",
      .kind = K::list,
      .hint = "NETWORK,...",
-     .about = "Tasks are never pushed to addresses in these networks; link-local and metadata "
-              "addresses and the server's "
-              "own address never are",
+     .about = "Where tasks are not pushed to: networks (10.0.0.0/8), addresses, or loopback, "
+              "private, all; link-local and metadata "
+              "addresses and the server's own are refused in any case",
      .read = read_networks<&C::target_deny>,
      .print = print_list<&C::target_deny>},
+    {.name = "target_allow",
+     .kind = K::list,
+     .hint = "NETWORK,...",
+     .about = "Exceptions from target_deny, written alike; the narrower network decides, and deny "
+              "at equal width",
+     .read = read_networks<&C::target_allow>,
+     .print = print_list<&C::target_allow>},
     {.name = "ca_file",
      .kind = K::text,
      .hint = "FILE",

@@ -98,11 +98,16 @@ class Server:
         self.stop()
 
 
-def run_json(command, timeout, cwd=None):
-    """Runs a program that prints one line of JSON."""
+def run_json(command, timeout, cwd=None, core=None):
+    """Runs a program that prints one line of JSON; on one core, if `core` is given."""
+    def in_child():
+        die_with_parent()
+        if core is not None:
+            os.sched_setaffinity(0, {core})
+
     try:
         done = subprocess.run([str(part) for part in command], stdin=subprocess.DEVNULL, capture_output=True,
-                              text=True, timeout=timeout, cwd=cwd, preexec_fn=die_with_parent)
+                              text=True, timeout=timeout, cwd=cwd, preexec_fn=in_child)
     except FileNotFoundError:
         raise Missing(f"{command[0]} is not there; build it first (./dev build)") from None
     except subprocess.TimeoutExpired:

@@ -99,6 +99,7 @@ struct NewTask {
   std::optional<std::uint8_t> priority; // absent: the queue's
   std::shared_ptr<const TaskOptions> options;  // null: none
   SharedBytes payload;                  // never null
+  bool has_target = false;              // it carries a url: push queues need one, pull queues take none
 };
 // Up to batch_tasks_max tasks in one commit; a result for each, in order. One that fails does not hold up others.
 struct AddTasks {

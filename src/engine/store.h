@@ -182,27 +182,26 @@ struct FindNamesAnswer {
   std::vector<std::optional<NameEntry>> entries;  // one for each name; tombstones that are over may still be there
 };
 
-// How many tasks of a lane are due later than `after`, by ETA to the millisecond; ascending. For statistics after a
-// restart; reads no payload.
-struct CountLane {
+// The places of a lane's tasks, without their payloads: by (eta, order), strictly after `after`. Statistics after a
+// restart are counted with it, so it reads as little as it can.
+struct ScanPlaces {
   Generation generation;
   std::uint8_t priority = 0;
   Place after;
   std::uint32_t tasks_max = 0;
 };
-struct CountLaneAnswer {
-  struct Due {
+struct ScanPlacesAnswer {
+  struct Item {
     Wall eta{};
-    std::uint32_t tasks = 0;
-    std::uint32_t leased = 0;  // how many of them are under a lease until then
+    std::uint64_t order = 0;
+    bool leased = false;  // has a lease token
   };
-  std::vector<Due> due;
-  Place last;        // where to go on
+  std::vector<Item> items;
   bool end = false;
 };
 
-using Read = std::variant<ScanLane, ScanKey, ScanIds, FindTasks, FindNames, CountLane>;
-using ReadAnswer = std::variant<ScanAnswer, FindTasksAnswer, FindNamesAnswer, CountLaneAnswer>;
+using Read = std::variant<ScanLane, ScanKey, ScanIds, FindTasks, FindNames, ScanPlaces>;
+using ReadAnswer = std::variant<ScanAnswer, FindTasksAnswer, FindNamesAnswer, ScanPlacesAnswer>;
 
 struct StoredQueue {
   QueueRecord record;

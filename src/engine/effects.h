@@ -1,0 +1,43 @@
+// What a shard asks the world to do: one commit at a time, reads, attempts, replies, and when to wake it next. The runtime
+// carries effects out and comes back with Shard::committed(), read_done() and attempt_done().
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "base/callback.h"
+#include "base/time.h"
+#include "engine/dispatcher.h"
+#include "engine/store.h"
+
+namespace deferd {
+
+// Finds the task again when its attempt has ended.
+struct AttemptKey {
+  QueueNumber queue;
+  TaskId task;
+  Mono started{};
+  Wall started_wall{};
+  bool forced = false;  // run by hand: a failure is retried from the instant of the call (CT-spec 9.6)
+};
+
+struct Effects {
+  struct StartRead {
+    std::uint64_t id = 0;
+    Read read;
+  };
+  struct StartAttempt {
+    AttemptKey key;
+    Attempt attempt;
+  };
+
+  std::optional<Batch> commit;
+  std::vector<StartRead> reads;
+  std::vector<StartAttempt> attempts;
+  std::vector<Callback<void()>> replies;
+  // The shard has nothing to do before this; Mono::max(): until something comes in.
+  Mono wake_at = Mono::max();
+};
+
+}  // namespace deferd

@@ -1,0 +1,305 @@
+#include "engine/queue.h"
+
+#include <algorithm>
+#include <limits>
+
+namespace deferd {
+
+namespace {
+constexpr std::size_t purges_kept_max = 64;
+constexpr Millis keyless_poll(20);
+}
+
+Queue::Queue(ShardCore& core, QueueRecord record, const Now& now)
+    : core_(core),
+      name_(std::make_shared<const QueueName>(record.name)),
+      record_(std::move(record)),
+      bucket_(record_.settings.rate, record_.settings.burst, now.mono) {
+  due_counts_.fold(now.wall);
+}
+
+void Queue::mark_made(const Now& now) {
+  pending_.record = true;
+  mark_changed(now, true);
+}
+
+Queue::Queue(ShardCore& core, const StoredQueue& stored, const Now& now)
+    : core_(core),
+      name_(std::make_shared<const QueueName>(stored.record.name)),
+      record_(stored.record),
+      counters_(stored.counters),
+      bucket_(record_.settings.rate, record_.settings.burst, now.mono) {
+  due_counts_.fold(now.wall);
+  due_counts_.add_ready(counters_.tasks);
+  if (counters_.tasks == 0) return;
+  restart_ = std::make_unique<Restart>();
+  restart_->loaded_at = Wall(std::chrono::floor<Millis>(now.wall.time_since_epoch()));
+  restart_->last_order = counters_.last_order;
+  for (std::uint8_t p = 0; p < priority_count; ++p) {
+    restart_->counted_up_to[p] = {p, restart_->loaded_at, std::numeric_limits<std::uint64_t>::max()};
+    if (counters_.lane_tasks[p] > 0) {
+      lanes_[p] = Lane::stored_before(p, core_.windows, counters_.due_from);
+    }
+  }
+}
+
+QueueInfo Queue::info() const {
+  QueueInfo info{.name = record_.name,
+                 .settings = record_.settings,
+                 .state = record_.state,
+                 .created = record_.created,
+                 .purged = std::nullopt};
+  if (!record_.purges.empty()) info.purged = record_.purges.back().at;
+  return info;
+}
+
+void Queue::configure(const QueueSettings& settings, const Now& now) {
+  DEFERD_ASSERT(settings.mode == record_.settings.mode);
+  bucket_.change(settings.rate, settings.burst, now.mono);
+  record_.settings = settings;
+  pending_.record = true;
+  mark_changed(now, true);
+  core_.touch(*this);
+}
+
+void Queue::set_state(QueueState state, const Now& now) {
+  record_.state = state;
+  pending_.record = true;
+  mark_changed(now, true);
+  core_.touch(*this);
+}
+
+void Queue::purge(const Now& now) {
+  // What the store must forget is one prefix; what memory must forget is everything but attempts that run.
+  const std::uint32_t ended = record_.generation++;
+  record_.purges.push_back({ended, now.wall});
+  // A purge that is forgotten early lends its names the next one's tombstones: later, never earlier.
+  if (record_.purges.size() > purges_kept_max) record_.purges.erase(record_.purges.begin());
+  activity().dropped_total += counters_.tasks;
+  for (auto& lane : lanes_) lane.reset();
+  held_.clear();
+  leases_.clear();
+  key_marks_.clear();
+  restart_.reset();
+  tasks_pushing_ = 0;
+  due_counts_ = DueCounts();
+  due_counts_.fold(now.wall);
+  counters_ = QueueCounters{.last_order = counters_.last_order};
+  pending_.puts.clear();
+  pending_.moves.clear();
+  pending_.ends.clear();
+  pending_.stamp.reset();
+  pending_.purged.push_back(ended);
+  pending_.record = true;
+  mark_changed(now, true);
+  core_.touch(*this);
+}
+
+void Queue::drop(const Now& now) {
+  dropped_ = true;
+  for (const auto& waiter : waiters_) {
+    core_.reply(std::move(waiter->command.reply),
+                Result<std::vector<TaskInfo>>(
+                    fail(Reason::queue_missing, "queue " + name_->queue + " was deleted")));
+  }
+  waiters_.clear();
+  for (auto& lane : lanes_) lane.reset();
+  held_.clear();
+  leases_.clear();
+  names_in_hand_.clear();
+  pending_.puts.clear();
+  pending_.moves.clear();
+  pending_.ends.clear();
+  pending_.names.clear();
+  pending_.purged.clear();
+  pending_.dropped = true;
+  mark_changed(now, true);
+  core_.touch(*this);
+}
+
+QueueStats Queue::stats(const Now& now) {
+  due_counts_.fold(now.wall);
+  QueueStats stats;
+  stats.tasks = counters_.tasks;
+  stats.bytes = counters_.bytes;
+  stats.scheduled = due_counts_.scheduled();
+  stats.ready = due_counts_.ready();
+  stats.leased = due_counts_.leased();
+  stats.in_flight = tasks_pushing_;
+  stats.counted = counted();
+  for (std::uint8_t p = 0; p < priority_count; ++p) {
+    if (lanes_[p] == nullptr || lanes_[p]->due_from() > now.wall) continue;
+    if (!lanes_[p]->head_is_first()) {
+      if (!lanes_[p]->scan_open()) start_scan(*lanes_[p], p);  // so that the next question is answered
+      continue;
+    }
+    const Micros age = now.wall - lanes_[p]->head()->place.eta;
+    stats.oldest_ready = std::max(stats.oldest_ready.value_or(Micros(0)), age);
+  }
+  if (activity_ != nullptr) {
+    const Activity& recent = *activity_;
+    stats.executed_minute = recent.executed.last_minute(now.mono);
+    stats.executed_hour = recent.executed.last_hour(now.mono);
+    stats.failed_minute = recent.failed.last_minute(now.mono);
+    stats.failed_hour = recent.failed.last_hour(now.mono);
+    stats.executed_total = recent.executed_total;
+    stats.failed_total = recent.failed_total;
+    stats.added_total = recent.added_total;
+    stats.completed_total = recent.completed_total;
+    stats.dropped_total = recent.dropped_total;
+    stats.execution = recent.execution.read(now.mono);
+    stats.delay = recent.delay.read(now.mono);
+    if (stats.executed_hour > 0) {
+      stats.failure_rate = static_cast<double>(stats.failed_hour) / static_cast<double>(stats.executed_hour);
+    }
+  }
+  const bool runs = record_.state == QueueState::running && !core_.failed;
+  if (runs) {
+    stats.enforced_rate = record_.settings.rate.unlimited ? std::numeric_limits<double>::infinity()
+                                                          : record_.settings.rate.per_second();
+  }
+  stats.tokens = bucket_.tokens(now.mono);
+  return stats;
+}
+
+void Queue::pump(const Now& now) {
+  if (dropped_ || core_.failed) return;
+  due_counts_.fold(now.wall);
+  if (record_.settings.mode == QueueMode::push) {
+    if (record_.state == QueueState::running) pump_push(now);
+  } else {
+    serve_waiters(now);
+  }
+}
+
+Mono Queue::wake_at(const Now& now) const {
+  if (dropped_ || core_.failed) return Mono::max();
+  // What waits for a read is woken by its answer.
+  const auto mono_of = [&now](Wall at) {
+    if (at >= now.wall + duration_max) return Mono::max();
+    return now.mono + std::max(Micros(0), at - now.wall);
+  };
+  const bool runs = record_.state == QueueState::running;
+  if (record_.settings.mode == QueueMode::push) {
+    const bool full = attempts_running_ >= static_cast<std::uint32_t>(record_.settings.concurrency) ||
+                      core_.attempts_running >= core_.options.attempts_max;
+    if (!runs || loading_payloads_ || full) return Mono::max();
+    if (waits_for_scan(now)) return retry_reads_at_ > now.mono ? retry_reads_at_ : Mono::max();
+    const Wall due = lanes_due_from();
+    if (due == Wall::max()) return Mono::max();
+    return std::max({mono_of(due), bucket_.ready_at(), retry_reads_at_});
+  }
+  Mono wake = Mono::max();
+  const Wall lanes_due = lanes_due_from();
+  for (const auto& waiter : waiters_) {
+    if (waiter->deadline > now.mono) wake = std::min(wake, waiter->deadline);
+    if (!runs) continue;
+    if (retry_reads_at_ > now.mono) wake = std::min(wake, retry_reads_at_);
+    const bool by_key = waiter->command.by == LeaseTasks::By::key && !waiter->command.key.empty();
+    const Wall due = by_key ? waiter->next_check : lanes_due;
+    // What is due already waits for a read, whose answer wakes the queue.
+    if (due > now.wall) wake = std::min(wake, mono_of(due));
+    // Tasks without a key have no index of their own: behind due tasks with keys they are looked for again and again.
+    const bool keyless = waiter->command.by == LeaseTasks::By::key && waiter->command.key.empty();
+    if (keyless && due <= now.wall) wake = std::min(wake, now.mono + keyless_poll);
+  }
+  return wake;
+}
+
+std::uint64_t Queue::next_order(const Now& now) {
+  // Micros since 1970, or one more than the last: unique in the queue's life and in any later queue of its name.
+  const auto micros = static_cast<std::uint64_t>(std::max<std::int64_t>(0, to_micros(now.wall)));
+  counters_.last_order = std::max(counters_.last_order + 1, micros);
+  return counters_.last_order;
+}
+
+Wall Queue::due_now_stamp(const Now& now) {
+  if (!pending_.stamp) pending_.stamp = now.wall;
+  return *pending_.stamp;
+}
+
+std::size_t Queue::window_max() const {
+  return core_.windows.tasks > core_.options.window_tasks_shard_max ? core_.options.window_tasks_crowded
+                                                                    : core_.options.window_tasks_max;
+}
+
+Lane& Queue::lane(std::uint8_t priority) {
+  DEFERD_ASSERT(priority < priority_count);
+  std::unique_ptr<Lane>& lane = lanes_[priority];
+  if (lane == nullptr) lane = Lane::empty(priority, core_.windows);
+  return *lane;
+}
+
+void Queue::uncount_free(const Task& task) {
+  if (restart_ != nullptr && task.place.order <= restart_->last_order && task.place.eta > restart_->loaded_at &&
+      task.place > restart_->counted_up_to[task.place.priority]) {
+    due_counts_.remove_ready();
+    restart_->removed.insert(task.place.order);
+    return;
+  }
+  due_counts_.remove(task.place.eta, task.progress.lease_token != 0);
+}
+
+void Queue::mark_changed(const Now& now, bool durable, std::size_t changes) {
+  pending_.generation = record_.generation;
+  pending_.counters = true;
+  core_.dirty_changes += changes;
+  core_.changed(*this, durable, now);
+}
+
+RetryPolicy Queue::policy_of(const Task& task) const {
+  return task.options ? task.options->retry.over(record_.settings.retry) : record_.settings.retry;
+}
+
+Error Queue::store_error() const {
+  DEFERD_ASSERT(core_.failed.has_value());
+  return *core_.failed;
+}
+
+Activity& Queue::activity() {
+  if (activity_ == nullptr) activity_ = std::make_unique<Activity>();
+  return *activity_;
+}
+
+void Queue::end_task(const Task& task, const Now& now, bool durable) {
+  DEFERD_ASSERT(counters_.tasks > 0, "queue", name_->queue);
+  DEFERD_ASSERT(counters_.bytes >= task.bytes, "queue", name_->queue, "bytes", counters_.bytes);
+  std::uint64_t& lane_tasks = counters_.lane_tasks[task.place.priority];
+  DEFERD_ASSERT(lane_tasks > 0, "queue", name_->queue, "priority", int{task.place.priority});
+  --counters_.tasks;
+  --lane_tasks;
+  counters_.bytes -= task.bytes;
+  pending_.ends.push_back({task.id, task.place, task.options});
+  held_.insert_or_assign(task.id, Held{nullptr, Hold::ending, 0});
+  if (!task.name().empty()) {
+    set_name(task.options->name, {task.id, record_.generation, now.wall + record_.settings.tombstone});
+  }
+  mark_changed(now, durable);
+}
+
+void Queue::move_task(std::unique_ptr<Task> task, Wall eta, const Now& now, bool durable, bool remember_lease) {
+  const Place from = task->place;
+  task->place = {from.priority, eta, next_order(now)};
+  count_free(*task);
+  held_.insert_or_assign(task->id, Held{nullptr, Hold::moving, 0});
+  pending_.moves.push_back({from, std::move(task), remember_lease});
+  mark_changed(now, durable);
+}
+
+void Queue::take_free(const Task& task) {
+  Lane& from = lane(task.place.priority);
+  if (!from.beyond_mark(task.place)) from.take(task.place);
+  leases_.erase(task.id);
+}
+
+TaskInfo Queue::info_of(const Task& task, bool pushing, const Now& now) const {
+  TaskState state = TaskState::ready;
+  if (pushing) {
+    state = TaskState::in_flight;
+  } else if (task.place.eta > now.wall) {
+    state = task.progress.lease_token != 0 ? TaskState::leased : TaskState::scheduled;
+  }
+  return {task, state};
+}
+
+}  // namespace deferd

@@ -1,0 +1,288 @@
+// One queue: what is held of its tasks in memory, what changes, and who waits for them.
+//
+// A live task is in exactly one of these:
+//   free     it waits in its lane, in the window or on disk only (engine/lane.h); leased ones too, at the end of the lease
+//   pushing  in held_: an attempt is running
+//   settling in held_: its change (a finish, a move) is in pending_ or committing_
+//   unsettled: it was added, and its add is in pending_ or committing_
+// Changes are applied in memory at once and become part of the next commit; replies wait for it. What a commit changed
+// enters the lanes only when it is known to be in the store (settle()), so lanes, scans and finds agree on what is there.
+//
+// Lives on its shard's thread. Reads of the store come back later: whatever is awaited, the queue may have been purged,
+// deleted (dropped()) or changed in between, so their continuations check again.
+#pragma once
+
+#include <array>
+#include <boost/unordered/unordered_flat_map.hpp>
+#include <boost/unordered/unordered_flat_set.hpp>
+#include <cstdint>
+#include <list>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "engine/activity.h"
+#include "engine/commands.h"
+#include "engine/due_counts.h"
+#include "engine/lane.h"
+#include "engine/recent_changes.h"
+#include "engine/shard_core.h"
+#include "engine/store.h"
+#include "engine/token_bucket.h"
+
+namespace deferd {
+
+class Queue : public std::enable_shared_from_this<Queue> {
+ public:
+  // A queue that is being made (its record goes into the next commit), and one that was loaded.
+  Queue(ShardCore& core, QueueRecord record, const Now& now);
+  Queue(ShardCore& core, const StoredQueue& stored, const Now& now);
+
+  const QueueName& name() const { return *name_; }
+  QueueNumber number() const { return record_.number; }
+  const QueueSettings& settings() const { return record_.settings; }
+  QueueInfo info() const;
+  bool dropped() const { return dropped_; }
+  // Dropped, and nothing of it is under way any more.
+  bool is_over() const { return dropped_ && !is_committing_ && !is_dirty && attempts_running_ == 0; }
+
+  // ---- Configuration (queue.cc) ---------------------------------------------------------------------------------
+  void configure(const QueueSettings& settings, const Now& now);
+  void set_state(QueueState state, const Now& now);
+  void purge(const Now& now);
+  void drop(const Now& now);
+  // The record of a new queue goes into the next commit. (Not the constructor's work: it needs shared_from_this().)
+  void mark_made(const Now& now);
+  // Answers when all that changed so far is durable.
+  template <class T>
+  void when_durable(Reply<T> reply, T value) {
+    pending_.done.push_back([reply = std::move(reply), value = std::move(value)](const Error* error) mutable {
+      reply(error == nullptr ? Result<T>(std::move(value)) : Result<T>(fail(*error)));
+    });
+  }
+  void when_durable_void(Reply<void> reply) {
+    pending_.done.push_back([reply = std::move(reply)](const Error* error) mutable {
+      reply(error == nullptr ? Result<void>() : Result<void>(fail(*error)));
+    });
+  }
+  QueueStats stats(const Now& now);
+
+  // ---- Tasks ----------------------------------------------------------------------------------------------------
+  void add_tasks(AddTasks command, const Now& now);       // queue_add.cc
+  void get_task(GetTask command, const Now& now);         // queue_find.cc
+  void list_tasks(ListTasks command, const Now& now);     // queue_find.cc
+  void delete_tasks(DeleteTasks command, const Now& now); // queue_find.cc
+  void run_task(RunTask command, const Now& now);         // queue_push.cc
+  void attempt_done(const AttemptKey& key, const AttemptResult& result, const Now& now);
+
+  void lease_tasks(LeaseTasks command, const Now& now);   // queue_pull.cc
+  void ack_tasks(AckTasks command, const Now& now);
+  void renew_leases(RenewLeases command, const Now& now);
+  void release_tasks(ReleaseTasks command, const Now& now);
+  // Answers everybody who waits for tasks with none: the server stops.
+  void end_waits();
+
+  // ---- The shard's (queue_commit.cc, queue.cc) ------------------------------------------------------------------
+  // Starts pushes, serves leases, starts scans: whatever may happen now.
+  void pump(const Now& now);
+  // When pump() is worth calling next though nothing came in; Mono::max(): not before.
+  Mono wake_at(const Now& now) const;
+
+  // Moves what is pending into the batch. Then, once it is committed:
+  void fill(Batch& batch, const Now& now);
+  void settle(const Now& now);
+  // ... or is not: everybody who waits is told.
+  void fail_all(const Error& error);
+
+  // One more read of what a restart left uncounted (queue_commit.cc). False: all is counted, or a read is under way.
+  bool count_more(const Now& now);
+  bool counted() const { return restart_ == nullptr; }
+
+  // Recounts what can be recounted and asserts that it agrees; for tests and the simulator.
+  void check() const;
+
+  // The shard's marks.
+  bool is_touched = false;
+  bool is_dirty = false;
+  Mono heap_wake = Mono::max();
+
+ private:
+  enum class Hold : std::uint8_t { pushing, moving, ending };
+  struct Held {
+    std::unique_ptr<Task> task;  // null when ending
+    Hold hold = Hold::pushing;
+    std::uint32_t running = 0;   // attempts; two when one was started by hand beside another
+  };
+
+  // What one commit changes.
+  struct Changes {
+    struct Move {
+      Place from;
+      std::unique_ptr<Task> task;
+      bool remember_lease = false;  // into leases_ when settled
+    };
+    struct End {
+      TaskId id;
+      Place place;
+      std::shared_ptr<const TaskOptions> options;
+    };
+    std::uint32_t generation = 0;  // of puts, moves and ends
+    std::vector<std::unique_ptr<Task>> puts;
+    std::vector<Move> moves;
+    std::vector<End> ends;
+    std::vector<std::pair<std::string, NameEntry>> names;
+    std::vector<std::uint32_t> purged;
+    std::vector<Callback<void(const Error*)>> done;  // null: it is durable
+    bool record = false;
+    bool dropped = false;
+    bool counters = false;
+    std::optional<Wall> stamp;  // the ETA of all tasks of this commit that are due at once
+  };
+
+  // What a caller's reference turned out to be.
+  struct Found {
+    enum class Kind : std::uint8_t { missing, free, pushing };
+    Kind kind = Kind::missing;
+    Task task;  // not when missing
+  };
+  struct Finding;
+  using FoundAll = Callback<void(Result<std::vector<Found>>, const Now&)>;
+
+  struct Waiter {
+    LeaseTasks command;
+    Mono deadline;
+    // By::key: when the next task of the key may be due as far as the last scan knew; a scan is due when it is reached.
+    Wall next_check = Wall::min();
+    bool scanning = false;
+    bool served = false;
+  };
+
+  struct NameInHand {
+    NameEntry entry;
+    std::uint32_t changes = 0;  // that are not settled
+  };
+
+  // After a restart, until every stored task was looked at once: what lies ahead is counted, what was taken away in the
+  // meantime is remembered. Until then every stored task counts as ready.
+  struct Restart {
+    Wall loaded_at{};
+    std::uint64_t last_order = 0;                      // places given before the restart are at most this
+    std::uint8_t lane = 0;
+    std::array<Place, priority_count> counted_up_to{}; // by lane
+    boost::unordered_flat_set<std::uint64_t> removed;  // orders of uncounted places that are no more
+    bool reading = false;
+  };
+
+  // -- queue.cc
+  std::uint64_t next_order(const Now& now);
+  Wall due_now_stamp(const Now& now);
+  std::size_t window_max() const;
+  Lane& lane(std::uint8_t priority);
+  void count_free(const Task& task) { due_counts_.add(task.place.eta, task.progress.lease_token != 0); }
+  void uncount_free(const Task& task);
+  void mark_changed(const Now& now, bool durable, std::size_t changes = 1);
+  RetryPolicy policy_of(const Task& task) const;
+  Error store_error() const;
+
+  // The task has ended: counters, name, and the next commit. It must not be in any window. `options` of the task are kept.
+  void end_task(const Task& task, const Now& now, bool durable);
+  // The task is next due at `eta`. It must not be in any window.
+  void move_task(std::unique_ptr<Task> task, Wall eta, const Now& now, bool durable, bool remember_lease);
+  // Takes a free task out of memory, if it is there.
+  void take_free(const Task& task);
+  TaskInfo info_of(const Task& task, bool pushing, const Now& now) const;
+
+  // -- queue_add.cc
+  void add_checked(AddTasks command, const std::vector<std::optional<Error>>& name_errors, const Now& now);
+  std::optional<Error> name_error(const std::string& name, const std::optional<NameEntry>& stored, const Now& now) const;
+  void set_name(const std::string& name, const NameEntry& entry);
+
+  // -- queue_find.cc
+  // Finds tasks by what callers call them, and calls `then` with what each is at that instant: at once when all are in
+  // memory, else when the store has answered and nothing changed since. With `payloads`, tasks come with theirs.
+  void find(std::vector<TaskRef> refs, bool payloads, const Now& now, FoundAll then);
+  void continue_find(const std::shared_ptr<Finding>& finding, const Now& now);
+  enum class Look : std::uint8_t { known, needs_name, needs_task, needs_settle };
+  Look look(Finding& finding, std::size_t index);
+  void end_find(Finding& finding, Result<std::vector<Found>> result, const Now& now);
+  // The task is on its way out already (a caller may name it twice in one call).
+  bool ending(TaskId id) const {
+    const auto at = held_.find(id);
+    return at != held_.end() && at->second.hold == Hold::ending;
+  }
+  bool unsettled(TaskId id) const { return !committing_.puts.empty() && id >= committing_.puts.front()->id; }
+  bool fresh(const Task& task, std::uint64_t read) const {
+    return !held_.contains(task.id) && !unsettled(task.id) && !task_changes_.changed_since(task.id, read);
+  }
+
+  // -- queue_push.cc
+  void pump_push(const Now& now);
+  void start_attempt(std::unique_ptr<Task> task, const Now& now, bool forced);
+  void start_attempt_again(Held& held, const Now& now);
+
+  // -- queue_pull.cc
+  enum class Served : std::uint8_t { granted, nothing, blocked };  // blocked: a read is under way
+  void serve_waiters(const Now& now);
+  Served serve_any(Waiter& waiter, bool only_without_key, const Now& now);
+  Served serve_key(const std::shared_ptr<Waiter>& waiter, const std::string& key, const Now& now);
+  Served serve_oldest_key(const std::shared_ptr<Waiter>& waiter, const Now& now);
+  bool gather(const Waiter& waiter, bool only_without_key, const Now& now, std::vector<Place>& places);
+  void key_scanned(Waiter& waiter, const std::string& key, std::uint64_t read, std::uint32_t generation,
+                   Result<ReadAnswer> answer, const Now& now);
+  // False: every one of them had been tried too often, and was dropped.
+  bool grant(Waiter& waiter, std::vector<std::unique_ptr<Task>> tasks, const Now& now);
+  // Notes an expired lease, and drops a task that may not be tried again; true: dropped.
+  bool dropped_before_lease(Task& task, const Now& now);
+  std::optional<Error> lease_error(const Found& found, const Lease& lease, const Now& now) const;
+  // Ack, renew, release: finds the tasks, checks the tokens, and lets `act` change those that fit.
+  template <class Command, class Item, class Act>
+  void with_leases(Command command, const Now& now, Act act);
+
+  // -- queue_commit.cc
+  void scan_lanes(const Now& now);
+  void start_scan(Lane& lane, std::uint8_t priority);
+  void load_payloads(const std::vector<TaskId>& ids);
+  // The highest lane whose first task is due. Null: there is none, or (`blocked`) a scan must come first.
+  Lane* first_due_lane(const Now& now, bool& blocked);
+  Wall lanes_due_from() const;
+  // Whether the pump waits for a scan that is under way (or may be tried again only later).
+  bool waits_for_scan(const Now& now) const;
+  void settle_task(std::unique_ptr<Task> task);
+
+  ShardCore& core_;
+  std::shared_ptr<const QueueName> name_;
+  QueueRecord record_;
+  QueueCounters counters_;
+  bool dropped_ = false;
+
+  std::array<std::unique_ptr<Lane>, priority_count> lanes_;
+  TokenBucket bucket_;
+  boost::unordered_flat_map<TaskId, Held> held_;
+  // Live leases and some that are over: what an ack needs, so that it asks no store. No payloads.
+  boost::unordered_flat_map<TaskId, Task> leases_;
+  std::uint32_t attempts_running_ = 0;  // also of tasks that are no more: they still hold a slot
+  std::uint32_t tasks_pushing_ = 0;
+
+  Changes pending_;
+  Changes committing_;
+  bool is_committing_ = false;
+  std::vector<Callback<void(const Now&)>> on_settle_;
+
+  RecentChanges<TaskId> task_changes_;
+  RecentChanges<std::string> name_changes_;
+  boost::unordered_flat_map<std::string, NameInHand> names_in_hand_;
+  std::list<std::shared_ptr<Waiter>> waiters_;
+  // Where the live tasks of a key begin, so that leasing by key does not walk over the dead. Bounded; a hint.
+  boost::unordered_flat_map<std::string, Place> key_marks_;
+
+  DueCounts due_counts_;
+  std::unique_ptr<Activity> activity_;
+  Activity& activity();
+  std::unique_ptr<Restart> restart_;
+  bool loading_payloads_ = false;
+  Mono retry_reads_at_{};  // after a read of a lane failed
+};
+
+}  // namespace deferd

@@ -1,0 +1,287 @@
+// Finding tasks by id or name, whatever the commits and reads that are under way: get, list, delete.
+#include <algorithm>
+
+#include "engine/queue.h"
+
+namespace deferd {
+
+// One call's search. What the store answered is kept until all is known; before it is used, it is checked against what
+// changed in memory since.
+struct Queue::Finding {
+  struct Sought {
+    TaskRef ref;
+    std::optional<std::optional<NameEntry>> name_answer;
+    std::optional<std::optional<Task>> task_answer;
+    TaskId id{};
+    Found found;
+  };
+  std::vector<Sought> sought;
+  bool payloads = false;
+  std::uint32_t generation = 0;
+  std::optional<std::uint64_t> name_read;
+  std::optional<std::uint64_t> task_read;
+  FoundAll then;
+};
+
+void Queue::find(std::vector<TaskRef> refs, bool payloads, const Now& now, FoundAll then) {
+  auto finding = std::make_shared<Finding>();
+  finding->sought.resize(refs.size());
+  for (std::size_t i = 0; i < refs.size(); ++i) finding->sought[i].ref = std::move(refs[i]);
+  finding->payloads = payloads;
+  finding->generation = record_.generation;
+  finding->then = std::move(then);
+  continue_find(finding, now);
+}
+
+// What is known of one task now: from memory if it is there, else from the store's answer if that still holds.
+Queue::Look Queue::look(Finding& finding, std::size_t index) {
+  Finding::Sought& sought = finding.sought[index];
+  sought.found = Found{};
+  if (const auto* name = std::get_if<std::string>(&sought.ref)) {
+    // In hand: just added and not acknowledged yet, or just ended. Either way there is no such task.
+    if (names_in_hand_.contains(*name)) return Look::known;
+    if (sought.name_answer && name_changes_.changed_since(*name, *finding.name_read)) sought.name_answer.reset();
+    if (!sought.name_answer) return Look::needs_name;
+    const std::optional<NameEntry>& entry = *sought.name_answer;
+    if (!entry || entry->free_at != Wall{} || entry->generation != record_.generation) return Look::known;
+    sought.id = entry->id;
+  } else {
+    sought.id = std::get<TaskId>(sought.ref);
+  }
+
+  const TaskId id = sought.id;
+  const Task* in_memory = nullptr;
+  if (const auto held = held_.find(id); held != held_.end()) {
+    if (held->second.hold == Hold::ending) return Look::known;
+    if (held->second.hold == Hold::moving) return Look::needs_settle;
+    sought.found.kind = Found::Kind::pushing;
+    in_memory = held->second.task.get();
+  } else if (unsettled(id)) {
+    return Look::needs_settle;
+  } else if (const auto lease = leases_.find(id); lease != leases_.end()) {
+    sought.found.kind = Found::Kind::free;
+    in_memory = &lease->second;
+  }
+  if (in_memory != nullptr) {
+    sought.found.task = *in_memory;
+    if (!finding.payloads || in_memory->payload) return Look::known;
+    if (!sought.task_answer) return Look::needs_task;
+    if (!*sought.task_answer) {
+      sought.found.kind = Found::Kind::missing;
+    } else {
+      sought.found.task.payload = (*sought.task_answer)->payload;  // a payload never changes
+    }
+    return Look::known;
+  }
+  if (sought.task_answer && task_changes_.changed_since(id, *finding.task_read)) sought.task_answer.reset();
+  if (!sought.task_answer) return Look::needs_task;
+  if (!*sought.task_answer) return Look::known;
+  sought.found.kind = Found::Kind::free;
+  sought.found.task = **sought.task_answer;
+  const Place& place = sought.found.task.place;
+  const Lane& home = lane(place.priority);
+  // Lane's invariant 1: what is stored, settled and in nobody's hand is in the window unless it lies beyond the mark.
+  DEFERD_ASSERT(home.beyond_mark(place) || home.find(place) != nullptr, "queue", name_->queue, "task", id);
+  return Look::known;
+}
+
+void Queue::continue_find(const std::shared_ptr<Finding>& finding, const Now& now) {
+  Finding& search = *finding;
+  if (dropped_) {
+    end_find(search, fail(Reason::queue_missing, "queue " + name_->queue + " was deleted"), now);
+    return;
+  }
+  if (search.generation != record_.generation) {  // purged: what the store said is about tasks that are gone
+    search.generation = record_.generation;
+    for (auto& sought : search.sought) {
+      sought.name_answer.reset();
+      sought.task_answer.reset();
+    }
+  }
+  bool needs_settle = false;
+  bool needs_names = false;
+  bool needs_tasks = false;
+  std::vector<std::size_t> tasks_to_read;
+  for (std::size_t i = 0; i < search.sought.size(); ++i) {
+    const Look answer = look(search, i);
+    needs_settle = needs_settle || answer == Look::needs_settle;
+    needs_names = needs_names || answer == Look::needs_name;
+    needs_tasks = needs_tasks || answer == Look::needs_task;
+    // With one that must be read, all that were read are read anew: an answer holds from the start of the one open read.
+    if (answer == Look::needs_task || search.sought[i].task_answer) tasks_to_read.push_back(i);
+  }
+  if (needs_settle) {
+    if (core_.failed) {
+      end_find(search, fail(store_error()), now);
+      return;
+    }
+    on_settle_.push_back([self = shared_from_this(), finding](const Now& later) { self->continue_find(finding, later); });
+    return;
+  }
+  if (needs_names) {
+    if (search.name_read) name_changes_.end_read(*search.name_read);
+    search.name_read = name_changes_.begin_read();
+    // All names anew: an answer holds from the beginning of the one read that is open.
+    FindNames read{record_.number, {}};
+    std::vector<std::size_t> asked;
+    for (std::size_t i = 0; i < search.sought.size(); ++i) {
+      if (const auto* name = std::get_if<std::string>(&search.sought[i].ref)) {
+        read.names.push_back(*name);
+        asked.push_back(i);
+      }
+    }
+    core_.read(std::move(read), [self = shared_from_this(), finding, asked = std::move(asked)](Result<ReadAnswer> answer,
+                                                                                               const Now& later) {
+      if (!answer) {
+        self->end_find(*finding, fail(answer.error()), later);
+        return;
+      }
+      auto& entries = std::get<FindNamesAnswer>(*answer).entries;
+      DEFERD_ASSERT(entries.size() == asked.size());
+      for (std::size_t i = 0; i < asked.size(); ++i) finding->sought[asked[i]].name_answer = std::move(entries[i]);
+      self->continue_find(finding, later);
+    });
+    return;
+  }
+  if (needs_tasks) {
+    if (search.task_read) task_changes_.end_read(*search.task_read);
+    search.task_read = task_changes_.begin_read();
+    FindTasks read{{record_.number, record_.generation}, {}};
+    for (const std::size_t i : tasks_to_read) read.ids.push_back(search.sought[i].id);
+    core_.read(std::move(read), [self = shared_from_this(), finding, asked = std::move(tasks_to_read),
+                                 generation = record_.generation](Result<ReadAnswer> answer, const Now& later) {
+      if (!answer) {
+        self->end_find(*finding, fail(answer.error()), later);
+        return;
+      }
+      auto& tasks = std::get<FindTasksAnswer>(*answer).tasks;
+      DEFERD_ASSERT(tasks.size() == asked.size());
+      if (generation == self->record_.generation) {
+        for (std::size_t i = 0; i < asked.size(); ++i) finding->sought[asked[i]].task_answer = std::move(tasks[i]);
+      }
+      self->continue_find(finding, later);
+    });
+    return;
+  }
+  std::vector<Found> found;
+  found.reserve(search.sought.size());
+  for (auto& sought : search.sought) found.push_back(std::move(sought.found));
+  end_find(search, std::move(found), now);
+}
+
+void Queue::end_find(Finding& finding, Result<std::vector<Found>> result, const Now& now) {
+  if (finding.name_read) name_changes_.end_read(*finding.name_read);
+  if (finding.task_read) task_changes_.end_read(*finding.task_read);
+  finding.name_read.reset();
+  finding.task_read.reset();
+  FoundAll then = std::move(finding.then);
+  then(std::move(result), now);
+}
+
+namespace {
+Error no_such_task(const TaskRef& ref, const std::string& queue) {
+  const auto* name = std::get_if<std::string>(&ref);
+  const std::string text = name != nullptr ? *name : to_string(std::get<TaskId>(ref));
+  return Error{Reason::task_missing, "no task " + text + " in queue " + queue + " (or it has ended)", "", std::nullopt};
+}
+}  // namespace
+
+void Queue::get_task(GetTask command, const Now& now) {
+  find({command.task}, true, now,
+       [self = shared_from_this(), command = std::move(command)](Result<std::vector<Found>> found,
+                                                                 const Now& later) mutable {
+         Result<TaskInfo> answer = fail(Reason::internal, "");
+         if (!found) {
+           answer = fail(found.error());
+         } else if (found->front().kind == Found::Kind::missing) {
+           answer = fail(no_such_task(command.task, self->name_->queue));
+         } else {
+           answer = self->info_of(found->front().task, found->front().kind == Found::Kind::pushing, later);
+         }
+         self->core_.reply(std::move(command.reply), std::move(answer));
+       });
+}
+
+void Queue::list_tasks(ListTasks command, const Now&) {
+  constexpr std::uint64_t page_bytes_max = 8 << 20;
+  auto finding = std::make_shared<Finding>();
+  finding->payloads = true;
+  finding->generation = record_.generation;
+  finding->task_read = task_changes_.begin_read();
+  ScanIds scan{{record_.number, record_.generation}, command.after, command.tasks_max, page_bytes_max};
+  core_.read(std::move(scan), [self = shared_from_this(), finding, command = std::move(command)](
+                                  Result<ReadAnswer> answer, const Now& later) mutable {
+    if (!answer) {
+      self->task_changes_.end_read(*finding->task_read);
+      self->core_.reply(std::move(command.reply), Result<ListTasks::Answer>(fail(answer.error())));
+      return;
+    }
+    auto& page = std::get<ScanAnswer>(*answer);
+    std::optional<TaskId> next;
+    if (!page.end && !page.tasks.empty()) next = page.tasks.back().id;
+    for (Task& task : page.tasks) {
+      if (self->unsettled(task.id)) continue;  // not acknowledged yet
+      Finding::Sought sought;
+      sought.ref = task.id;
+      sought.id = task.id;
+      sought.task_answer = std::move(task);
+      finding->sought.push_back(std::move(sought));
+    }
+    finding->then = [self, command = std::move(command), next](Result<std::vector<Found>> found,
+                                                               const Now& latest) mutable {
+      if (!found) {
+        self->core_.reply(std::move(command.reply), Result<ListTasks::Answer>(fail(found.error())));
+        return;
+      }
+      ListTasks::Answer list{{}, next};
+      for (const Found& one : *found) {
+        if (one.kind == Found::Kind::missing) continue;
+        TaskInfo info = self->info_of(one.task, one.kind == Found::Kind::pushing, latest);
+        if (!command.state || info.state == *command.state) list.tasks.push_back(std::move(info));
+      }
+      self->core_.reply(std::move(command.reply), Result<ListTasks::Answer>(std::move(list)));
+    };
+    self->continue_find(finding, later);
+  });
+}
+
+void Queue::delete_tasks(DeleteTasks command, const Now& now) {
+  find(command.tasks, false, now,
+       [self = shared_from_this(), command = std::move(command)](Result<std::vector<Found>> found,
+                                                                 const Now& later) mutable {
+         using Answer = Result<std::vector<Result<void>>>;
+         if (!found || self->core_.failed) {
+           self->core_.reply(std::move(command.reply), Answer(fail(found ? self->store_error() : found.error())));
+           return;
+         }
+         std::vector<Result<void>> results;
+         std::size_t ended = 0;
+         for (std::size_t i = 0; i < found->size(); ++i) {
+           const Found& one = (*found)[i];
+           if (one.kind == Found::Kind::missing || self->ending(one.task.id)) {
+             results.emplace_back(fail(no_such_task(command.tasks[i], self->name_->queue)));
+             continue;
+           }
+           if (one.kind == Found::Kind::pushing) {
+             --self->tasks_pushing_;  // the request that runs still holds its slot; its outcome will find nobody
+           } else {
+             self->take_free(one.task);
+             self->uncount_free(one.task);
+           }
+           self->end_task(one.task, later, true);
+           ++self->activity().dropped_total;
+           ++ended;
+           results.emplace_back();
+         }
+         if (ended == 0) {
+           self->core_.reply(std::move(command.reply), Answer(std::move(results)));
+           return;
+         }
+         self->pending_.done.push_back(
+             [reply = std::move(command.reply), results = std::move(results)](const Error* error) mutable {
+               reply(error == nullptr ? Answer(std::move(results)) : Answer(fail(*error)));
+             });
+       });
+}
+
+}  // namespace deferd

@@ -1,0 +1,332 @@
+// Pull: leases granted, renewed, released, acknowledged. A grant is a move of the task to the end of its lease, with a new
+// token; a late worker's token no longer fits. Nothing is written when a lease runs out: the task is simply due again.
+#include <algorithm>
+
+#include "engine/queue.h"
+
+namespace deferd {
+
+void Queue::lease_tasks(LeaseTasks command, const Now& now) {
+  auto waiter = std::make_shared<Waiter>();
+  waiter->deadline = now.mono + command.wait;
+  waiter->command = std::move(command);
+  waiters_.push_back(std::move(waiter));
+  core_.touch(*this);
+}
+
+void Queue::end_waits() {
+  for (const auto& waiter : waiters_) {
+    waiter->served = true;
+    core_.reply(std::move(waiter->command.reply), Result<std::vector<TaskInfo>>(std::vector<TaskInfo>()));
+  }
+  waiters_.clear();
+}
+
+void Queue::serve_waiters(const Now& now) {
+  const bool runs = record_.state == QueueState::running;
+  bool any_tried = false;  // when one who takes any task got none, the others need not ask
+  Served any_outcome = Served::nothing;
+  for (auto at = waiters_.begin(); at != waiters_.end();) {
+    const std::shared_ptr<Waiter> waiter = *at;
+    const bool gone = waiter->command.gone != nullptr && waiter->command.gone->load(std::memory_order_relaxed);
+    Served outcome = Served::nothing;
+    if (runs && !gone) {
+      switch (waiter->command.by) {
+        case LeaseTasks::By::any:
+          outcome = any_tried ? any_outcome : serve_any(*waiter, false, now);
+          any_tried = outcome != Served::granted;
+          any_outcome = outcome;
+          break;
+        case LeaseTasks::By::key: outcome = serve_key(waiter, waiter->command.key, now); break;
+        case LeaseTasks::By::oldest_key: outcome = serve_oldest_key(waiter, now); break;
+      }
+    }
+    const bool over = gone || (outcome == Served::nothing && waiter->deadline <= now.mono);
+    if (over) {
+      waiter->served = true;
+      core_.reply(std::move(waiter->command.reply), Result<std::vector<TaskInfo>>(std::vector<TaskInfo>()));
+    }
+    at = waiter->served ? waiters_.erase(at) : std::next(at);
+  }
+  if (runs && !waiters_.empty()) scan_lanes(now);
+}
+
+Queue::Served Queue::serve_any(Waiter& waiter, bool only_without_key, const Now& now) {
+  while (true) {
+    std::vector<Place> places;
+    const bool blocked = gather(waiter, only_without_key, now, places);
+    if (places.empty()) return blocked ? Served::blocked : Served::nothing;
+    std::vector<std::unique_ptr<Task>> tasks;
+    tasks.reserve(places.size());
+    for (const Place& place : places) tasks.push_back(lane(place.priority).take(place));
+    scan_lanes(now);
+    if (grant(waiter, std::move(tasks), now)) return Served::granted;
+    // All of them had been tried too often and were dropped: look at those behind them.
+  }
+}
+
+// The next due tasks, highest priority first. True: there may be more that only a read can tell.
+bool Queue::gather(const Waiter& waiter, bool only_without_key, const Now& now, std::vector<Place>& places) {
+  std::uint64_t bytes = 0;
+  for (int p = priority_count - 1; p >= 0; --p) {
+    Lane* const lane = lanes_[static_cast<std::size_t>(p)].get();
+    if (lane == nullptr || lane->due_from() > now.wall) continue;
+    std::vector<TaskId> to_load;
+    bool full = false;
+    bool past_due = false;
+    lane->visit([&](const Task& task) {
+      past_due = task.place.eta > now.wall;
+      if (past_due) return false;
+      if (only_without_key && !task.key().empty()) return true;
+      constexpr std::size_t load_tasks_max = 1000;
+      if (!task.payload) {
+        to_load.push_back(task.id);
+        return to_load.size() < std::min<std::size_t>(load_tasks_max, waiter.command.tasks_max);
+      }
+      if (!to_load.empty()) return false;  // those before it come first
+      bytes += task.payload->size();
+      full = places.size() == waiter.command.tasks_max || (!places.empty() && bytes > core_.options.lease_bytes_max);
+      if (!full) places.push_back(task.place);
+      return !full;
+    });
+    if (!to_load.empty()) {
+      if (retry_reads_at_ <= now.mono) load_payloads(to_load);
+      return true;
+    }
+    if (full) return false;
+    if (!past_due && lane->disk_due_from() <= now.wall) {
+      if (!lane->scan_open() && retry_reads_at_ <= now.mono) start_scan(*lane, static_cast<std::uint8_t>(p));
+      return true;  // what is on disk here goes before any lower lane
+    }
+  }
+  return false;
+}
+
+bool Queue::dropped_before_lease(Task& task, const Now& now) {
+  Progress& progress = task.progress;
+  if (progress.lease_token != 0) {
+    activity().attempt_ended(now.mono, task.place.eta - progress.last_attempt, true);
+    progress.last_status = status_lease_expired;
+    progress.last_response = task.place.eta;
+    progress.lease_token = 0;
+  }
+  leases_.erase(task.id);
+  if (!exhausted(policy_of(task), progress.attempts, now.wall - progress.first_attempt) || progress.attempts == 0) {
+    return false;
+  }
+  end_task(task, now, false);
+  ++activity().dropped_total;
+  return true;
+}
+
+bool Queue::grant(Waiter& waiter, std::vector<std::unique_ptr<Task>> tasks, const Now& now) {
+  std::vector<TaskInfo> granted;
+  granted.reserve(tasks.size());
+  for (std::unique_ptr<Task>& task : tasks) {
+    uncount_free(*task);
+    if (dropped_before_lease(*task, now)) continue;
+    activity().delay.add(now.mono, now.wall - task->place.eta);
+    Progress& progress = task->progress;
+    ++progress.attempts;
+    if (progress.first_attempt == Wall{}) progress.first_attempt = now.wall;
+    progress.last_attempt = now.wall;
+    progress.last_eta = task->place.eta;
+    while (progress.lease_token == 0) progress.lease_token = core_.random.next();
+    SharedBytes payload = std::move(task->payload);
+    task->payload.reset();  // the answer carries it; if the lease runs out, it is loaded again
+    move_task(std::move(task), now.wall + waiter.command.duration, now, true, true);
+    granted.push_back({*pending_.moves.back().task, TaskState::leased});
+    granted.back().task.payload = std::move(payload);
+  }
+  if (granted.empty()) return false;
+  waiter.served = true;
+  pending_.done.push_back(
+      [reply = std::move(waiter.command.reply), granted = std::move(granted)](const Error* error) mutable {
+        using Leased = Result<std::vector<TaskInfo>>;
+        reply(error == nullptr ? Leased(std::move(granted)) : Leased(fail(*error)));
+      });
+  return true;
+}
+
+Queue::Served Queue::serve_key(const std::shared_ptr<Waiter>& waiter, const std::string& key, const Now& now) {
+  if (key.empty()) return serve_any(*waiter, true, now);
+  if (waiter->scanning) return Served::blocked;
+  if (waiter->next_check > now.wall) return Served::nothing;
+  if (retry_reads_at_ > now.mono) return Served::blocked;
+  constexpr std::size_t key_marks_max = 10'000;
+  if (key_marks_.size() > key_marks_max) key_marks_.clear();
+  Place after{0, Wall::min(), 0};
+  if (const auto mark = key_marks_.find(key); mark != key_marks_.end()) after = mark->second;
+  const std::uint64_t read = task_changes_.begin_read();
+  waiter->scanning = true;
+  waiter->next_check = Wall::max();  // what is stored from here on lowers it
+  ScanKey scan{{record_.number, record_.generation}, key, after, waiter->command.tasks_max,
+               core_.options.lease_bytes_max};
+  core_.read(std::move(scan), [self = shared_from_this(), waiter, key, read, generation = record_.generation](
+                                  Result<ReadAnswer> answer, const Now& later) {
+    self->key_scanned(*waiter, key, read, generation, std::move(answer), later);
+    self->task_changes_.end_read(read);
+  });
+  return Served::blocked;
+}
+
+void Queue::key_scanned(Waiter& waiter, const std::string& key, std::uint64_t read, std::uint32_t generation,
+                        Result<ReadAnswer> answer, const Now& now) {
+  waiter.scanning = false;
+  if (dropped_ || waiter.served || core_.failed) return;
+  core_.touch(*this);
+  if (generation != record_.generation) {
+    waiter.next_check = Wall::min();
+    return;
+  }
+  if (!answer) {
+    retry_reads_at_ = now.mono + core_.options.read_retry;
+    waiter.next_check = Wall::min();
+    return;
+  }
+  auto& found = std::get<ScanAnswer>(*answer);
+  std::vector<std::unique_ptr<Task>> tasks;
+  bool in_a_row = record_.state == QueueState::running;  // nothing that lives was left behind so far
+  Wall next_check = found.end ? Wall::max() : Wall::min();
+  for (Task& task : found.tasks) {
+    const bool live = fresh(task, read);
+    if (live && task.place.eta > now.wall) {
+      next_check = task.place.eta;
+      break;
+    }
+    if (live && record_.state == QueueState::running) {
+      take_free(task);
+      tasks.push_back(std::make_unique<Task>(std::move(task)));
+      if (in_a_row) key_marks_.insert_or_assign(key, tasks.back()->place);
+    } else {
+      in_a_row = false;
+    }
+  }
+  waiter.next_check = std::min(waiter.next_check, next_check);
+  if (!tasks.empty()) grant(waiter, std::move(tasks), now);
+}
+
+Queue::Served Queue::serve_oldest_key(const std::shared_ptr<Waiter>& waiter, const Now& now) {
+  if (waiter->scanning) return Served::blocked;
+  const Task* oldest = nullptr;
+  for (std::uint8_t p = 0; p < priority_count; ++p) {
+    Lane* const lane = lanes_[p].get();
+    if (lane == nullptr || lane->due_from() > now.wall) continue;
+    if (!lane->head_is_first()) {
+      if (!lane->scan_open() && retry_reads_at_ <= now.mono) start_scan(*lane, p);
+      return Served::blocked;
+    }
+    const Place& place = lane->head()->place;
+    if (oldest == nullptr || std::pair(place.eta, place.order) < std::pair(oldest->place.eta, oldest->place.order)) {
+      oldest = lane->head();
+    }
+  }
+  if (oldest == nullptr) return Served::nothing;
+  waiter->next_check = Wall::min();
+  return serve_key(waiter, std::string(oldest->key()), now);
+}
+
+std::optional<Error> Queue::lease_error(const Found& found, const Lease& lease, const Now& now) const {
+  const auto* name = std::get_if<std::string>(&lease.task);
+  const std::string task = name != nullptr ? *name : to_string(std::get<TaskId>(lease.task));
+  if (found.kind == Found::Kind::missing || ending(found.task.id)) {
+    return Error{Reason::task_missing, "no task " + task + " in queue " + name_->queue + " (or it has ended)", "id",
+                 std::nullopt};
+  }
+  if (held_.contains(found.task.id)) {
+    return Error{Reason::invalid, "task " + task + " is named twice in one call", "id", std::nullopt};
+  }
+  const std::uint64_t token = found.task.progress.lease_token;
+  if (token == 0 || token != lease.token) {
+    return Error{Reason::lease_lost, "the lease token is not that of task " + task + ": another worker may have it now",
+                 "lease_token", std::nullopt};
+  }
+  if (found.task.place.eta <= now.wall) {
+    return Error{Reason::lease_lost,
+                 "the lease of task " + task + " ended " + format_duration(now.wall - found.task.place.eta) +
+                     " ago; lease it again, and renew in time",
+                 "lease_token", std::nullopt};
+  }
+  return std::nullopt;
+}
+
+template <class Command, class Item, class Act>
+void Queue::with_leases(Command command, const Now& now, Act act) {
+  std::vector<TaskRef> refs;
+  refs.reserve(command.leases.size());
+  for (const Lease& lease : command.leases) refs.push_back(lease.task);
+  find(std::move(refs), false, now,
+       [self = shared_from_this(), command = std::move(command), act = std::move(act)](
+           Result<std::vector<Found>> found, const Now& later) mutable {
+         using Answer = Result<std::vector<Result<Item>>>;
+         if (!found || self->core_.failed) {
+           self->core_.reply(std::move(command.reply), Answer(fail(found ? self->store_error() : found.error())));
+           return;
+         }
+         self->due_counts_.fold(later.wall);
+         std::vector<Result<Item>> results;
+         results.reserve(found->size());
+         bool any = false;
+         for (std::size_t i = 0; i < found->size(); ++i) {
+           if (std::optional<Error> error = self->lease_error((*found)[i], command.leases[i], later)) {
+             results.emplace_back(fail(std::move(*error)));
+             continue;
+           }
+           Task& task = (*found)[i].task;
+           self->take_free(task);
+           self->uncount_free(task);
+           results.push_back(act(*self, command, std::move(task), later));
+           any = true;
+         }
+         if (!any) {
+           self->core_.reply(std::move(command.reply), Answer(std::move(results)));
+           return;
+         }
+         self->pending_.done.push_back(
+             [reply = std::move(command.reply), results = std::move(results)](const Error* error) mutable {
+               reply(error == nullptr ? Answer(std::move(results)) : Answer(fail(*error)));
+             });
+       });
+}
+
+void Queue::ack_tasks(AckTasks command, const Now& now) {
+  with_leases<AckTasks, void>(
+      std::move(command), now, [](Queue& self, const AckTasks&, const Task& task, const Now& later) -> Result<void> {
+        self.activity().attempt_ended(later.mono, later.wall - task.progress.last_attempt, false);
+        ++self.activity().completed_total;
+        // Durable before it is answered: an acknowledged ack never comes back.
+        self.end_task(task, later, true);
+        return {};
+      });
+}
+
+void Queue::renew_leases(RenewLeases command, const Now& now) {
+  with_leases<RenewLeases, TaskInfo>(
+      std::move(command), now, [](Queue& self, const RenewLeases& renew, Task task, const Now& later) -> Result<TaskInfo> {
+        self.move_task(std::make_unique<Task>(std::move(task)), later.wall + renew.duration, later, true, true);
+        return TaskInfo{*self.pending_.moves.back().task, TaskState::leased};
+      });
+}
+
+void Queue::release_tasks(ReleaseTasks command, const Now& now) {
+  with_leases<ReleaseTasks, void>(
+      std::move(command), now,
+      [](Queue& self, const ReleaseTasks& release, Task task, const Now& later) -> Result<void> {
+        Progress& progress = task.progress;
+        self.activity().attempt_ended(later.mono, later.wall - progress.last_attempt, true);
+        progress.lease_token = 0;
+        progress.last_status = status_released;
+        progress.last_response = later.wall;
+        const RetryPolicy policy = self.policy_of(task);
+        if (exhausted(policy, progress.attempts, later.wall - progress.first_attempt)) {
+          ++self.activity().dropped_total;
+          self.end_task(task, later, true);
+          return {};
+        }
+        const Micros delay = release.delay.value_or(backoff(policy, std::max(1U, progress.attempts)));
+        self.move_task(std::make_unique<Task>(std::move(task)), later.wall + delay, later, true, false);
+        return {};
+      });
+}
+
+}  // namespace deferd

@@ -1,0 +1,370 @@
+#include "engine/shard.h"
+
+#include <algorithm>
+
+#include "base/log.h"
+
+namespace deferd {
+
+namespace {
+template <class>
+constexpr const char* command_name = "?";
+template <> constexpr const char* command_name<ConfigureQueue> = "configure_queue";
+template <> constexpr const char* command_name<DeleteQueue> = "delete_queue";
+template <> constexpr const char* command_name<GetQueue> = "get_queue";
+template <> constexpr const char* command_name<ListQueues> = "list_queues";
+template <> constexpr const char* command_name<SetQueueState> = "set_queue_state";
+template <> constexpr const char* command_name<PurgeQueue> = "purge_queue";
+template <> constexpr const char* command_name<GetQueueStats> = "get_queue_stats";
+template <> constexpr const char* command_name<AddTasks> = "add_tasks";
+template <> constexpr const char* command_name<GetTask> = "get_task";
+template <> constexpr const char* command_name<ListTasks> = "list_tasks";
+template <> constexpr const char* command_name<DeleteTasks> = "delete_tasks";
+template <> constexpr const char* command_name<RunTask> = "run_task";
+template <> constexpr const char* command_name<LeaseTasks> = "lease_tasks";
+template <> constexpr const char* command_name<AckTasks> = "ack_tasks";
+template <> constexpr const char* command_name<RenewLeases> = "renew_leases";
+template <> constexpr const char* command_name<ReleaseTasks> = "release_tasks";
+
+// What may still be asked when nothing can be made durable any more.
+template <class Command>
+constexpr bool only_reads = std::is_same_v<Command, GetQueue> || std::is_same_v<Command, ListQueues> ||
+                            std::is_same_v<Command, GetQueueStats> || std::is_same_v<Command, GetTask> ||
+                            std::is_same_v<Command, ListTasks>;
+}  // namespace
+
+void ShardCore::touch(Queue& queue) {
+  if (queue.is_touched) return;
+  queue.is_touched = true;
+  touched.push_back(queue.shared_from_this());
+}
+
+void ShardCore::changed(Queue& queue, bool durable, const Now& now) {
+  if (dirty.empty()) dirty_since = now.mono;
+  dirty_durable = dirty_durable || durable;
+  if (queue.is_dirty) return;
+  queue.is_dirty = true;
+  dirty.push_back(&queue);
+}
+
+Shard::Shard(const ShardOptions& options, Callback<QueueNumber()> next_number)
+    : core_(options), next_number_(std::move(next_number)) {}
+
+Shard::~Shard() = default;
+
+void Shard::load(std::vector<StoredQueue> queues, const Now& now) {
+  for (const StoredQueue& stored : queues) {
+    auto queue = std::make_shared<Queue>(core_, stored, now);
+    if (!queue->counted()) uncounted_.push_back(queue->number());
+    by_number_.emplace(queue->number(), queue);
+    by_name_.emplace(queue->name(), queue);
+    set_wake(*queue, now);
+  }
+}
+
+Queue* Shard::find(const QueueName& name) {
+  const auto at = by_name_.find(name);
+  return at == by_name_.end() ? nullptr : at->second.get();
+}
+
+template <class Command>
+bool Shard::refused(Command& command) {
+  std::optional<Error> error;
+  if (core_.failed && !only_reads<Command>) error = *core_.failed;
+  if (stopping_) error = Error{Reason::stopping, "the server is shutting down; try again in a moment", "", Seconds(1)};
+  if (!error) return false;
+  core_.effects.replies.push_back(
+      [reply = std::move(command.reply), error = std::move(*error)]() mutable { reply(deferd::fail(std::move(error))); });
+  return true;
+}
+
+template <class Command>
+Queue* Shard::queue_for(Command& command) {
+  Queue* const queue = find(command.queue);
+  if (queue != nullptr) return queue;
+  core_.effects.replies.push_back([reply = std::move(command.reply), name = command.queue.queue]() mutable {
+    reply(deferd::fail(Reason::queue_missing,
+                       "no queue " + name + "; create it first with PUT /v1/queues/" + name + " {\"mode\":\"push\"}"));
+  });
+  return nullptr;
+}
+
+template <class Command>
+Queue* Shard::queue_for(Command& command, QueueMode mode) {
+  Queue* const queue = queue_for(command);
+  if (queue == nullptr || queue->settings().mode == mode) return queue;
+  core_.effects.replies.push_back([reply = std::move(command.reply), name = command.queue.queue, mode]() mutable {
+    reply(deferd::fail(Reason::queue_mode,
+                       mode == QueueMode::pull
+                           ? "queue " + name + " is a push queue: deferd sends its tasks to their urls, they cannot be leased"
+                           : "queue " + name + " is a pull queue: its tasks are leased by workers, they cannot be run"));
+  });
+  return nullptr;
+}
+
+void Shard::apply(Command command, const Now& now) {
+  std::visit(
+      [this, &now](auto&& one) {
+        using Type = std::decay_t<decltype(one)>;
+        history_[history_next_++ % history_max] = command_name<Type>;
+        if (!refused(one)) carry_out(std::move(one), now);
+      },
+      std::move(command));
+}
+
+void Shard::carry_out(ConfigureQueue command, const Now& now) {
+  Queue* queue = find(command.queue);
+  Result<QueueSettings> settings = command.change(queue == nullptr ? nullptr : &queue->settings());
+  Result<void> ok;
+  if (settings) ok = settings->check();
+  if (settings && ok && queue != nullptr && settings->mode != queue->settings().mode) {
+    ok = deferd::fail(Reason::queue_mode,
+                      "the mode of queue " + command.queue.queue + " cannot change; delete it and make it anew", "mode");
+  }
+  if (!settings || !ok) {
+    core_.reply(std::move(command.reply),
+                Result<ConfigureQueue::Answer>(deferd::fail(settings ? ok.error() : settings.error())));
+    return;
+  }
+  const bool made = queue == nullptr;
+  if (made) {
+    QueueRecord record;
+    record.number = next_number_();
+    record.name = command.queue;
+    record.settings = *settings;
+    record.created = now.wall;
+    auto fresh = std::make_shared<Queue>(core_, std::move(record), now);
+    queue = fresh.get();
+    by_number_.emplace(queue->number(), fresh);
+    by_name_.emplace(command.queue, std::move(fresh));
+    queue->mark_made(now);
+  } else {
+    queue->configure(*settings, now);
+  }
+  queue->when_durable(std::move(command.reply), ConfigureQueue::Answer{queue->info(), made});
+}
+
+void Shard::carry_out(DeleteQueue command, const Now& now) {
+  Queue* const queue = queue_for(command);
+  if (queue == nullptr) return;
+  const std::shared_ptr<Queue> keep = by_name_.at(command.queue);
+  by_name_.erase(command.queue);
+  queue->drop(now);
+  queue->when_durable_void(std::move(command.reply));
+}
+
+void Shard::carry_out(GetQueue command, const Now&) {
+  if (Queue* const queue = queue_for(command)) core_.reply(std::move(command.reply), Result<QueueInfo>(queue->info()));
+}
+
+void Shard::carry_out(ListQueues command, const Now&) {
+  std::vector<QueueInfo> found;
+  for (auto at = by_name_.upper_bound(QueueName{command.project, command.location, command.after});
+       at != by_name_.end() && found.size() < command.queues_max; ++at) {
+    if (at->first.project != command.project || at->first.location != command.location) break;
+    found.push_back(at->second->info());
+  }
+  core_.reply(std::move(command.reply), Result<std::vector<QueueInfo>>(std::move(found)));
+}
+
+void Shard::carry_out(SetQueueState command, const Now& now) {
+  Queue* const queue = queue_for(command);
+  if (queue == nullptr) return;
+  queue->set_state(command.state, now);
+  queue->when_durable(std::move(command.reply), queue->info());
+}
+
+void Shard::carry_out(PurgeQueue command, const Now& now) {
+  Queue* const queue = queue_for(command);
+  if (queue == nullptr) return;
+  queue->purge(now);
+  queue->when_durable(std::move(command.reply), queue->info());
+}
+
+void Shard::carry_out(GetQueueStats command, const Now& now) {
+  if (Queue* const queue = queue_for(command)) core_.reply(std::move(command.reply), Result<QueueStats>(queue->stats(now)));
+}
+
+void Shard::carry_out(AddTasks command, const Now& now) {
+  if (Queue* const queue = queue_for(command)) queue->add_tasks(std::move(command), now);
+}
+void Shard::carry_out(GetTask command, const Now& now) {
+  if (Queue* const queue = queue_for(command)) queue->get_task(std::move(command), now);
+}
+void Shard::carry_out(ListTasks command, const Now& now) {
+  if (Queue* const queue = queue_for(command)) queue->list_tasks(std::move(command), now);
+}
+void Shard::carry_out(DeleteTasks command, const Now& now) {
+  if (Queue* const queue = queue_for(command)) queue->delete_tasks(std::move(command), now);
+}
+void Shard::carry_out(RunTask command, const Now& now) {
+  if (Queue* const queue = queue_for(command, QueueMode::push)) queue->run_task(std::move(command), now);
+}
+void Shard::carry_out(LeaseTasks command, const Now& now) {
+  if (Queue* const queue = queue_for(command, QueueMode::pull)) queue->lease_tasks(std::move(command), now);
+}
+void Shard::carry_out(AckTasks command, const Now& now) {
+  if (Queue* const queue = queue_for(command, QueueMode::pull)) queue->ack_tasks(std::move(command), now);
+}
+void Shard::carry_out(RenewLeases command, const Now& now) {
+  if (Queue* const queue = queue_for(command, QueueMode::pull)) queue->renew_leases(std::move(command), now);
+}
+void Shard::carry_out(ReleaseTasks command, const Now& now) {
+  if (Queue* const queue = queue_for(command, QueueMode::pull)) queue->release_tasks(std::move(command), now);
+}
+
+void Shard::attempt_done(const AttemptKey& key, const AttemptResult& result, const Now& now) {
+  const auto at = by_number_.find(key.queue);
+  DEFERD_ASSERT(at != by_number_.end(), "queue", key.queue);
+  const std::shared_ptr<Queue> queue = at->second;
+  queue->attempt_done(key, result, now);
+  if (queue->is_over()) by_number_.erase(key.queue);
+  // Queues that waited for one of the shard's slots.
+  if (core_.starved.empty()) return;
+  for (const QueueNumber number : std::exchange(core_.starved, {})) {
+    if (const auto starved = by_number_.find(number); starved != by_number_.end()) core_.touch(*starved->second);
+  }
+}
+
+void Shard::read_done(std::uint64_t read, Result<ReadAnswer> answer, const Now& now) {
+  ReadDone done = core_.take_read(read);
+  done(std::move(answer), now);
+}
+
+void Shard::committed(const Result<void>& result, const Now& now) {
+  DEFERD_ASSERT(is_committing_);
+  is_committing_ = false;
+  std::vector<std::shared_ptr<Queue>> queues = std::exchange(committing_, {});
+  if (!result) {
+    fail(result.error());
+    return;
+  }
+  for (const auto& queue : queues) {
+    queue->settle(now);
+    if (queue->is_over()) by_number_.erase(queue->number());
+  }
+}
+
+void Shard::fail(const Error& error) {
+  if (!core_.failed) {
+    core_.failed = error;
+    core_.failed->reason = Reason::store_failed;
+    log_error("shard.store_failed", {{"error", error.message}});
+  }
+  for (const auto& [number, queue] : by_number_) queue->fail_all(*core_.failed);
+}
+
+void Shard::step(const Now& now) {
+  wake_due(now);
+  pump_touched(now);
+  if (!core_.failed) {
+    while (!uncounted_.empty()) {
+      const auto at = by_number_.find(uncounted_.back());
+      const bool over = at == by_number_.end() || at->second->counted();
+      if (!over) {
+        at->second->count_more(now);
+        if (!at->second->counted()) break;
+      }
+      uncounted_.pop_back();
+    }
+    make_commit(now);
+  } else {
+    fail(*core_.failed);  // whoever came to wait since
+  }
+  Effects& effects = core_.effects;
+  effects.wake_at = wakes_.empty() ? Mono::max() : wakes_.begin()->first;
+  if (!is_committing_ && !core_.dirty.empty() && !core_.failed) {
+    effects.wake_at = std::min(effects.wake_at, core_.dirty_since + core_.options.linger);
+  }
+}
+
+Effects Shard::take_effects() { return std::exchange(core_.effects, Effects{}); }
+
+void Shard::wake_due(const Now& now) {
+  // When the wall clock jumped ahead, wakes that were computed before it are too late.
+  const Nanos offset = now.wall.time_since_epoch() - now.mono.time_since_epoch();
+  constexpr Nanos jump = Millis(1);
+  if (clock_offset_ != Nanos::min() && offset > clock_offset_ + jump) {
+    for (const auto& [at, number] : wakes_) core_.touch(*by_number_.at(number));
+  }
+  if (clock_offset_ == Nanos::min() || offset > clock_offset_ + jump || offset < clock_offset_ - jump) {
+    clock_offset_ = offset;
+  }
+  for (auto at = wakes_.begin(); at != wakes_.end() && at->first <= now.mono; ++at) {
+    core_.touch(*by_number_.at(at->second));
+  }
+}
+
+void Shard::pump_touched(const Now& now) {
+  // Pumping one queue may touch others (never itself without end: each turn needs something to happen).
+  while (!core_.touched.empty()) {
+    for (const std::shared_ptr<Queue>& queue : std::exchange(core_.touched, {})) {
+      queue->is_touched = false;
+      if (!stopping_) queue->pump(now);
+      set_wake(*queue, now);
+    }
+  }
+}
+
+void Shard::set_wake(Queue& queue, const Now& now) {
+  const Mono wake = stopping_ ? Mono::max() : queue.wake_at(now);
+  if (wake == queue.heap_wake) return;
+  if (queue.heap_wake != Mono::max()) wakes_.erase({queue.heap_wake, queue.number()});
+  queue.heap_wake = wake;
+  if (wake != Mono::max()) wakes_.insert({wake, queue.number()});
+}
+
+void Shard::make_commit(const Now& now) {
+  if (is_committing_) return;
+  const bool sweep = core_.sweeps && now.mono >= sweep_at_ && !core_.dirty.empty();
+  if (core_.dirty.empty()) return;
+  const bool waits = !core_.dirty_durable && !stopping_ && now.mono < core_.dirty_since + core_.options.linger &&
+                     core_.dirty_changes < core_.options.linger_changes_max;
+  if (waits) return;
+  Batch batch;
+  batch.durable = core_.dirty_durable;
+  for (Queue* const queue : core_.dirty) {
+    queue->is_dirty = false;
+    queue->fill(batch, now);
+    committing_.push_back(by_number_.at(queue->number()));
+  }
+  core_.dirty.clear();
+  core_.dirty_durable = false;
+  core_.dirty_changes = 0;
+  if (sweep) {
+    constexpr std::uint32_t names_max = 1000;
+    batch.sweep_names_before = now.wall;
+    batch.sweep_names_max += names_max;
+    sweep_at_ = now.mono + core_.options.sweep_interval;
+  }
+  is_committing_ = true;
+  DEFERD_ASSERT(!core_.effects.commit.has_value());
+  core_.effects.commit = std::move(batch);
+}
+
+void Shard::stop(const Now&) {
+  stopping_ = true;
+  for (const auto& [name, queue] : by_name_) {
+    queue->end_waits();
+    core_.touch(*queue);
+  }
+}
+
+bool Shard::is_idle() const {
+  return core_.attempts_running == 0 && (core_.failed || (!is_committing_ && core_.dirty.empty()));
+}
+
+void Shard::check() const {
+  for (const auto& [name, queue] : by_name_) queue->check();
+}
+
+std::string Shard::last_commands() const {
+  std::string text = "last commands:";
+  for (std::size_t i = 0; i < history_max; ++i) {
+    const char* const name = history_[(history_next_ + i) % history_max];
+    if (name != nullptr) text += std::string(" ") + name;
+  }
+  return text;
+}
+
+}  // namespace deferd

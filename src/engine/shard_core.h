@@ -1,0 +1,91 @@
+// What the queues of one shard share: its effects, its budgets, and the reads that are open.
+#pragma once
+
+#include <boost/unordered/unordered_flat_map.hpp>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/callback.h"
+#include "base/random.h"
+#include "base/result.h"
+#include "engine/effects.h"
+#include "engine/lane.h"
+
+namespace deferd {
+
+class Queue;
+
+struct ShardOptions {
+  // Tasks that one lane keeps in memory. While a shard holds more than window_tasks_shard_max in all, a lane keeps only
+  // window_tasks_crowded.
+  std::size_t window_tasks_max = 4096;
+  std::size_t window_tasks_shard_max = 1'000'000;
+  std::size_t window_tasks_crowded = 32;
+  std::uint64_t payload_bytes_max = 64 << 20;   // that windows hold, over all queues
+  std::uint32_t attempts_max = 20'000;          // pushes that run at once, over all queues
+  std::size_t leases_in_memory_max = 262'144;   // a queue's leases beyond this many are found in the store
+  std::uint64_t lease_bytes_max = 32 << 20;     // payload in one lease answer (the first task always fits)
+  Micros linger = Millis(2);                    // how long completions alone wait for company before they are committed
+  std::size_t linger_changes_max = 1024;        // ... or until there are this many
+  Micros sweep_interval = Seconds(60);          // between two sweeps of tombstones that are over
+  Micros read_retry = Seconds(1);               // after a read of a lane failed
+  std::uint64_t seed = 1;                       // of lease tokens
+};
+
+using ReadDone = Callback<void(Result<ReadAnswer>, const Now&)>;
+
+class ShardCore {
+ public:
+  explicit ShardCore(const ShardOptions& given)
+      : options(given), windows{.payload_bytes_max = given.payload_bytes_max}, random(given.seed) {}
+
+  const ShardOptions options;
+  Effects effects;
+  WindowBudget windows;
+  Random random;
+  std::uint32_t attempts_running = 0;
+  // Set by the first commit that failed: from then on nothing is acknowledged, started or leased.
+  std::optional<Error> failed;
+
+  // Gives a read to the store; `done` runs within Shard::read_done().
+  void read(Read read, ReadDone done) {
+    const std::uint64_t id = next_read_++;
+    reads_.emplace(id, std::move(done));
+    effects.reads.push_back({id, std::move(read)});
+  }
+  ReadDone take_read(std::uint64_t id) {
+    const auto at = reads_.find(id);
+    DEFERD_ASSERT(at != reads_.end(), "read", id);
+    ReadDone done = std::move(at->second);
+    reads_.erase(at);
+    return done;
+  }
+
+  // To be looked at before this step ends: something of the queue may be due, or may be answered.
+  void touch(Queue& queue);
+  // The queue has changes to commit.
+  void changed(Queue& queue, bool durable, const Now& now);
+
+  template <class T>
+  void reply(Callback<void(Result<T>)> to, Result<T> value) {
+    effects.replies.push_back([to = std::move(to), value = std::move(value)]() mutable { to(std::move(value)); });
+  }
+
+  // The shard's, filled by the two above.
+  std::vector<std::shared_ptr<Queue>> touched;
+  std::vector<Queue*> dirty;
+  bool dirty_durable = false;
+  std::size_t dirty_changes = 0;
+  Mono dirty_since{};
+  std::vector<QueueNumber> starved;  // queues that found attempts_max reached
+  bool sweeps = true;                // one shard of a server sweeps the tombstones of all
+
+ private:
+  boost::unordered_flat_map<std::uint64_t, ReadDone> reads_;
+  std::uint64_t next_read_ = 1;
+};
+
+}  // namespace deferd

@@ -316,7 +316,7 @@ void Shard::set_wake(Queue& queue, const Now& now) {
 
 void Shard::make_commit(const Now& now) {
   if (is_committing_) return;
-  const bool sweep = core_.sweeps && now.mono >= sweep_at_ && !core_.dirty.empty();
+  const bool sweep = core_.options.sweeps && now.mono >= sweep_at_ && !core_.dirty.empty();
   if (core_.dirty.empty()) return;
   const bool waits = !core_.dirty_durable && !stopping_ && now.mono < core_.dirty_since + core_.options.linger &&
                      core_.dirty_changes < core_.options.linger_changes_max;

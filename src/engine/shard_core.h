@@ -33,6 +33,7 @@ struct ShardOptions {
   Micros sweep_interval = Seconds(60);          // between two sweeps of tombstones that are over
   Micros read_retry = Seconds(1);               // after a read of a lane failed
   std::uint64_t seed = 1;                       // of lease tokens
+  bool sweeps = true;                           // one shard of a server sweeps the tombstones of all
 };
 
 using ReadDone = Callback<void(Result<ReadAnswer>, const Now&)>;
@@ -81,7 +82,6 @@ class ShardCore {
   std::size_t dirty_changes = 0;
   Mono dirty_since{};
   std::vector<QueueNumber> starved;  // queues that found attempts_max reached
-  bool sweeps = true;                // one shard of a server sweeps the tombstones of all
 
  private:
   boost::unordered_flat_map<std::uint64_t, ReadDone> reads_;

@@ -10,6 +10,7 @@
 #include "base/result.h"
 #include "engine/commands.h"
 #include "engine/dispatcher.h"
+#include "engine/shard_core.h"
 #include "engine/store.h"
 #include "runtime/clock.h"
 
@@ -20,7 +21,7 @@ struct RuntimeOptions {
   // What callers may have waiting between the doors and the disk, in bytes of payload and overhead. Past it a call is
   // refused at once with Reason::overloaded.
   std::uint64_t waiting_bytes_max = 64 << 20;
-  std::uint64_t seed = 1;  // of lease tokens
+  ShardOptions shard;  // its seed is that of all shards
 };
 
 // What the runtime tells /metrics, beside QueueStats.

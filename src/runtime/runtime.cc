@@ -1,0 +1,262 @@
+#include "runtime/runtime.h"
+
+#include <algorithm>
+#include <atomic>
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+#include <type_traits>
+
+#include "base/log.h"
+#include "runtime/shard_loop.h"
+
+namespace deferd {
+namespace {
+
+// What a command takes while it waits, in bytes: its payloads, and a fixed share for each task and for itself.
+std::uint64_t waiting_cost(const Command& command) {
+  constexpr std::uint64_t command_bytes = 256;
+  constexpr std::uint64_t task_bytes = 256;
+  std::uint64_t bytes = command_bytes;
+  if (const auto* add = std::get_if<AddTasks>(&command)) {
+    for (const NewTask& task : add->tasks) bytes += task_bytes + task.payload->size();
+  }
+  return bytes;
+}
+
+const QueueName* queue_of(const Command& command) {
+  return std::visit(
+      [](const auto& one) -> const QueueName* {
+        if constexpr (std::is_same_v<std::decay_t<decltype(one)>, ListQueues>) {
+          return nullptr;
+        } else {
+          return &one.queue;
+        }
+      },
+      command);
+}
+
+void refuse(Command command, const Error& error) {
+  std::visit([&error](auto& one) { one.reply(fail(error)); }, command);
+}
+
+// A thread that runs one loop: sleeps until something comes in or is due.
+class LoopThread {
+ public:
+  LoopThread(Clock& clock) : clock_(clock) {}
+
+  void wake() {
+    const std::lock_guard lock(mutex_);
+    woken_ = true;
+    wake_.notify_one();
+  }
+
+  void start(std::shared_ptr<ShardLoop> loop) {
+    loop_ = std::move(loop);
+    thread_ = std::thread([this] { run(); });
+  }
+
+  void stop_when_idle(Mono deadline, Callback<void()> done) {
+    {
+      const std::lock_guard lock(mutex_);
+      stop_deadline_ = deadline;
+      stopped_ = std::move(done);
+      stopping_ = true;
+    }
+    loop_->post_stop();
+    wake();
+  }
+
+  void join() {
+    {
+      const std::lock_guard lock(mutex_);
+      ended_ = true;
+      wake_.notify_one();
+    }
+    if (thread_.joinable()) thread_.join();
+  }
+
+  ShardLoop& loop() { return *loop_; }
+
+ private:
+  void run() {
+    while (true) {
+      const Mono wake_at = loop_->run(clock_.now());
+      std::unique_lock lock(mutex_);
+      if (stopping_ && stopped_) {
+        const Mono now = clock_.now().mono;
+        if (loop_->is_idle() || now >= stop_deadline_) {
+          Callback<void()> stopped = std::move(stopped_);
+          stopped_ = nullptr;
+          lock.unlock();
+          stopped();
+          lock.lock();
+        }
+      }
+      // Capped, so that a wall clock that jumps ahead is noticed in time and a stop's deadline is kept.
+      constexpr Nanos sleep_max = Millis(500);
+      const Mono now = clock_.now().mono;
+      const Nanos sleep = stopping_ ? Nanos(Millis(5)) : std::min(wake_at == Mono::max() ? sleep_max : wake_at - now, sleep_max);
+      if (!woken_ && !ended_ && sleep > Nanos(0)) {
+        wake_.wait_for(lock, sleep, [this] { return woken_ || ended_; });
+      }
+      woken_ = false;
+      if (ended_) return;
+    }
+  }
+
+  Clock& clock_;
+  std::shared_ptr<ShardLoop> loop_;
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  bool woken_ = false;
+  bool ended_ = false;
+  bool stopping_ = false;
+  Mono stop_deadline_{};
+  Callback<void()> stopped_;
+  std::thread thread_;
+};
+
+class ThreadedRuntime final : public Runtime {
+ public:
+  ThreadedRuntime(const RuntimeOptions& options, Store::Loaded loaded, Clock& clock, Store& store,
+                  Dispatcher& dispatcher)
+      : options_(options), next_number_(std::make_shared<std::atomic<std::uint64_t>>(loaded.next_number.value)) {
+    DEFERD_ASSERT(options.shards >= 1);
+    std::vector<std::vector<StoredQueue>> of_shard(options.shards);
+    for (StoredQueue& queue : loaded.queues) of_shard[shard_of(queue.record.name)].push_back(std::move(queue));
+    for (std::uint32_t i = 0; i < options.shards; ++i) {
+      auto thread = std::make_unique<LoopThread>(clock);
+      ShardOptions shard = options.shard;
+      shard.seed += i;
+      shard.sweeps = i == 0;
+      const Now now = clock.now();
+      auto loop = std::make_shared<ShardLoop>(
+          shard, [counter = next_number_] { return QueueNumber{counter->fetch_add(1)}; }, store, dispatcher, now,
+          [alive = wakes_, i, target = thread.get()] {
+            // The store or the dispatcher may finish something after the runtime is gone.
+            const std::lock_guard lock(alive->mutex);
+            if (alive->open) target->wake();
+            static_cast<void>(i);
+          });
+      loop->load(std::move(of_shard[i]), now);
+      threads_.push_back(std::move(thread));
+      threads_.back()->start(std::move(loop));
+    }
+  }
+
+  ~ThreadedRuntime() override {
+    for (auto& thread : threads_) thread->join();
+    const std::lock_guard lock(wakes_->mutex);
+    wakes_->open = false;
+  }
+
+  void submit(Command command) override {
+    commands_.fetch_add(1, std::memory_order_relaxed);
+    const QueueName* const queue = queue_of(command);
+    if (queue == nullptr) {
+      list_queues(std::get<ListQueues>(std::move(command)));
+      return;
+    }
+    ShardLoop& loop = threads_[shard_of(*queue)]->loop();
+    const std::uint64_t bytes = waiting_cost(command);
+    const std::uint64_t waiting_max = options_.waiting_bytes_max / options_.shards;
+    const std::uint64_t waiting = loop.waiting_bytes.load(std::memory_order_relaxed);
+    // A single call larger than the bound goes through when nothing else waits.
+    if (waiting > 0 && waiting + bytes > waiting_max) {
+      refused_.fetch_add(1, std::memory_order_relaxed);
+      refuse(std::move(command), Error{Reason::overloaded,
+                                       "the server has " + std::to_string(waiting) +
+                                           " bytes waiting for its disk and takes no more; try again in a moment",
+                                       "", Seconds(1)});
+      return;
+    }
+    loop.post(std::move(command), bytes);
+  }
+
+  void stop(Mono deadline, Callback<void()> done) override {
+    auto left = std::make_shared<std::atomic<std::size_t>>(threads_.size());
+    auto shared = std::make_shared<Callback<void()>>(std::move(done));
+    for (auto& thread : threads_) {
+      thread->stop_when_idle(deadline, [left, shared] {
+        if (left->fetch_sub(1) == 1) (*shared)();
+      });
+    }
+  }
+
+  RuntimeStats stats() const override {
+    RuntimeStats stats;
+    stats.commands = commands_.load(std::memory_order_relaxed);
+    stats.refused = refused_.load(std::memory_order_relaxed);
+    for (const auto& thread : threads_) {
+      const ShardLoop& loop = thread->loop();
+      stats.commits += loop.commits.load(std::memory_order_relaxed);
+      stats.waiting_bytes += loop.waiting_bytes.load(std::memory_order_relaxed);
+      stats.queues += loop.queues.load(std::memory_order_relaxed);
+      stats.store_failed = stats.store_failed || loop.failed.load(std::memory_order_relaxed);
+    }
+    return stats;
+  }
+
+ private:
+  std::size_t shard_of(const QueueName& name) const { return hash_value(name) % options_.shards; }
+
+  void list_queues(ListQueues command) {
+    struct Gathered {
+      std::mutex mutex;
+      std::size_t left = 0;
+      std::vector<QueueInfo> queues;
+      std::optional<Error> error;
+      std::uint32_t queues_max = 0;
+      Reply<std::vector<QueueInfo>> reply;
+    };
+    auto gathered = std::make_shared<Gathered>();
+    gathered->left = threads_.size();
+    gathered->queues_max = command.queues_max;
+    gathered->reply = std::move(command.reply);
+    for (auto& thread : threads_) {
+      ListQueues part{command.project, command.location, command.after, command.queues_max,
+                      [gathered](Result<std::vector<QueueInfo>> found) {
+                        const std::lock_guard lock(gathered->mutex);
+                        if (found) {
+                          std::ranges::move(*found, std::back_inserter(gathered->queues));
+                        } else {
+                          gathered->error = found.error();
+                        }
+                        if (--gathered->left > 0) return;
+                        if (gathered->error) {
+                          gathered->reply(fail(*gathered->error));
+                          return;
+                        }
+                        std::ranges::sort(gathered->queues, {}, [](const QueueInfo& info) { return info.name; });
+                        if (gathered->queues.size() > gathered->queues_max) gathered->queues.resize(gathered->queues_max);
+                        gathered->reply(std::move(gathered->queues));
+                      }};
+      thread->loop().post(Command(std::move(part)), 0);
+    }
+  }
+
+  struct Wakes {
+    std::mutex mutex;
+    bool open = true;
+  };
+
+  const RuntimeOptions options_;
+  std::shared_ptr<std::atomic<std::uint64_t>> next_number_;
+  std::shared_ptr<Wakes> wakes_ = std::make_shared<Wakes>();
+  std::vector<std::unique_ptr<LoopThread>> threads_;
+  std::atomic<std::uint64_t> commands_{0};
+  std::atomic<std::uint64_t> refused_{0};
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Runtime>> Runtime::start(const RuntimeOptions& options, Clock& clock, Store& store,
+                                                Dispatcher& dispatcher) {
+  auto loaded = store.load();
+  if (!loaded) return fail(loaded.error());
+  return std::unique_ptr<Runtime>(
+      std::make_unique<ThreadedRuntime>(options, std::move(*loaded), clock, store, dispatcher));
+}
+
+}  // namespace deferd

@@ -417,7 +417,12 @@ TEST_F(Defer, LeasesAndWaitsAsLongAsTheServerDoes) {
   server_.answer(200, R"({"tasks":[]})");
   EXPECT_EQ(run({"lease", "results"}), exit_done);
   EXPECT_EQ(out(), "nothing to lease in results\n");
+  server_.answer(200, R"({"tasks":[]})");
+  EXPECT_EQ(run({"lease", "results", "--oldest-key"}), exit_done);
+  EXPECT_EQ(server_.asked.back(),
+            R"(POST /v1/queues/results/tasks:lease {"max":1,"oldest_key":true})");
   EXPECT_EQ(run({"lease", "results", "--max", "1001"}), exit_usage);
+  EXPECT_EQ(run({"lease", "results", "--key", "a", "--oldest-key"}), exit_usage);
 }
 
 TEST_F(Defer, AcksWhatLeasePrinted) {
@@ -454,20 +459,25 @@ TEST_F(Defer, ShowsStatisticsOfAllQueuesAndOfOne) {
   server_.answer(200, std::string(R"({"queues":[)") + queue_mail + "," + queue_default + "]}");
   server_.answer(
       200,
-      R"({"tasks":1234,"ready":4,"scheduled":0,"in_flight":1,"leased":0,"oldest_ready":"3s","executed_minute":60,"failure_rate":0.051})");
+      R"({"tasks":1234,"ready":4,"scheduled":0,"in_flight":1,"leased":0,"oldest_ready":3.0,"executed_minute":60,"failure_rate":0.051})");
   server_.answer(404, R"({"error":{"code":404,"message":"gone"}})");
   EXPECT_EQ(run({"stats"}), exit_done) << err();
   EXPECT_EQ(
       out(),
       "QUEUE  STATE   TASKS  READY  SCHEDULED  IN FLIGHT  LEASED  OLDEST  LAST MINUTE  FAILED\n"
       "mail   paused  1,234      4          0          1       0      3s           60   5.1 %\n");
-  server_.answer(200, R"({"tasks":1234,"execution":{"p95":"20ms"},"failure_rate":0.0512345})");
+  server_.answer(
+      200,
+      R"({"tasks":1234,"oldest_ready":null,"execution":{"count":3,"p95":0.02},"delay":{"p50":3723.5},"failure_rate":0.0512345})");
   EXPECT_EQ(run({"stats", "mail"}), exit_done);
   EXPECT_EQ(out(),
-            "STATISTIC        mail\n"
-            "tasks           1,234\n"
-            "execution.p95    20ms\n"
-            "failure_rate   0.0512\n");
+            "STATISTIC          mail\n"
+            "tasks             1,234\n"
+            "oldest_ready\n"
+            "execution.count       3\n"
+            "execution.p95      20ms\n"
+            "delay.p50        1h2m3s\n"
+            "failure_rate     0.0512\n");
 }
 
 TEST_F(Defer, WatchesUntilInterrupted) {
@@ -481,7 +491,7 @@ TEST_F(Defer, WatchesUntilInterrupted) {
 
 TEST_F(Defer, TellsWhetherTheServerLivesAndIsReady) {
   server_.answer(200, "ok");
-  server_.answer(503, "store failed");
+  server_.answer(503, R"({"status":"failed","reason":"store failed"})");
   EXPECT_EQ(run({"server", "status"}), exit_try_later);
   EXPECT_THAT(server_.asked, ElementsAre("GET /healthz", "GET /readyz"));
   EXPECT_THAT(out(), HasSubstr("ready    no: store failed"));

@@ -62,21 +62,23 @@ constexpr const char* ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}";
 
 TEST(HttpTransport, KeepsItsConnectionBetweenCalls) {
   std::vector<std::string> seen;
-  Peer peer({[&](tcp::socket& socket) {
-    for (int i = 0; i < 2; ++i) {
-      const auto request = answer_one(socket, ok);
-      seen.push_back(std::string(request.method_string()) + " " + std::string(request.target()) +
-                     " " + request.body());
-    }
-  }});
-  const auto transport = open_http_transport();
-  const auto first =
-      transport->call(peer.url(), {.method = "POST", .target = "/a", .body = "{\"x\":1}"});
-  ASSERT_TRUE(first) << first.error().message;
-  EXPECT_EQ(first->status, 200);
-  EXPECT_EQ(first->body, "{}");
-  const auto second = transport->call(peer.url(), {.method = "GET", .target = "/b", .body = ""});
-  ASSERT_TRUE(second) << second.error().message;
+  {
+    Peer peer({[&](tcp::socket& socket) {
+      for (int i = 0; i < 2; ++i) {
+        const auto request = answer_one(socket, ok);
+        seen.push_back(std::string(request.method_string()) + " " + std::string(request.target()) +
+                       " " + request.body());
+      }
+    }});
+    const auto transport = open_http_transport();
+    const auto first =
+        transport->call(peer.url(), {.method = "POST", .target = "/a", .body = "{\"x\":1}"});
+    ASSERT_TRUE(first) << first.error().message;
+    EXPECT_EQ(first->status, 200);
+    EXPECT_EQ(first->body, "{}");
+    const auto second = transport->call(peer.url(), {.method = "GET", .target = "/b", .body = ""});
+    ASSERT_TRUE(second) << second.error().message;
+  }  // the peer's thread has ended: what it saw is complete
   EXPECT_EQ(seen, (std::vector<std::string>{"POST /a {\"x\":1}", "GET /b "}));
 }
 

@@ -22,6 +22,7 @@ struct LeaseOptions {
   std::string lease;
   std::string key;
   bool has_key = false;
+  bool oldest_key = false;
   std::string wait;
 };
 
@@ -30,6 +31,7 @@ int lease(Session& session, const LeaseOptions& options) {
   body["max"] = options.tasks_max;
   if (!options.lease.empty()) body["lease"] = options.lease;
   if (options.has_key) body["key"] = options.key;
+  if (options.oldest_key) body["oldest_key"] = true;
   Micros extra{0};
   if (!options.wait.empty()) {
     const Result<Micros> wait = parse_duration(options.wait);
@@ -153,6 +155,10 @@ void add_lease_commands(CLI::App& app, Session& session) {
   command->add_option("--for", options->lease, "How long they are yours: 60s when not said")
       ->type_name("DURATION");
   CLI::Option* key = command->add_option("--key", options->key, "Only tasks of this key");
+  command
+      ->add_flag("--oldest-key", options->oldest_key,
+                 "Only tasks of the key whose task has waited longest")
+      ->excludes(key);
   command->add_option("--wait", options->wait, "Wait so long for the first task")
       ->type_name("DURATION");
   command->footer(

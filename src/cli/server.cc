@@ -8,6 +8,14 @@
 namespace deferd::cli {
 namespace {
 
+// Why /healthz or /readyz says no.
+std::string reason_of(const HttpAnswer& answer) {
+  json::error_code error;
+  const json::value body = json::parse(answer.body, error);
+  const std::string reason = error ? "" : text_of(body, "reason");
+  return reason.empty() ? "it answers " + std::to_string(answer.status) : printable(reason);
+}
+
 // Whether it lives, whether it takes tasks in, and with what it was started.
 int server_status(Session& session) {
   const Outcome<HttpAnswer> health = session.raw_call("GET", "/healthz", "");
@@ -21,8 +29,8 @@ int server_status(Session& session) {
         json::object{{"url", session.url}, {"healthy", healthy}, {"ready", takes_tasks}});
   } else {
     Table table({"SERVER", session.url});
-    table.add({"healthy", healthy ? "yes" : "no: " + printable(health->body)});
-    table.add({"ready", takes_tasks ? "yes" : "no: " + printable(ready->body)});
+    table.add({"healthy", healthy ? "yes" : "no: " + reason_of(*health)});
+    table.add({"ready", takes_tasks ? "yes" : "no: " + reason_of(*ready)});
     table.print(session.world.out);
   }
   return healthy && takes_tasks ? exit_done : exit_try_later;

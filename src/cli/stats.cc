@@ -1,6 +1,5 @@
 // defer stats [QUEUE] [--watch]
 #include <CLI/CLI.hpp>
-#include <cmath>
 #include <cstdio>
 #include <iostream>
 #include <memory>
@@ -18,6 +17,22 @@ struct StatsOptions {
   std::string every = "2s";
 };
 
+// A span as people read it, to three digits: "0.42ms", "20ms", "3.2s", "1h2m".
+std::string span_text(double seconds) {
+  if (seconds >= 60) return format_duration(Seconds(static_cast<std::int64_t>(seconds)));
+  char digits[32];
+  const bool whole = seconds >= 1;
+  std::snprintf(digits, sizeof digits, "%.3g%s", whole ? seconds : seconds * 1000,
+                whole ? "s" : "ms");
+  return digits;
+}
+
+// Members that are spans, in seconds.
+bool is_span(std::string_view name) {
+  return name == "oldest_ready" || name.ends_with(".mean") || name.ends_with(".p50") ||
+         name.ends_with(".p95") || name.ends_with(".p99");
+}
+
 // Members of members become lines of their own: "execution.p95".
 void add_lines(Table& table, const std::string& prefix, const json::value& value) {
   if (value.is_object()) {
@@ -30,14 +45,24 @@ void add_lines(Table& table, const std::string& prefix, const json::value& value
     return;
   }
   std::string text = value.is_string() ? std::string(value.as_string()) : json::serialize(value);
-  if (value.is_int64() && value.as_int64() >= 0)
+  if (value.is_null()) {
+    text = prefix == "enforced_rate" ? "unlimited" : "";
+  } else if (value.is_number() && is_span(prefix)) {
+    text = span_text(value.to_number<double>());
+  } else if (value.is_int64() && value.as_int64() >= 0) {
     text = with_commas(static_cast<std::uint64_t>(value.as_int64()));
-  if (value.is_double()) {
+  } else if (value.is_double()) {
     char digits[32];
     std::snprintf(digits, sizeof digits, "%.3g", value.as_double());
     text = digits;
   }
   table.add({prefix, text});
+}
+
+std::string oldest_of(const json::value& stats) {
+  const json::value* found =
+      stats.is_object() ? stats.as_object().if_contains("oldest_ready") : nullptr;
+  return found != nullptr && found->is_number() ? span_text(found->to_number<double>()) : "";
 }
 
 std::string count_of(const json::value& stats, std::string_view member) {
@@ -93,8 +118,8 @@ Outcome<void> show(Session& session, const StatsOptions& options, std::ostream& 
     }
     table.add({name, text_of(queue, "state"), count_of(*stats, "tasks"), count_of(*stats, "ready"),
                count_of(*stats, "scheduled"), count_of(*stats, "in_flight"),
-               count_of(*stats, "leased"), text_of(*stats, "oldest_ready"),
-               count_of(*stats, "executed_minute"), percent_of(*stats, "failure_rate")});
+               count_of(*stats, "leased"), oldest_of(*stats), count_of(*stats, "executed_minute"),
+               percent_of(*stats, "failure_rate")});
   }
   if (!session.json()) table.print(out);
   return {};

@@ -1,0 +1,53 @@
+"""Fixtures: a fresh deferd a test, stopped by its process id whatever the test did; targets that pushes go to."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from harness import Client, Server, Target  # noqa: E402
+
+
+@pytest.fixture
+def make_server(tmp_path: Path):
+    servers: list[Server] = []
+
+    def make(*flags: str, name: str = "server", start: bool = True) -> Server:
+        server = Server(tmp_path / name, *flags)
+        servers.append(server)
+        return server.start() if start else server
+
+    yield make
+    for server in servers:
+        server.kill()
+
+
+@pytest.fixture
+def server(make_server) -> Server:
+    return make_server()
+
+
+@pytest.fixture
+def client(server: Server) -> Client:
+    return server.client
+
+
+@pytest.fixture
+def make_target():
+    targets: list[Target] = []
+
+    def make(answer=lambda push: 200) -> Target:
+        targets.append(Target(answer))
+        return targets[-1]
+
+    yield make
+    for target in targets:
+        target.close()
+
+
+@pytest.fixture
+def target(make_target) -> Target:
+    return make_target()

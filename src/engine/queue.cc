@@ -98,6 +98,7 @@ void Queue::purge(const Now& now) {
 void Queue::drop(const Now& now) {
   dropped_ = true;
   for (const auto& waiter : waiters_) {
+    if (std::exchange(waiter->served, true)) continue;
     core_.reply(std::move(waiter->command.reply),
                 Result<std::vector<TaskInfo>>(
                     fail(Reason::queue_missing, "queue " + name_->queue + " was deleted")));
@@ -184,7 +185,9 @@ Mono Queue::wake_at(const Now& now) const {
     const bool full = attempts_running_ >= static_cast<std::uint32_t>(record_.settings.concurrency) ||
                       core_.attempts_running >= core_.options.attempts_max;
     if (!runs || loading_payloads_ || full) return Mono::max();
-    if (waits_for_scan(now)) return retry_reads_at_ > now.mono ? retry_reads_at_ : Mono::max();
+    if (const Lane* const unknown = lane_to_scan_first(now)) {
+      return unknown->scan_open() ? Mono::max() : std::max(now.mono, retry_reads_at_);
+    }
     const Wall due = lanes_due_from();
     if (due == Wall::max()) return Mono::max();
     return std::max({mono_of(due), bucket_.ready_at(), retry_reads_at_});

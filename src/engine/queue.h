@@ -94,7 +94,7 @@ class Queue : public std::enable_shared_from_this<Queue> {
   void fill(Batch& batch, const Now& now);
   void settle(const Now& now);
   // ... or is not: everybody who waits is told.
-  void fail_all(const Error& error);
+  void fail_all(const Error& error, const Now& now);
 
   // One more read of what a restart left uncounted (queue_commit.cc). False: all is counted, or a read is under way.
   bool count_more(const Now& now);
@@ -247,8 +247,8 @@ class Queue : public std::enable_shared_from_this<Queue> {
   // The highest lane whose first task is due. Null: there is none, or (`blocked`) a scan must come first.
   Lane* first_due_lane(const Now& now, bool& blocked);
   Wall lanes_due_from() const;
-  // Whether the pump waits for a scan that is under way (or may be tried again only later).
-  bool waits_for_scan(const Now& now) const;
+  // The lane that may hold what is due first, if only a scan can tell.
+  const Lane* lane_to_scan_first(const Now& now) const;
   void settle_task(std::unique_ptr<Task> task);
 
   ShardCore& core_;

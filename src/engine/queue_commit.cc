@@ -102,7 +102,7 @@ void Queue::settle(const Now& now) {
   core_.touch(*this);
 }
 
-void Queue::fail_all(const Error& error) {
+void Queue::fail_all(const Error& error, const Now& now) {
   for (Changes* changes : {&committing_, &pending_}) {
     for (auto& done : changes->done) {
       core_.effects.replies.push_back([done = std::move(done), error]() mutable { done(&error); });
@@ -110,9 +110,11 @@ void Queue::fail_all(const Error& error) {
     changes->done.clear();
   }
   for (const auto& waiter : waiters_) {
+    if (std::exchange(waiter->served, true)) continue;
     core_.reply(std::move(waiter->command.reply), Result<std::vector<TaskInfo>>(fail(error)));
   }
   waiters_.clear();
+  for (auto& resume : std::exchange(on_settle_, {})) resume(now);
 }
 
 Lane* Queue::first_due_lane(const Now& now, bool& blocked) {
@@ -137,12 +139,12 @@ Wall Queue::lanes_due_from() const {
   return due;
 }
 
-bool Queue::waits_for_scan(const Now& now) const {
+const Lane* Queue::lane_to_scan_first(const Now& now) const {
   for (int p = priority_count - 1; p >= 0; --p) {
     const Lane* const lane = lanes_[static_cast<std::size_t>(p)].get();
-    if (lane != nullptr && lane->due_from() <= now.wall) return !lane->head_is_first();
+    if (lane != nullptr && lane->due_from() <= now.wall) return lane->head_is_first() ? nullptr : lane;
   }
-  return false;
+  return nullptr;
 }
 
 void Queue::scan_lanes(const Now& now) {

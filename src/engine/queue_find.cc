@@ -115,6 +115,7 @@ void Queue::continue_find(const std::shared_ptr<Finding>& finding, const Now& no
       end_find(search, fail(store_error()), now);
       return;
     }
+    core_.hurry = true;  // somebody waits: completions need not linger
     on_settle_.push_back([self = shared_from_this(), finding](const Now& later) { self->continue_find(finding, later); });
     return;
   }

@@ -16,7 +16,7 @@ void Queue::lease_tasks(LeaseTasks command, const Now& now) {
 
 void Queue::end_waits() {
   for (const auto& waiter : waiters_) {
-    waiter->served = true;
+    if (std::exchange(waiter->served, true)) continue;
     core_.reply(std::move(waiter->command.reply), Result<std::vector<TaskInfo>>(std::vector<TaskInfo>()));
   }
   waiters_.clear();
@@ -28,6 +28,10 @@ void Queue::serve_waiters(const Now& now) {
   Served any_outcome = Served::nothing;
   for (auto at = waiters_.begin(); at != waiters_.end();) {
     const std::shared_ptr<Waiter> waiter = *at;
+    if (waiter->served) {  // by the answer of a scan
+      at = waiters_.erase(at);
+      continue;
+    }
     const bool gone = waiter->command.gone != nullptr && waiter->command.gone->load(std::memory_order_relaxed);
     Served outcome = Served::nothing;
     if (runs && !gone) {

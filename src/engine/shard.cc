@@ -236,7 +236,7 @@ void Shard::committed(const Result<void>& result, const Now& now) {
   is_committing_ = false;
   std::vector<std::shared_ptr<Queue>> queues = std::exchange(committing_, {});
   if (!result) {
-    fail(result.error());
+    fail(result.error(), now);
     return;
   }
   for (const auto& queue : queues) {
@@ -245,13 +245,13 @@ void Shard::committed(const Result<void>& result, const Now& now) {
   }
 }
 
-void Shard::fail(const Error& error) {
+void Shard::fail(const Error& error, const Now& now) {
   if (!core_.failed) {
     core_.failed = error;
     core_.failed->reason = Reason::store_failed;
     log_error("shard.store_failed", {{"error", error.message}});
   }
-  for (const auto& [number, queue] : by_number_) queue->fail_all(*core_.failed);
+  for (const auto& [number, queue] : by_number_) queue->fail_all(*core_.failed, now);
 }
 
 void Shard::step(const Now& now) {
@@ -269,7 +269,7 @@ void Shard::step(const Now& now) {
     }
     make_commit(now);
   } else {
-    fail(*core_.failed);  // whoever came to wait since
+    fail(*core_.failed, now);  // whoever came to wait since
   }
   Effects& effects = core_.effects;
   effects.wake_at = wakes_.empty() ? Mono::max() : wakes_.begin()->first;
@@ -318,7 +318,7 @@ void Shard::make_commit(const Now& now) {
   if (is_committing_) return;
   const bool sweep = core_.options.sweeps && now.mono >= sweep_at_ && !core_.dirty.empty();
   if (core_.dirty.empty()) return;
-  const bool waits = !core_.dirty_durable && !stopping_ && now.mono < core_.dirty_since + core_.options.linger &&
+  const bool waits = !core_.dirty_durable && !core_.hurry && !stopping_ && now.mono < core_.dirty_since + core_.options.linger &&
                      core_.dirty_changes < core_.options.linger_changes_max;
   if (waits) return;
   Batch batch;
@@ -330,6 +330,7 @@ void Shard::make_commit(const Now& now) {
   }
   core_.dirty.clear();
   core_.dirty_durable = false;
+  core_.hurry = false;
   core_.dirty_changes = 0;
   if (sweep) {
     constexpr std::uint32_t names_max = 1000;

@@ -91,7 +91,7 @@ class Shard {
   void wake_due(const Now& now);
   void set_wake(Queue& queue, const Now& now);
   void make_commit(const Now& now);
-  void fail(const Error& error);
+  void fail(const Error& error, const Now& now);
 
   ShardCore core_;
   Callback<QueueNumber()> next_number_;

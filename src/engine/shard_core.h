@@ -79,6 +79,7 @@ class ShardCore {
   std::vector<std::shared_ptr<Queue>> touched;
   std::vector<Queue*> dirty;
   bool dirty_durable = false;
+  bool hurry = false;  // commit what is there without lingering
   std::size_t dirty_changes = 0;
   Mono dirty_since{};
   std::vector<QueueNumber> starved;  // queues that found attempts_max reached

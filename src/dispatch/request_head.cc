@@ -35,8 +35,17 @@ bool always_has_length(HttpMethod method) {
 
 }  // namespace
 
-Result<void> write_request_head(const Attempt& attempt, const PushRequestView& request,
-                                const TargetUrl& target, std::string& out) {
+Result<void> check_request_headers(const PushRequestView& request) {
+  for (const auto& [name, value] : request.headers) {
+    if (is_token(name) && is_one_line(value)) continue;
+    return fail(Reason::invalid, "header \"" + std::string(is_token(name) ? name : "?") +
+                                     "\" cannot be sent as one line");
+  }
+  return {};
+}
+
+void write_request_head(const Attempt& attempt, const PushRequestView& request,
+                        const TargetUrl& target, std::string& out) {
   const DoorHeaders& door = door_headers(request.door);
   out.clear();
   out.append(to_string(request.method)).append(" ").append(target.path).append(" HTTP/1.1\r\n");
@@ -46,10 +55,6 @@ Result<void> write_request_head(const Attempt& attempt, const PushRequestView& r
   bool has_user_agent = false;
   std::string lower;  // reused: names are short
   for (const auto& [name, value] : request.headers) {
-    if (!is_token(name) || !is_one_line(value)) {
-      return fail(Reason::invalid, "header \"" + std::string(is_token(name) ? name : "?") +
-                                       "\" cannot be sent as one line");
-    }
     lower.assign(name);
     for (char& c : lower) {
       if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
@@ -67,7 +72,6 @@ Result<void> write_request_head(const Attempt& attempt, const PushRequestView& r
     lines.add("Content-Length", request.body.size());
   }
   out.append("\r\n");
-  return {};
 }
 
 }  // namespace deferd

@@ -12,11 +12,15 @@
 
 namespace deferd {
 
+// Fails with Reason::invalid, naming the header, when one could not be sent as one line: nothing
+// that a task holds may become a second header or a second request. Doors refuse such tasks
+// already.
+Result<void> check_request_headers(const PushRequestView& request);
+
 // Replaces `out`. Headers of the connection (Host, Content-Length, hop-by-hop ones, Expect) are
-// left out: they are the dispatcher's, and doors refuse them already. Fails with Reason::invalid,
-// naming the header, when one could not be sent as one line: nothing that a task holds may become a
-// second header or a second request.
-Result<void> write_request_head(const Attempt& attempt, const PushRequestView& request,
-                                const TargetUrl& target, std::string& out);
+// left out: they are the dispatcher's, and doors refuse them already. Requires that
+// check_request_headers() passed.
+void write_request_head(const Attempt& attempt, const PushRequestView& request,
+                        const TargetUrl& target, std::string& out);
 
 }  // namespace deferd

@@ -1,0 +1,385 @@
+#include "dispatch/push_loop.h"
+
+#include <algorithm>
+#include <boost/asio/post.hpp>
+#include <utility>
+
+#include "base/assert.h"
+#include "dispatch/request_head.h"
+
+namespace deferd {
+namespace {
+
+// No attempt is shorter, so that a deadline never lies before its start; none is longer, so that no
+// sum overflows.
+constexpr Micros timeout_min = Millis(1);
+constexpr Micros timeout_max = std::chrono::hours(24 * 30);
+
+// What callers hand over while the loop is busy is taken at once; this many are kept room for.
+constexpr std::size_t arrivals_expected = 256;
+
+// How many pushes a connection carries for its target before it makes room for one that has none,
+// when all are taken. A new connection costs about as much as two or three pushes on a kept one, so
+// 32 lose a tenth to fairness at worst.
+constexpr std::uint64_t pushes_a_turn = 32;
+
+std::size_t share(std::size_t all, std::size_t parts) {
+  return std::max<std::size_t>(1, all / parts);
+}
+
+// Each counter has one writer.
+void count(std::atomic<std::uint64_t>& counter) {
+  counter.store(counter.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+}
+void uncount(std::atomic<std::uint64_t>& counter) {
+  counter.store(counter.load(std::memory_order_relaxed) - 1, std::memory_order_relaxed);
+}
+
+AttemptResult shutting_down() { return {status_unreachable, "deferd is shutting down", Micros(0)}; }
+
+}  // namespace
+
+PushLoop::PushLoop(Shared& shared, std::size_t parts)
+    : shared_(shared),
+      per_target_max_(share(shared.options.connections_per_target_max, parts)),
+      connections_max_(share(shared.options.connections_max, parts)),
+      context_(1),  // a hint: one thread runs it, others post to it
+      work_(context_.get_executor()),
+      names_(context_, *shared.lookups, NameCache::Options{.keep = shared.options.dns_keep}),
+      timer_(context_.get_executor()) {
+  inbox_.reserve(arrivals_expected);
+  arrivals_.reserve(arrivals_expected);
+  gate_.run(executor(), keep_time(), [] {});
+  thread_ = std::thread([this] { context_.run(); });
+}
+
+PushLoop::~PushLoop() {
+  DEFERD_ASSERT(!thread_.joinable());
+  DEFERD_ASSERT(deadlines_.empty());
+  DEFERD_ASSERT(connections_.empty());
+}
+
+void PushLoop::start(Attempt attempt, Callback<void(AttemptResult)> done) {
+  bool was_empty = false;
+  {
+    const std::lock_guard lock(inbox_mutex_);
+    was_empty = inbox_.empty();
+    inbox_.push_back({std::move(attempt), std::move(done), Steady::now()});
+  }
+  // Once for all that come before it runs.
+  if (was_empty) asio::post(context_, [this] { take_arrivals(); });
+}
+
+void PushLoop::stop() {
+  asio::post(context_, [this] { cut_all(); });
+  thread_.join();
+  for (;;) {  // what was started while the loop stopped
+    {
+      const std::lock_guard lock(inbox_mutex_);
+      arrivals_.swap(inbox_);
+    }
+    if (arrivals_.empty()) break;
+    for (Arrival& arrival : arrivals_) arrival.done(shutting_down());
+    arrivals_.clear();
+  }
+}
+
+void PushLoop::cut_all() {
+  stopping_ = true;
+  take_arrivals();
+  while (!deadlines_.empty()) {
+    Push& push = *deadlines_.begin();
+    if (push.connection != nullptr) push.connection->release();
+    finish(push, shutting_down());
+  }
+  for (Connection& connection : connections_) {
+    leave_idle(connection);
+    connection.cut();
+  }
+  timer_.cancel();
+  work_.reset();
+}
+
+void PushLoop::take_arrivals() {
+  {
+    const std::lock_guard lock(inbox_mutex_);
+    arrivals_.swap(inbox_);
+  }
+  for (Arrival& arrival : arrivals_) arrive(std::move(arrival));
+  arrivals_.clear();
+}
+
+void PushLoop::arrive(Arrival arrival) {
+  count(counters_.started);
+  if (stopping_) {
+    count(counters_.unreachable);
+    arrival.done(shutting_down());
+    return;
+  }
+  auto made = std::make_unique<Push>();
+  made->attempt = std::move(arrival.attempt);
+  made->done = std::move(arrival.done);
+  made->deadline = arrival.at + std::clamp(made->attempt.timeout, timeout_min, timeout_max);
+
+  const auto refuse = [&](std::string why) {
+    count(counters_.refused);
+    made->done({status_refused, std::move(why), Micros(0)});
+  };
+  if (made->attempt.task.payload == nullptr) return refuse("the task has no payload to push");
+  Result<PushRequestView> request = decode_push_request_view(*made->attempt.task.payload);
+  if (!request) return refuse(request.error().message);
+  made->request = std::move(*request);
+  Result<TargetUrl> url = parse_target_url(made->request.url);
+  if (!url) return refuse(url.error().message);
+  made->url = std::move(*url);
+  if (Result<void> headers = check_request_headers(made->request); !headers) {
+    return refuse(headers.error().message);
+  }
+
+  const auto [found, is_new] =
+      targets_.try_emplace(TargetKey{made->url.host, made->url.port, made->url.tls});
+  if (is_new) found->second.key = &found->first;
+  made->target = &found->second;
+  Push& push = *made.release();  // finish() deletes it
+  deadlines_.insert(push);
+  wake_no_later_than(push.deadline);
+  place(push);
+}
+
+void PushLoop::place(Push& push) {
+  Target& target = *push.target;
+  if (!target.idle.empty()) {
+    Connection& connection = target.idle.front();
+    leave_idle(connection);
+    push.connection = &connection;
+    connection.carry(push);
+    return;
+  }
+  if (may_open(target)) {
+    open(push);
+    return;
+  }
+  target.waiting.push_back(push);
+  count(counters_.waiting);
+  if (target.connections < per_target_max_) {  // it is the loop that is full
+    wait_in_line(target);
+    close_an_idle_one();
+  }
+}
+
+bool PushLoop::may_open(const Target& target) const {
+  return target.connections < per_target_max_ && connections_.size() < connections_max_;
+}
+
+void PushLoop::open(Push& push) {
+  DEFERD_ASSERT(may_open(*push.target));
+  Connection& connection = *new Connection(*this, *push.target, push);  // ended() deletes it
+  push.connection = &connection;
+  connections_.push_back(connection);
+  ++push.target->connections;
+  count(counters_.connections);
+  count(counters_.connections_opened);
+  gate_.run(executor(), connection.run(), [this, &connection] { ended(connection); });
+}
+
+void PushLoop::ended(Connection& connection) {
+  const std::unique_ptr<Connection> owner(&connection);
+  Target& target = connection.target();
+  Push* push = connection.push();
+  connections_.erase(connections_.iterator_to(connection));
+  --target.connections;
+  uncount(counters_.connections);
+
+  if (push != nullptr) {
+    push->connection = nullptr;
+    if (connection.stale() && !push->retried) {
+      push->retried = true;
+      count(counters_.retried_stale);
+      open(*push);  // in the place that has just become free
+    } else {
+      finish(*push, {connection.refused() ? status_refused : status_unreachable,
+                     connection.failure(), Micros(0)});
+    }
+  }
+  if (!target.waiting.empty()) {
+    wait_in_line(target);
+  } else {
+    forget_if_unused(target);
+  }
+  serve_line();
+}
+
+void PushLoop::wait_in_line(Target& target) {
+  if (target.in_line) return;
+  target.in_line = true;
+  line_.push_back(&target);
+}
+
+// One connection a turn, so that a target with many waiting does not take all places that become
+// free.
+void PushLoop::serve_line() {
+  while (!line_.empty() && connections_.size() < connections_max_) {
+    Target& target = *line_.front();
+    line_.pop_front();
+    target.in_line = false;
+    if (!target.waiting.empty() && may_open(target)) {
+      Push& push = target.waiting.front();
+      target.waiting.pop_front();
+      uncount(counters_.waiting);
+      open(push);
+    }
+    if (!target.waiting.empty() && target.connections < per_target_max_) {
+      wait_in_line(target);
+    } else {
+      forget_if_unused(target);
+    }
+  }
+}
+
+void PushLoop::forget_if_unused(Target& target) {
+  if (target.connections > 0 || target.in_line || !target.waiting.empty()) return;
+  targets_.erase(targets_.find(*target.key));
+}
+
+bool PushLoop::answered(Connection& connection, AttemptResult result, bool reusable) {
+  Push& push = *connection.push();
+  Target& target = connection.target();
+  connection.release();
+  push.connection = nullptr;
+  // While targets stand in line for a connection of theirs, none rests, and none serves one target
+  // for ever.
+  const bool others_wait = !line_.empty();
+  if (reusable && !target.waiting.empty() &&
+      !(others_wait && connection.served() % pushes_a_turn == 0)) {
+    Push& next = target.waiting.front();
+    target.waiting.pop_front();
+    uncount(counters_.waiting);
+    next.connection = &connection;
+    connection.carry(next);
+  } else if (reusable && !others_wait) {
+    make_idle(connection);
+  } else {
+    reusable = false;
+  }
+  finish(push, std::move(result));
+  return reusable;
+}
+
+void PushLoop::make_idle(Connection& connection) {
+  connection.idle_since = Steady::now();
+  connection.target().idle.push_front(connection);
+  idle_by_age_.push_back(connection);
+  count(counters_.connections_idle);
+  wake_no_later_than(connection.idle_since + shared_.options.idle_timeout);
+}
+
+void PushLoop::leave_idle(Connection& connection) {
+  if (!static_cast<ConnectionHook<IdleByAgeTag>&>(connection).is_linked()) return;
+  idle_by_age_.erase(idle_by_age_.iterator_to(connection));
+  Target& target = connection.target();
+  target.idle.erase(target.idle.iterator_to(connection));
+  uncount(counters_.connections_idle);
+}
+
+bool PushLoop::close_an_idle_one() {
+  if (idle_by_age_.empty()) return false;
+  Connection& oldest = idle_by_age_.front();
+  leave_idle(oldest);
+  oldest.cut();
+  return true;
+}
+
+void PushLoop::finish(Push& push, AttemptResult result) {
+  const std::unique_ptr<Push> owner(&push);
+  deadlines_.erase(deadlines_.iterator_to(push));
+  if (static_cast<boost::intrusive::list_base_hook<>&>(push).is_linked()) {
+    push.target->waiting.erase(push.target->waiting.iterator_to(push));
+    uncount(counters_.waiting);
+  }
+  switch (result.status) {
+    case status_timeout:
+      count(counters_.timed_out);
+      break;
+    case status_unreachable:
+      count(counters_.unreachable);
+      break;
+    case status_refused:
+      count(counters_.refused);
+      break;
+    default:
+      count(result.status >= 200 && result.status < 300 ? counters_.answered_2xx
+                                                        : counters_.answered_other);
+  }
+  push.done(std::move(result));
+}
+
+// One timer for all: it runs no later than the next instant at which something is due, often
+// earlier, for nothing. So an attempt that is answered in time costs no timer.
+Co<void> PushLoop::keep_time() {
+  while (!stopping_) {
+    timer_at_ = next_instant();
+    timer_.expires_at(timer_at_);
+    co_await timer_.async_wait(awaiting);
+    expire(Steady::now());
+  }
+}
+
+Steady::time_point PushLoop::next_instant() const {
+  Steady::time_point next = Steady::time_point::max();
+  if (!deadlines_.empty()) next = deadlines_.begin()->deadline;
+  if (!idle_by_age_.empty()) {
+    next = std::min(next, idle_by_age_.front().idle_since + shared_.options.idle_timeout);
+  }
+  return next;
+}
+
+void PushLoop::wake_no_later_than(Steady::time_point instant) {
+  if (instant >= timer_at_) return;
+  timer_at_ = instant;
+  timer_.cancel();  // keep_time() looks again
+}
+
+void PushLoop::expire(Steady::time_point now) {
+  while (!deadlines_.empty() && deadlines_.begin()->deadline <= now) {
+    Push& push = *deadlines_.begin();
+    Target& target = *push.target;
+    Connection* connection = push.connection;
+    AttemptResult result{status_timeout, "the deadline passed while ", Micros(0)};
+    if (connection != nullptr) {
+      result.detail += connection->stage();
+      connection->release();
+    } else {
+      result.detail += "waiting for one of " + std::to_string(target.connections) +
+                       " connections to " + target.key->host;
+    }
+    finish(push, std::move(result));
+    if (connection != nullptr) {
+      connection->cut();
+    } else {
+      forget_if_unused(target);
+    }
+  }
+  while (!idle_by_age_.empty() &&
+         idle_by_age_.front().idle_since + shared_.options.idle_timeout <= now) {
+    close_an_idle_one();
+  }
+}
+
+void PushLoop::add_to(PushStats& stats) const {
+  const auto add = [](std::uint64_t& sum, const std::atomic<std::uint64_t>& counter) {
+    sum += counter.load(std::memory_order_relaxed);
+  };
+  add(stats.started, counters_.started);
+  add(stats.answered_2xx, counters_.answered_2xx);
+  add(stats.answered_other, counters_.answered_other);
+  add(stats.timed_out, counters_.timed_out);
+  add(stats.unreachable, counters_.unreachable);
+  add(stats.refused, counters_.refused);
+  add(stats.retried_stale, counters_.retried_stale);
+  add(stats.connections_opened, counters_.connections_opened);
+  add(stats.connections, counters_.connections);
+  add(stats.connections_idle, counters_.connections_idle);
+  add(stats.waiting, counters_.waiting);
+}
+
+}  // namespace deferd

@@ -1,0 +1,182 @@
+// One thread of the dispatcher, with its targets, connections and deadlines.
+//
+//   inbox ─▶ arrive ─▶ on an idle connection of the target
+//                   └▶ on a new one, while the target and the loop may have more
+//                   └▶ target.waiting, until a connection of the target is free or may be opened
+//
+// Invariants: 1. A Push is in deadlines_ from arrive() to finish(); finish() calls its `done`,
+// once, and deletes it.
+//             2. A Push is either on one connection or in its target's `waiting`.
+//             3. A target has no more than per_target_max_ connections; all together have at most
+//             connections_max_.
+//             4. While a target has a push waiting, none of its connections is idle; while a target
+//             stands in line_, no
+//                connection becomes idle.
+//
+// start() is called from any thread; everything else happens on the loop's own.
+#pragma once
+
+#include <atomic>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/ssl/context.hpp>
+#include <boost/intrusive/list.hpp>
+#include <boost/intrusive/set.hpp>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <unordered_map>
+#include <vector>
+
+#include "dispatch/asio_types.h"
+#include "dispatch/connection.h"
+#include "dispatch/gate.h"
+#include "dispatch/name_cache.h"
+#include "dispatch/push_dispatcher.h"
+#include "model/push_request.h"
+#include "model/target_url.h"
+
+namespace deferd {
+
+// One attempt on its way.
+struct Push : boost::intrusive::set_base_hook<>, boost::intrusive::list_base_hook<> {
+  Attempt attempt;
+  Callback<void(AttemptResult)> done;
+  PushRequestView request;  // into attempt.task.payload
+  TargetUrl url;
+  Steady::time_point deadline;
+  Target* target = nullptr;
+  Connection* connection = nullptr;  // null: waits
+  bool retried = false;              // on a fresh connection after a stale one
+};
+
+struct TargetKey {
+  std::string host;
+  std::uint16_t port = 0;
+  bool tls = false;
+
+  friend bool operator==(const TargetKey&, const TargetKey&) = default;
+};
+
+struct TargetKeyHash {
+  std::size_t operator()(const TargetKey& key) const {
+    return std::hash<std::string>{}(key.host) * 31 + key.port * 2u + (key.tls ? 1 : 0);
+  }
+};
+
+// Lives while it has a connection or a waiting push.
+struct Target {
+  const TargetKey* key = nullptr;
+  // The last one used first, so that the others come to their rest.
+  boost::intrusive::list<Connection, boost::intrusive::base_hook<ConnectionHook<IdleOfTargetTag>>>
+      idle;
+  boost::intrusive::list<Push> waiting;
+  std::size_t connections = 0;
+  bool in_line = false;  // in PushLoop::line_
+};
+
+class PushLoop {
+ public:
+  // What loops share; outlives them.
+  struct Shared {
+    PushOptions options;
+    TargetGuard guard;
+    asio::ssl::context tls;
+    // Ends before the loops do, as its answers are posted to them.
+    std::unique_ptr<LookupThreads> lookups;
+  };
+
+  // `part` of `parts` loops, between which the limits on connections are divided.
+  PushLoop(Shared& shared, std::size_t parts);
+  // stop() must have been called.
+  ~PushLoop();
+
+  void start(Attempt attempt, Callback<void(AttemptResult)> done);
+  // Cuts everything off, reports it, and joins the thread. Called once, before the lookups are
+  // destroyed.
+  void stop();
+
+  void add_to(PushStats& stats) const;
+
+  // For connections.
+  Executor executor() { return context_.get_executor(); }
+  const Shared& shared() const { return shared_; }
+  asio::ssl::context& tls() { return shared_.tls; }
+  NameCache& names() { return names_; }
+  Gate& gate() { return gate_; }
+  // The push on this connection was answered; `reusable` when the connection could carry another.
+  // True: it has another, or is idle; false: it is to end.
+  bool answered(Connection& connection, AttemptResult result, bool reusable);
+  // It can carry no further push.
+  void leave_idle(Connection& connection);
+  // Closes the idle connection that rested longest; false: there is none.
+  bool close_an_idle_one();
+
+ private:
+  struct Arrival {
+    Attempt attempt;
+    Callback<void(AttemptResult)> done;
+    Steady::time_point at;
+  };
+  struct ByDeadline {
+    bool operator()(const Push& a, const Push& b) const { return a.deadline < b.deadline; }
+  };
+
+  void take_arrivals();
+  void arrive(Arrival arrival);
+  void place(Push& push);
+  bool may_open(const Target& target) const;
+  void open(Push& push);
+  void ended(Connection& connection);
+  void wait_in_line(Target& target);
+  void serve_line();
+  void forget_if_unused(Target& target);
+  void make_idle(Connection& connection);
+  void finish(Push& push, AttemptResult result);
+
+  Co<void> keep_time();
+  void wake_no_later_than(Steady::time_point instant);
+  Steady::time_point next_instant() const;
+  void expire(Steady::time_point now);
+  void cut_all();
+
+  Shared& shared_;
+  const std::size_t per_target_max_;
+  const std::size_t connections_max_;
+
+  std::mutex inbox_mutex_;
+  std::vector<Arrival> inbox_;     // guarded by inbox_mutex_
+  std::vector<Arrival> arrivals_;  // being taken
+
+  asio::io_context context_;
+  asio::executor_work_guard<Executor> work_;
+  NameCache names_;
+  bool stopping_ = false;
+
+  std::unordered_map<TargetKey, Target, TargetKeyHash> targets_;
+  boost::intrusive::multiset<Push, boost::intrusive::compare<ByDeadline>> deadlines_;
+  boost::intrusive::list<Connection, boost::intrusive::base_hook<ConnectionHook<AllTag>>>
+      connections_;
+  boost::intrusive::list<Connection, boost::intrusive::base_hook<ConnectionHook<IdleByAgeTag>>>
+      idle_by_age_;
+  // Targets with waiting pushes that could open a connection if the loop could: each in its turn.
+  std::deque<Target*> line_;
+
+  Timer timer_;
+  Steady::time_point timer_at_ = Steady::time_point::max();
+
+  // Written by the loop's thread (started: by callers), read by any.
+  struct Counters {
+    std::atomic<std::uint64_t> started{0}, answered_2xx{0}, answered_other{0}, timed_out{0},
+        unreachable{0}, refused{0}, retried_stale{0}, connections_opened{0}, connections{0},
+        connections_idle{0}, waiting{0};
+  };
+  Counters counters_;
+
+  Gate gate_;  // after what its coroutines use
+  std::thread thread_;
+};
+
+}  // namespace deferd

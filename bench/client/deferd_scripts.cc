@@ -28,6 +28,11 @@ bool good(const HttpMessage& answer) {
   return status >= 200 && status < 300;
 }
 
+// A call about many tasks answers 200 with a result for each; a refused one carries an "error".
+bool all_accepted(std::string_view body) {
+  return body.find("\"error\":{") == std::string_view::npos;
+}
+
 // Any round of one request and one answer.
 class Call : public Script {
  public:
@@ -42,11 +47,6 @@ class Call : public Script {
   explicit Call(std::uint32_t tasks) : tasks_(tasks) {}
 
  private:
-  // A batch answers 200 with a result for each task; a refused one carries an "error".
-  bool all_accepted(std::string_view body) const {
-    return tasks_ == 1 || body.find("\"error\":{") == std::string_view::npos;
-  }
-
   std::uint32_t tasks_;
 };
 
@@ -119,7 +119,8 @@ class DeferdLeaseAck final : public Script {
   Heard hear(std::string_view in, std::string& out) override {
     const auto answer = parse_http(in);
     if (!answer) return {};
-    error_ = good(*answer) ? std::string() : describe(*answer);
+    const bool accepted = !acking_ || all_accepted(answer->body);
+    error_ = good(*answer) && accepted ? std::string() : describe(*answer);
     if (!error_.empty()) return {.bytes = answer->bytes, .round_done = true};
     if (acking_) return {.bytes = answer->bytes, .round_done = true, .tasks = leased_};
     say_ack(answer->body, out);

@@ -84,6 +84,18 @@ TEST(DeferdScripts, WhatWasLeasedIsAcked) {
   EXPECT_EQ(acked.tasks, 2u);
 }
 
+TEST(DeferdScripts, ARefusedAckIsAnError) {
+  const auto script = make_script(options_of(Target::deferd, 1), Role::consumer, 0);
+  std::string said;
+  script->say(said);
+  hear_slowly(*script, http_answer("200 OK", R"({"tasks":[{"id":"01","lease_token":"7"}]})"));
+  const Heard acked =
+      hear_slowly(*script, http_answer("200 OK", R"({"results":[{"error":{"code":409}}]})"));
+  EXPECT_TRUE(acked.round_done);
+  EXPECT_EQ(acked.tasks, 0u);
+  EXPECT_NE(script->error(), "");
+}
+
 TEST(DeferdScripts, ALeaseOfNothingEndsTheRound) {
   const auto script = make_script(options_of(Target::deferd, 2), Role::consumer, 0);
   std::string said;

@@ -45,9 +45,9 @@ struct ServerConfig {
   std::string location = "local";
 
   LogLevel log_level = LogLevel::info;
-  std::uint32_t shards = 0;            // 0: one a core
-  std::uint32_t http_threads = 0;      // 0: one a core
-  std::uint32_t dispatch_threads = 0;  // 0: half the cores, at least one
+  std::uint32_t shards = 0;            // 0: one for two cores
+  std::uint32_t http_threads = 0;      // the same
+  std::uint32_t dispatch_threads = 0;  // the same
 
   std::uint64_t request_bytes_max = 32 << 20;  // the body of one call
   std::uint64_t task_bytes_max = 1 << 20;      // what one task carries: body, url and headers

@@ -17,6 +17,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <type_traits>
 
 namespace deferd {
 
@@ -54,13 +55,17 @@ class JsonWriter {
   }
   JsonWriter& value(const char* text) { return value(std::string_view(text)); }
   JsonWriter& value(const std::string& text) { return value(std::string_view(text)); }
-  JsonWriter& value(std::same_as<bool> auto flag) { return raw(flag ? "true" : "false"); }
-  JsonWriter& value(std::integral auto number) {
-    separate();
-    char digits[24];
-    const auto end = std::to_chars(digits, digits + sizeof digits, number).ptr;
-    out_.append(digits, end);
-    return *this;
+  template <std::integral Number>
+  JsonWriter& value(Number number) {
+    if constexpr (std::is_same_v<Number, bool>) {
+      return raw(number ? "true" : "false");
+    } else {
+      separate();
+      char digits[24];
+      const auto end = std::to_chars(digits, digits + sizeof digits, number).ptr;
+      out_.append(digits, end);
+      return *this;
+    }
   }
   // JSON has no infinity and no NaN: both are null.
   JsonWriter& value(double number) {

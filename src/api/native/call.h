@@ -1,0 +1,44 @@
+// How a door awaits the runtime. The shard's thread only hands its result over; what follows
+// (encoding the answer, sending it) runs on the connection's own thread.
+#pragma once
+
+#include <memory>
+#include <utility>
+
+#include "api/http/http.h"
+#include "runtime/runtime.h"
+
+namespace deferd::native {
+
+template <class T>
+struct ReplyType;
+template <class T>
+struct ReplyType<Reply<T>> {
+  using Answer = T;
+};
+
+// Submits `command`; `then(Result<T>)` runs on `thread`, once.
+template <class Command, class Then>
+void call_on(std::shared_ptr<HttpThread> thread, Runtime& runtime, Command command, Then then) {
+  using Answer = typename ReplyType<decltype(command.reply)>::Answer;
+  command.reply = [thread = std::move(thread),
+                   then = std::move(then)](Result<Answer> result) mutable {
+    HttpThread& home = *thread;
+    // `thread` goes along: the reply that `then` holds needs it alive to be dropped.
+    home.post([thread = std::move(thread), then = std::move(then),
+               result = std::move(result)]() mutable { then(std::move(result)); });
+  };
+  runtime.submit(std::move(command));
+}
+
+// The usual case: `then(HttpReply, Result<T>)` owes the answer.
+template <class Command, class Then>
+void call(Runtime& runtime, Command command, HttpReply reply, Then then) {
+  std::shared_ptr<HttpThread> thread = reply.thread();
+  call_on(std::move(thread), runtime, std::move(command),
+          [reply = std::move(reply), then = std::move(then)](auto result) mutable {
+            then(std::move(reply), std::move(result));
+          });
+}
+
+}  // namespace deferd::native

@@ -1,0 +1,92 @@
+#include "api/native/door.h"
+
+#include <utility>
+
+#include "api/native/errors.h"
+
+namespace deferd {
+
+std::unique_ptr<HttpHandler> make_native_door(NativeDoorOptions options, Runtime& runtime,
+                                              const Clock& clock) {
+  return std::make_unique<native::NativeDoor>(std::move(options), runtime, clock);
+}
+
+}  // namespace deferd
+
+namespace deferd::native {
+
+constexpr PageQueryKnows no_query{};
+constexpr PageQueryKnows page_query{.page = true};
+constexpr PageQueryKnows tasks_query{.page = true, .state = true, .view = true};
+constexpr PageQueryKnows view_query{.view = true};
+
+const NativeDoor::Endpoint NativeDoor::endpoints[] = {
+    // The first, as it is asked for most.
+    {Resource::tasks, "POST", &NativeDoor::add_task, no_query},
+    {Resource::tasks_batch, "POST", &NativeDoor::add_tasks, no_query},
+    {Resource::tasks_lease, "POST", &NativeDoor::lease_tasks, no_query},
+    {Resource::tasks_ack, "POST", &NativeDoor::ack_tasks, no_query},
+    {Resource::tasks_renew, "POST", &NativeDoor::renew_leases, no_query},
+    {Resource::tasks_release, "POST", &NativeDoor::release_tasks, no_query},
+    {Resource::tasks, "GET", &NativeDoor::list_tasks, tasks_query},
+    {Resource::task, "GET", &NativeDoor::get_task, view_query},
+    {Resource::task, "DELETE", &NativeDoor::delete_task, no_query},
+    {Resource::task_run, "POST", &NativeDoor::run_task, no_query},
+    {Resource::queues, "GET", &NativeDoor::list_queues, page_query},
+    {Resource::queue, "PUT", &NativeDoor::put_queue, no_query},
+    {Resource::queue, "GET", &NativeDoor::get_queue, no_query},
+    {Resource::queue, "DELETE", &NativeDoor::delete_queue, no_query},
+    {Resource::queue_pause, "POST", &NativeDoor::pause_queue, no_query},
+    {Resource::queue_resume, "POST", &NativeDoor::resume_queue, no_query},
+    {Resource::queue_purge, "POST", &NativeDoor::purge_queue, no_query},
+    {Resource::queue_stats, "GET", &NativeDoor::queue_stats, no_query},
+    {Resource::healthz, "GET", &NativeDoor::healthz, no_query},
+    {Resource::readyz, "GET", &NativeDoor::readyz, no_query},
+    {Resource::metrics, "GET", &NativeDoor::metrics, no_query},
+    {Resource::config, "GET", &NativeDoor::config, no_query},
+};
+
+NativeDoor::NativeDoor(NativeDoorOptions options, Runtime& runtime, const Clock& clock)
+    : options_(std::move(options)), runtime_(runtime), clock_(clock) {}
+
+void NativeDoor::handle(const HttpRequest& request, HttpReply reply) {
+  auto route = parse_route(request.path, options_.project, options_.location);
+  if (!route) return reply.send(error_response(route.error()));
+  const std::string_view method = request.method == "HEAD" ? "GET" : request.method;
+  std::string allowed;
+  for (const Endpoint& endpoint : endpoints) {
+    if (endpoint.resource != route->resource) continue;
+    if (endpoint.method != method) {
+      allowed += (allowed.empty() ? "" : ", ") + std::string(endpoint.method);
+      continue;
+    }
+    auto query = parse_page_query(request.query, endpoint.query);
+    if (!query) return reply.send(error_response(query.error()));
+    return (this->*endpoint.run)({request, std::move(*route), std::move(*query), std::move(reply)});
+  }
+  HttpResponse response =
+      error_response({Reason::unsupported, "this path takes " + allowed, {}, std::nullopt});
+  response.headers = "Allow: " + allowed + "\r\n";
+  reply.send(std::move(response));
+}
+
+TaskLimits NativeDoor::limits() const {
+  return {.task_bytes_max = options_.task_bytes_max, .now = clock_.now().wall};
+}
+
+void send_json(HttpReply reply, int status, std::string body) {
+  HttpResponse response;
+  response.status = status;
+  response.body = std::move(body);
+  reply.send(std::move(response));
+}
+
+void send_error(HttpReply reply, Error error, const QueueAddress& queue) {
+  if (error.reason == Reason::queue_missing) {
+    const std::string path = queue.long_form ? queue.path() : "queues/" + queue.queue;
+    error.message = "queue \"" + queue.queue + "\" does not exist; make it with PUT /v1/" + path;
+  }
+  reply.send(error_response(error));
+}
+
+}  // namespace deferd::native

@@ -1,0 +1,89 @@
+#include "api/native/errors.h"
+
+#include <algorithm>
+
+#include "api/native/text.h"
+
+namespace deferd::native {
+
+Voice voice_of(Reason reason) {
+  switch (reason) {
+    case Reason::invalid:
+      return {400, "INVALID_ARGUMENT"};
+    case Reason::too_large:
+      return {413, "INVALID_ARGUMENT"};
+    case Reason::queue_missing:
+      return {404, "NOT_FOUND"};
+    case Reason::queue_mode:
+      return {400, "FAILED_PRECONDITION"};
+    case Reason::task_missing:
+      return {404, "NOT_FOUND"};
+    case Reason::task_name_taken:
+      return {409, "ALREADY_EXISTS"};
+    case Reason::task_name_recent:
+      return {409, "ALREADY_EXISTS"};
+    case Reason::queue_full_tasks:
+      return {429, "RESOURCE_EXHAUSTED"};
+    case Reason::queue_full_bytes:
+      return {429, "RESOURCE_EXHAUSTED"};
+    case Reason::lease_lost:
+      return {409, "FAILED_PRECONDITION"};
+    case Reason::overloaded:
+      return {429, "RESOURCE_EXHAUSTED"};
+    case Reason::store_failed:
+      return {503, "UNAVAILABLE"};
+    case Reason::stopping:
+      return {503, "UNAVAILABLE"};
+    case Reason::not_found:
+      return {404, "NOT_FOUND"};
+    case Reason::unsupported:
+      return {405, "UNIMPLEMENTED"};
+    case Reason::timeout:
+      return {504, "DEADLINE_EXCEEDED"};
+    case Reason::internal:
+      return {500, "INTERNAL"};
+  }
+  return {500, "INTERNAL"};
+}
+
+namespace {
+
+// A text that quotes a caller may have been cut within a character, and an answer must be valid
+// JSON.
+std::string valid_text(const std::string& text) {
+  if (is_utf8(text)) return text;
+  std::string ascii = text;
+  std::ranges::replace_if(ascii, [](char c) { return static_cast<unsigned char>(c) >= 0x80; }, '?');
+  return ascii;
+}
+
+}  // namespace
+
+void write_error(JsonWriter& json, const Error& error) {
+  const Voice voice = voice_of(error.reason);
+  json.begin_object()
+      .member("code", voice.code)
+      .member("status", voice.status)
+      .member("message", valid_text(error.message));
+  if (!error.field.empty()) json.member("field", valid_text(error.field));
+  json.end_object();
+}
+
+HttpResponse error_response(const Error& error) {
+  HttpResponse response;
+  response.status = voice_of(error.reason).code;
+  JsonWriter json(response.body);
+  json.begin_object().key("error");
+  write_error(json, error);
+  json.end_object();
+  // Whole seconds are all that the header can say; "0" would be an invitation to spin.
+  const bool later = error.reason == Reason::overloaded || error.reason == Reason::stopping;
+  if (error.retry_after || later) {
+    const Micros wait = error.retry_after.value_or(Seconds(1));
+    const auto seconds = std::max<std::int64_t>(1, std::chrono::ceil<Seconds>(wait).count());
+    response.headers = "Retry-After: " + std::to_string(seconds) + "\r\n";
+  }
+  return response;
+}
+
+}  // namespace deferd::native

@@ -1,0 +1,94 @@
+#include "api/native/json_fields.h"
+#include "api/native/parse_retry.h"
+#include "api/native/requests.h"
+#include "model/duration_text.h"
+
+namespace deferd::native {
+namespace {
+
+constexpr std::int64_t size_max = std::int64_t{1} << 53;  // what every JSON reader can hold
+
+Error push_only(std::string_view field) {
+  return Error{Reason::invalid,
+               std::string(field) +
+                   " is for push queues: workers of a pull queue set their own pace; leave it out",
+               std::string(field), std::nullopt};
+}
+
+}  // namespace
+
+Result<QueueChange> parse_queue_change(std::string_view body) {
+  Document document;
+  if (auto ok = document.parse(body); !ok) return fail(ok.error());
+  Fields fields(document.root(), "");
+  QueueChange change;
+  if (const auto mode = fields.text("mode")) {
+    if (*mode == "push") {
+      change.mode = QueueMode::push;
+    } else if (*mode == "pull") {
+      change.mode = QueueMode::pull;
+    } else {
+      fields.refuse("mode", "mode is none of \"push\" and \"pull\"");
+    }
+  }
+  if (const auto text = fields.text("rate")) {
+    auto rate = parse_rate(*text);
+    if (rate) {
+      change.rate = *rate;
+    } else {
+      fields.refuse_as("rate", rate.error());
+    }
+  }
+  if (const auto burst = fields.integer("burst", 1, 1'000'000))
+    change.burst = static_cast<std::int32_t>(*burst);
+  if (const auto most = fields.integer("concurrency", 1, 100'000)) {
+    change.concurrency = static_cast<std::int32_t>(*most);
+  }
+  change.timeout = fields.duration("timeout", attempt_timeout_min, attempt_timeout_max);
+  if (const auto priority = fields.integer("priority", 0, priority_count - 1)) {
+    change.priority = static_cast<std::uint8_t>(*priority);
+  }
+  if (const json::value* retry = fields.any("retry")) change.retry = parse_retry(fields, *retry);
+  if (const auto most = fields.integer("max_tasks", 0, size_max)) {
+    change.max_tasks = static_cast<std::uint64_t>(*most);
+  }
+  if (const auto most = fields.integer("max_bytes", 0, size_max)) {
+    change.max_bytes = static_cast<std::uint64_t>(*most);
+  }
+  change.tombstone = fields.duration("tombstone", Micros(0), std::chrono::hours(24 * 30));
+  if (auto ok = fields.finish(); !ok) return fail(ok.error());
+  return change;
+}
+
+Result<QueueSettings> QueueChange::over(const QueueSettings* current) const {
+  QueueSettings settings =
+      current != nullptr ? *current : QueueSettings::defaults(mode.value_or(QueueMode::push));
+  if (mode && *mode != settings.mode) {
+    return fail(Reason::invalid,
+                "mode of a queue cannot change; delete the queue, or make one of another name",
+                "mode");
+  }
+  if (settings.mode == QueueMode::pull) {
+    if (rate) return fail(push_only("rate"));
+    if (burst) return fail(push_only("burst"));
+    if (concurrency) return fail(push_only("concurrency"));
+    if (timeout) return fail(push_only("timeout"));
+  }
+  if (rate) settings.rate = *rate;
+  if (burst) settings.burst = *burst;
+  if (concurrency) settings.concurrency = *concurrency;
+  if (timeout) settings.timeout = *timeout;
+  if (priority) settings.priority = *priority;
+  if (retry.max_attempts) settings.retry.max_attempts = *retry.max_attempts;
+  if (retry.max_age) settings.retry.max_age = *retry.max_age;
+  if (retry.min_backoff) settings.retry.min_backoff = *retry.min_backoff;
+  if (retry.max_backoff) settings.retry.max_backoff = *retry.max_backoff;
+  if (retry.max_doublings) settings.retry.max_doublings = *retry.max_doublings;
+  if (max_tasks) settings.max_tasks = *max_tasks;
+  if (max_bytes) settings.max_bytes = *max_bytes;
+  if (tombstone) settings.tombstone = *tombstone;
+  if (auto ok = settings.check(); !ok) return fail(ok.error());
+  return settings;
+}
+
+}  // namespace deferd::native

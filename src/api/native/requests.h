@@ -1,0 +1,103 @@
+// Requests of /v1 as values: bodies and queries parsed and checked, with nothing of the state of a
+// queue. All of it is pure, and takes any bytes: requests_fuzz.cc runs every function here.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "base/time.h"
+#include "engine/commands.h"
+#include "model/queue_settings.h"
+
+namespace deferd::native {
+
+struct TaskLimits {
+  std::uint64_t task_bytes_max = 1 << 20;  // encoded
+  Wall now{};                              // what an ETA is measured from
+};
+
+constexpr std::size_t task_headers_max = 100;
+constexpr Micros attempt_timeout_min = Millis(1);
+constexpr Micros attempt_timeout_max = std::chrono::hours(24);
+
+// ---- Queues (parse_queue.cc)
+
+// The members that a PUT named; the others keep their value, or get the default of a new queue.
+struct QueueChange {
+  std::optional<QueueMode> mode;
+  std::optional<Rate> rate;
+  std::optional<std::int32_t> burst;
+  std::optional<std::int32_t> concurrency;
+  std::optional<Micros> timeout;
+  std::optional<std::uint8_t> priority;
+  RetryOverride retry;
+  std::optional<std::uint64_t> max_tasks;
+  std::optional<std::uint64_t> max_bytes;
+  std::optional<Micros> tombstone;
+
+  // Over `current`; null: there is no such queue yet.
+  Result<QueueSettings> over(const QueueSettings* current) const;
+
+  friend bool operator==(const QueueChange&, const QueueChange&) = default;
+};
+
+Result<QueueChange> parse_queue_change(std::string_view body);
+
+// ---- Tasks (parse_task.cc)
+
+Result<NewTask> parse_task(std::string_view body, const TaskLimits& limits);
+
+// A task of a batch fails alone; the batch as a whole fails when it is no batch.
+Result<std::vector<Result<NewTask>>> parse_task_batch(std::string_view body,
+                                                      const TaskLimits& limits);
+
+// ---- Pull (parse_lease.cc)
+
+struct LeaseRequest {
+  std::uint32_t tasks_max = 1;
+  Micros duration = Seconds(60);
+  LeaseTasks::By by = LeaseTasks::By::any;
+  std::string key;
+  Micros wait{0};
+};
+Result<LeaseRequest> parse_lease(std::string_view body);
+
+struct LeasesRequest {
+  std::vector<Lease> leases;
+  std::optional<Micros> lease;  // :renew
+  std::optional<Micros> delay;  // :release
+};
+enum class LeaseCall : std::uint8_t { ack, renew, release };
+Result<LeasesRequest> parse_leases(std::string_view body, LeaseCall call);
+
+// Calls without members: no body, or an empty object.
+Result<void> parse_nothing(std::string_view body);
+
+// 16 hex digits. A lease token is a number for the engine and text for everybody else, since JSON's
+// numbers end at 2^53.
+std::string lease_token_text(std::uint64_t token);
+std::optional<std::uint64_t> parse_lease_token(std::string_view text);
+
+// ---- Queries (parse_query.cc)
+
+struct PageQuery {
+  std::uint32_t page_size = 100;
+  std::string page_token;
+  std::optional<TaskState> state;
+  bool full = false;  // view=full: with bodies
+};
+// Which of them a call knows; others are refused.
+struct PageQueryKnows {
+  bool page = false;
+  bool state = false;
+  bool view = false;
+};
+Result<PageQuery> parse_page_query(std::string_view query, PageQueryKnows knows);
+
+std::string_view to_string(TaskState state);
+
+}  // namespace deferd::native

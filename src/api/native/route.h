@@ -1,0 +1,51 @@
+// Which resource a path names: /v1/queues/emails/tasks:batch and its long form
+// /v1/projects/P/locations/L/queues/emails/tasks:batch.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+#include "model/names.h"
+
+namespace deferd::native {
+
+enum class Resource : std::uint8_t {
+  healthz,        // /healthz
+  readyz,         // /readyz
+  metrics,        // /metrics
+  config,         // /v1/config
+  queues,         // .../queues
+  queue,          // .../queues/Q
+  queue_pause,    // .../queues/Q:pause
+  queue_resume,   // .../queues/Q:resume
+  queue_purge,    // .../queues/Q:purge
+  queue_stats,    // .../queues/Q/stats
+  tasks,          // .../queues/Q/tasks
+  tasks_batch,    // .../queues/Q/tasks:batch
+  tasks_lease,    // .../queues/Q/tasks:lease
+  tasks_ack,      // .../queues/Q/tasks:ack
+  tasks_renew,    // .../queues/Q/tasks:renew
+  tasks_release,  // .../queues/Q/tasks:release
+  task,           // .../queues/Q/tasks/T
+  task_run,       // .../queues/Q/tasks/T:run
+};
+
+// A queue as a path named it, so that an error can answer in the same form.
+struct QueueAddress : QueueName {
+  bool long_form = false;
+};
+
+struct Route {
+  Resource resource = Resource::queues;
+  QueueAddress queue;  // `queue.queue` is empty for `queues`
+  TaskRef task;
+};
+
+// Fails with Reason::not_found for a path that names nothing, and Reason::invalid for a name that
+// cannot be one.
+Result<Route> parse_route(std::string_view path, std::string_view project,
+                          std::string_view location);
+
+}  // namespace deferd::native

@@ -1,0 +1,358 @@
+// A Runtime for the tests of doors: queues and tasks in maps, no store, no dispatcher, no rates. It
+// answers on a thread of its own, as shards do, and can be told to fail. What the engine decides it
+// decides only as far as a door's answers depend on it.
+#pragma once
+
+#include <algorithm>
+#include <condition_variable>
+#include <deque>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "runtime/clock.h"
+#include "runtime/runtime.h"
+
+namespace deferd {
+
+class FakeRuntime final : public Runtime {
+ public:
+  explicit FakeRuntime(const Clock& clock) : clock_(clock), thread_([this] { run(); }) {}
+  ~FakeRuntime() override {
+    {
+      const std::scoped_lock lock(mutex_);
+      ended_ = true;
+    }
+    changed_.notify_all();
+    thread_.join();
+  }
+
+  void submit(Command command) override {
+    {
+      const std::scoped_lock lock(mutex_);
+      mailbox_.push_back(std::move(command));
+    }
+    changed_.notify_all();
+  }
+  void stop(Mono, Callback<void()> done) override { std::move(done)(); }
+  RuntimeStats stats() const override { return {}; }
+
+  // Every command from now on fails so; nullopt: no more.
+  void fail_with(std::optional<Error> error) {
+    const std::scoped_lock lock(mutex_);
+    failure_ = std::move(error);
+  }
+  // How many lease calls wait for a task.
+  std::size_t waiting() {
+    const std::scoped_lock lock(mutex_);
+    return waiting_.size();
+  }
+  std::uint64_t submitted() {
+    const std::scoped_lock lock(mutex_);
+    return submitted_;
+  }
+
+ private:
+  struct Queue {
+    QueueInfo info;
+    std::map<std::uint64_t, TaskInfo> tasks;
+    std::set<std::string> ended_names;
+  };
+
+  void run() {
+    std::unique_lock lock(mutex_);
+    while (true) {
+      changed_.wait_for(lock, Millis(2), [this] { return ended_ || !mailbox_.empty(); });
+      if (ended_) break;
+      while (!mailbox_.empty()) {
+        Command command = std::move(mailbox_.front());
+        mailbox_.pop_front();
+        ++submitted_;
+        std::visit([this](auto& each) { carry_out(each); }, command);
+      }
+      serve_waiting();
+    }
+    for (auto& [lease, until] : waiting_) lease.reply(std::vector<TaskInfo>());
+  }
+
+  template <class Command>
+  void carry_out(Command& command) {
+    if (failure_) {
+      command.reply(fail(*failure_));
+    } else {
+      answer(command);
+    }
+  }
+
+  static tl::unexpected<Error> no_queue() { return fail(Reason::queue_missing, "no such queue"); }
+  static tl::unexpected<Error> no_task() { return fail(Reason::task_missing, "no such task"); }
+  static tl::unexpected<Error> lost() { return fail(Reason::lease_lost, "the lease is over"); }
+
+  Queue* find(const QueueName& name) {
+    const auto at = queues_.find(name);
+    return at == queues_.end() ? nullptr : &at->second;
+  }
+  TaskInfo* find(Queue& queue, const TaskRef& ref) {
+    for (auto& [id, info] : queue.tasks) {
+      const bool same = std::holds_alternative<TaskId>(ref)
+                            ? std::get<TaskId>(ref).value == id
+                            : info.task.name() == std::get<std::string>(ref);
+      if (same) return &refreshed(info);
+    }
+    return nullptr;
+  }
+  TaskInfo& refreshed(TaskInfo& info) {
+    const Wall now = clock_.now().wall;
+    if (info.state == TaskState::leased && info.task.place.eta <= now)
+      info.task.progress.lease_token = 0;
+    if (info.state != TaskState::in_flight && info.task.progress.lease_token == 0) {
+      info.state = info.task.place.eta > now ? TaskState::scheduled : TaskState::ready;
+    }
+    return info;
+  }
+  TaskInfo* find_leased(Queue& queue, const Lease& lease) {
+    TaskInfo* info = find(queue, lease.task);
+    return info != nullptr && info->state == TaskState::leased &&
+                   info->task.progress.lease_token == lease.token
+               ? info
+               : nullptr;
+  }
+  void end(Queue& queue, TaskId id) {
+    const auto at = queue.tasks.find(id.value);
+    if (const std::string_view name = at->second.task.name(); !name.empty())
+      queue.ended_names.emplace(name);
+    queue.tasks.erase(at);
+  }
+
+  void answer(ConfigureQueue& command) {
+    Queue* queue = find(command.queue);
+    auto settings = command.change(queue == nullptr ? nullptr : &queue->info.settings);
+    if (!settings) return command.reply(fail(settings.error()));
+    const bool made = queue == nullptr;
+    queue = &queues_[command.queue];
+    queue->info.name = command.queue;
+    queue->info.settings = *settings;
+    if (made) queue->info.created = clock_.now().wall;
+    command.reply(ConfigureQueue::Answer{queue->info, made});
+  }
+  void answer(DeleteQueue& command) {
+    if (queues_.erase(command.queue) == 0) return command.reply(no_queue());
+    command.reply({});
+  }
+  void answer(GetQueue& command) {
+    Queue* queue = find(command.queue);
+    if (queue == nullptr) return command.reply(no_queue());
+    command.reply(queue->info);
+  }
+  void answer(ListQueues& command) {
+    std::vector<QueueInfo> found;
+    for (const auto& [name, queue] : queues_) {
+      if (name.project != command.project || name.location != command.location) continue;
+      if (name.queue > command.after && found.size() < command.queues_max)
+        found.push_back(queue.info);
+    }
+    command.reply(std::move(found));
+  }
+  void answer(SetQueueState& command) {
+    Queue* queue = find(command.queue);
+    if (queue == nullptr) return command.reply(no_queue());
+    queue->info.state = command.state;
+    command.reply(queue->info);
+  }
+  void answer(PurgeQueue& command) {
+    Queue* queue = find(command.queue);
+    if (queue == nullptr) return command.reply(no_queue());
+    queue->tasks.clear();
+    queue->info.purged = clock_.now().wall;
+    command.reply(queue->info);
+  }
+  void answer(GetQueueStats& command) {
+    Queue* queue = find(command.queue);
+    if (queue == nullptr) return command.reply(no_queue());
+    QueueStats stats;
+    stats.tasks = queue->tasks.size();
+    command.reply(stats);
+  }
+
+  Result<Task> add(Queue& queue, const NewTask& given) {
+    const QueueSettings& settings = queue.info.settings;
+    if (given.has_target != (settings.mode == QueueMode::push)) {
+      return fail(Reason::invalid,
+                  given.has_target ? "a pull queue takes no url" : "a push task needs a url",
+                  "url");
+    }
+    Task task;
+    task.options = given.options;
+    task.payload = given.payload;
+    task.bytes = static_cast<std::uint32_t>(given.payload->size()) + task_overhead_bytes;
+    if (!task.name().empty()) {
+      if (find(queue, TaskRef(std::string(task.name()))) != nullptr) {
+        return fail(Reason::task_name_taken, "a task of this name is alive", "name");
+      }
+      if (queue.ended_names.contains(std::string(task.name()))) {
+        return fail(Reason::task_name_recent, "a task of this name ended a short while ago",
+                    "name");
+      }
+    }
+    if (settings.max_tasks > 0 && queue.tasks.size() >= settings.max_tasks) {
+      return fail(Reason::queue_full_tasks,
+                  "the queue is full: max_tasks is " + std::to_string(settings.max_tasks));
+    }
+    const Wall now = clock_.now().wall;
+    task.id = TaskId{++last_id_};
+    task.created = now;
+    task.place.order = last_id_;
+    task.place.priority = given.priority.value_or(settings.priority);
+    task.place.eta = given.eta ? std::max(*given.eta, now) : now + given.delay.value_or(Micros(0));
+    queue.tasks[last_id_] = {task, task.place.eta > now ? TaskState::scheduled : TaskState::ready};
+    return task;
+  }
+  void answer(AddTasks& command) {
+    Queue* queue = find(command.queue);
+    if (queue == nullptr) return command.reply(no_queue());
+    std::vector<Result<Task>> results;
+    for (const NewTask& task : command.tasks) results.push_back(add(*queue, task));
+    command.reply(std::move(results));
+  }
+  void answer(GetTask& command) {
+    Queue* queue = find(command.queue);
+    if (queue == nullptr) return command.reply(no_queue());
+    const TaskInfo* info = find(*queue, command.task);
+    if (info == nullptr) return command.reply(no_task());
+    command.reply(*info);
+  }
+  void answer(ListTasks& command) {
+    Queue* queue = find(command.queue);
+    if (queue == nullptr) return command.reply(no_queue());
+    ListTasks::Answer page;
+    for (auto at = queue->tasks.upper_bound(command.after.value); at != queue->tasks.end(); ++at) {
+      if (command.state && refreshed(at->second).state != *command.state) continue;
+      if (page.tasks.size() == command.tasks_max) {
+        page.next = page.tasks.back().task.id;
+        break;
+      }
+      page.tasks.push_back(refreshed(at->second));
+    }
+    command.reply(std::move(page));
+  }
+  void answer(DeleteTasks& command) {
+    Queue* queue = find(command.queue);
+    if (queue == nullptr) return command.reply(no_queue());
+    std::vector<Result<void>> results;
+    for (const TaskRef& ref : command.tasks) {
+      const TaskInfo* info = find(*queue, ref);
+      results.push_back(info == nullptr ? Result<void>(no_task()) : Result<void>());
+      if (info != nullptr) end(*queue, info->task.id);
+    }
+    command.reply(std::move(results));
+  }
+  void answer(RunTask& command) {
+    Queue* queue = find(command.queue);
+    if (queue == nullptr) return command.reply(no_queue());
+    if (queue->info.settings.mode == QueueMode::pull) {
+      return command.reply(fail(Reason::queue_mode, "a task of a pull queue is leased, not run"));
+    }
+    TaskInfo* info = find(*queue, command.task);
+    if (info == nullptr) return command.reply(no_task());
+    info->state = TaskState::in_flight;
+    command.reply(*info);
+  }
+
+  std::vector<TaskInfo> lease(Queue& queue, const LeaseTasks& command) {
+    std::vector<TaskInfo> leased;
+    if (queue.info.state != QueueState::running) return leased;
+    std::optional<std::string> key;
+    if (command.by == LeaseTasks::By::key) key = command.key;
+    for (auto& [id, info] : queue.tasks) {
+      if (leased.size() == command.tasks_max) break;
+      if (refreshed(info).state != TaskState::ready) continue;
+      if (command.by == LeaseTasks::By::oldest_key && !key) key = std::string(info.task.key());
+      if (key && info.task.key() != *key) continue;
+      Task& task = info.task;
+      info.state = TaskState::leased;
+      task.progress.last_eta = task.place.eta;
+      task.place.eta = clock_.now().wall + command.duration;
+      task.progress.lease_token = ++last_token_;
+      ++task.progress.attempts;
+      leased.push_back(info);
+    }
+    return leased;
+  }
+  void answer(LeaseTasks& command) {
+    Queue* queue = find(command.queue);
+    if (queue == nullptr) return command.reply(no_queue());
+    if (queue->info.settings.mode == QueueMode::push) {
+      return command.reply(fail(Reason::queue_mode, "a push queue cannot be leased from"));
+    }
+    auto leased = lease(*queue, command);
+    if (!leased.empty() || command.wait == Micros(0)) return command.reply(std::move(leased));
+    const auto until = std::chrono::steady_clock::now() + command.wait;
+    waiting_.emplace_back(std::move(command), until);
+  }
+  // Unlike the engine, the fake serves a caller that has gone as well: a door must cope with that
+  // race.
+  void serve_waiting() {
+    for (auto at = waiting_.begin(); at != waiting_.end();) {
+      Queue* queue = find(at->first.queue);
+      auto leased = queue == nullptr ? std::vector<TaskInfo>() : lease(*queue, at->first);
+      if (leased.empty() && queue != nullptr && std::chrono::steady_clock::now() < at->second) {
+        ++at;
+        continue;
+      }
+      at->first.reply(std::move(leased));
+      at = waiting_.erase(at);
+    }
+  }
+  template <class T, class Command, class Act>
+  void for_leases(Command& command, Act act) {
+    Queue* queue = find(command.queue);
+    if (queue == nullptr) return command.reply(no_queue());
+    std::vector<Result<T>> results;
+    for (const Lease& lease : command.leases) {
+      TaskInfo* info = find_leased(*queue, lease);
+      results.push_back(info == nullptr ? Result<T>(lost()) : act(*queue, *info));
+    }
+    command.reply(std::move(results));
+  }
+  void answer(AckTasks& command) {
+    for_leases<void>(command, [this](Queue& queue, TaskInfo& info) {
+      end(queue, info.task.id);
+      return Result<void>();
+    });
+  }
+  void answer(RenewLeases& command) {
+    for_leases<TaskInfo>(command, [&](Queue&, TaskInfo& info) {
+      info.task.place.eta = clock_.now().wall + command.duration;
+      return Result<TaskInfo>(info);
+    });
+  }
+  void answer(ReleaseTasks& command) {
+    for_leases<void>(command, [&](Queue&, TaskInfo& info) {
+      info.task.place.eta = clock_.now().wall + command.delay.value_or(Seconds(1));
+      info.task.progress.lease_token = 0;
+      info.task.progress.last_status = status_released;
+      refreshed(info);
+      return Result<void>();
+    });
+  }
+
+  const Clock& clock_;
+  std::mutex mutex_;  // protects all that follows
+  std::condition_variable changed_;
+  bool ended_ = false;
+  std::deque<Command> mailbox_;
+  std::optional<Error> failure_;
+  std::map<QueueName, Queue> queues_;
+  std::deque<std::pair<LeaseTasks, std::chrono::steady_clock::time_point>> waiting_;
+  std::uint64_t last_id_ = 1'800'000'000'000'000;
+  std::uint64_t last_token_ = 0xabc0;
+  std::uint64_t submitted_ = 0;
+  std::thread thread_;  // last: it uses the others
+};
+
+}  // namespace deferd

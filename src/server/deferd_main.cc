@@ -1,0 +1,76 @@
+// deferd: reads its settings, starts the server, and stops it cleanly on SIGTERM or SIGINT (a second one ends at once).
+#include <csignal>
+#include <cstdio>
+#include <ctime>
+
+#include "api/http/server.h"
+#include "base/log.h"
+#include "config/server_config.h"
+#include "server/server.h"
+
+namespace {
+
+// Waits for a signal for at most a second; 0: none came.
+int next_signal(const sigset_t& signals) {
+  const timespec second{.tv_sec = 1, .tv_nsec = 0};
+  const int signal = sigtimedwait(&signals, nullptr, &second);
+  return signal > 0 ? signal : 0;
+}
+
+void log_settings(const deferd::ServerConfig& config) {
+  for (const deferd::Setting& setting : deferd::settings()) {
+    const std::string value = setting.secret ? std::string("(secret)") : setting.print(config);
+    const auto from = config.from.find(setting.name);
+    deferd::log_info("setting", {{"name", setting.name},
+                                 {"value", std::string_view(value)},
+                                 {"from", from == config.from.end() ? std::string_view("default")
+                                                                    : std::string_view(from->second)}});
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  auto call = deferd::load_config(argc, argv);
+  if (!call) {
+    std::fprintf(stderr, "deferd: %s\n", call.error().message.c_str());
+    return 2;
+  }
+  if (call->wish == deferd::ConfigCall::Wish::print) {
+    std::fputs(call->text.c_str(), stdout);
+    return 0;
+  }
+  const deferd::ServerConfig& config = call->config;
+  deferd::set_log_level(config.log_level);
+
+  // Blocked before any thread starts, so that all inherit it and only the wait below sees them.
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  std::signal(SIGPIPE, SIG_IGN);
+
+  log_settings(config);
+  deferd::raise_open_files_limit();
+  auto server = deferd::Server::start(config);
+  if (!server) {
+    deferd::log_error("server.start_failed", {{"error", std::string_view(server.error().message)}});
+    std::fprintf(stderr, "deferd: %s\n", server.error().message.c_str());
+    return 1;
+  }
+  const std::string address = (*server)->address();
+  deferd::log_info("server.started", {{"listen", std::string_view(address)},
+                                      {"store", config.store == deferd::StoreKind::memory ? "memory" : "rocksdb"},
+                                      {"data", std::string_view(config.data)}});
+  int signal = 0;
+  while (signal == 0) {
+    (*server)->refresh_metrics();
+    signal = next_signal(signals);
+  }
+  deferd::log_info("server.stopping", {{"signal", signal == SIGTERM ? "SIGTERM" : "SIGINT"}});
+  pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);  // a second signal ends the process
+  (*server)->stop();
+  deferd::log_info("server.stopped");
+  return 0;
+}

@@ -1,0 +1,230 @@
+#include "server/server.h"
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <future>
+#include <mutex>
+#include <random>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "api/http/server.h"
+#include "api/native/native.h"
+#include "base/log.h"
+#include "dispatch/push_dispatcher.h"
+#include "runtime/clock.h"
+#include "runtime/runtime.h"
+#include "server/metrics.h"
+#include "store/memory/store.h"
+#include "store/rocksdb/store.h"
+
+namespace deferd {
+namespace {
+
+std::uint32_t cores() { return std::max(1U, std::thread::hardware_concurrency()); }
+
+std::uint64_t random_seed() {
+  std::random_device device;  // lease tokens must not be guessed: drawn from the kernel
+  return (std::uint64_t{device()} << 32) ^ device();
+}
+
+// Stands before the door until there is one: the address is bound first, since the target guard must know it, and opening a
+// large store takes a moment.
+class Entrance final : public HttpHandler {
+ public:
+  void open(HttpHandler& door) { door_.store(&door, std::memory_order_release); }
+
+  void handle(const HttpRequest& request, HttpReply reply) override {
+    HttpHandler* const door = door_.load(std::memory_order_acquire);
+    if (door != nullptr) {
+      door->handle(request, std::move(reply));
+      return;
+    }
+    HttpResponse response;
+    response.status = 503;
+    response.headers = "Retry-After: 1\r\n";
+    response.body = error_json(503, "UNAVAILABLE", "the server is starting; try again in a moment");
+    reply.send(std::move(response));
+  }
+
+ private:
+  std::atomic<HttpHandler*> door_{nullptr};
+};
+
+class WiredServer final : public Server {
+ public:
+  explicit WiredServer(const ServerConfig& config) : config_(config) {}
+  ~WiredServer() override { stop(); }
+
+  Result<void> start() {
+    if (auto ok = listen(); !ok) return ok;
+    if (auto ok = open_store(); !ok) return ok;
+
+    PushOptions push;
+    push.threads = config_.dispatch_threads != 0 ? config_.dispatch_threads : std::max(1U, cores() / 2);
+    push.connections_max = config_.push_connections_max;
+    push.connections_per_target_max = config_.push_connections_per_target_max;
+    push.ca_file = config_.ca_file;
+    push.guard = {config_.target_deny, config_.target_allow, {http_->address()}};
+    auto dispatcher = make_push_dispatcher(std::move(push));
+    if (!dispatcher) return fail(dispatcher.error());
+    dispatcher_ = std::move(*dispatcher);
+
+    RuntimeOptions options;
+    options.shards = config_.shards != 0 ? config_.shards : std::max(1U, cores() / 2);
+    options.waiting_bytes_max = config_.waiting_bytes_max;
+    options.shard.seed = random_seed();
+    auto runtime = Runtime::start(options, clock_, *store_, *dispatcher_);
+    if (!runtime) return fail(runtime.error());
+    runtime_ = std::move(*runtime);
+    if (auto ok = make_default_queue(); !ok) return ok;
+
+    NativeDoorOptions door;
+    door.project = config_.project;
+    door.location = config_.location;
+    door.task_bytes_max = config_.task_bytes_max;
+    door.config_json = [json = config_json(config_)] { return json; };
+    door.metrics_text = [this] { return metrics_.text(); };
+    door.health = [this] { return health(); };
+    door_ = make_native_door(std::move(door), *runtime_, clock_);
+    entrance_.open(*door_);
+    return {};
+  }
+
+  std::string address() const override { return http_->address(); }
+
+  void refresh_metrics() override {
+    metrics_.observe(runtime_->stats(), http_->stats(), dispatcher_->stats());
+    // Asked one after the other, each from the answer of the last: never more than one call under way.
+    const std::lock_guard lock(watched_mutex_);
+    if (watching_) return;
+    watching_ = true;
+    runtime_->submit(ListQueues{config_.project, config_.location, "", static_cast<std::uint32_t>(Metrics::queues_max),
+                                [this](Result<std::vector<QueueInfo>> queues) {
+                                  watched_.clear();
+                                  to_watch_.clear();
+                                  if (queues) {
+                                    for (const QueueInfo& queue : *queues) to_watch_.push_back(queue.name);
+                                  }
+                                  watch_next();
+                                }});
+  }
+
+  void stop() override {
+    if (stopped_.exchange(true)) return;
+    const auto drain = std::chrono::duration_cast<Millis>(config_.drain_timeout);
+    if (http_) http_->stop_accepting();
+    if (runtime_) {
+      std::promise<void> idle;
+      runtime_->stop(clock_.now().mono + drain, [&idle] { idle.set_value(); });
+      idle.get_future().wait();
+    }
+    if (http_) http_->stop(Millis(1000));
+    // What still runs is cut off; its tasks run again after the next start.
+    runtime_.reset();
+    http_.reset();
+    door_.reset();
+    dispatcher_.reset();
+    store_.reset();
+  }
+
+ private:
+  Result<void> listen() {
+    HttpOptions http;
+    http.listen = to_string(config_.listen);
+    http.threads = config_.http_threads != 0 ? config_.http_threads : std::max(1U, cores() / 2);
+    http.body_bytes_max = config_.request_bytes_max;
+    http.connections_max = config_.connections_max;
+    http.idle_timeout = std::chrono::duration_cast<Millis>(config_.idle_timeout);
+    http.head_timeout = std::chrono::duration_cast<Millis>(config_.slow_timeout);
+    http.body_timeout = std::chrono::duration_cast<Millis>(config_.slow_timeout);
+    auto server = HttpServer::start(http, entrance_);
+    if (!server) return fail(server.error());
+    http_ = std::move(*server);
+    return {};
+  }
+
+  Result<void> open_store() {
+    if (config_.store == StoreKind::memory) {
+      log_warn("store.memory", {{"effect", "nothing survives the end of this process"}});
+      store_ = std::make_unique<MemoryStore>();
+      return {};
+    }
+    RocksOptions options;
+    options.folder = config_.data;
+    options.block_cache_bytes = config_.cache_bytes;
+    options.on_commit = [this](const CommitReport& report) { metrics_.committed(report); };
+    auto store = open_rocksdb(options);
+    if (!store) return fail(store.error());
+    store_ = std::move(*store);
+    return {};
+  }
+
+  // The queue `default` is always there.
+  Result<void> make_default_queue() {
+    auto name = QueueName::parse(config_.project, config_.location, "default");
+    if (!name) return fail(name.error());
+    std::promise<Result<void>> made;
+    runtime_->submit(ConfigureQueue{*name,
+                                    [](const QueueSettings* there) -> Result<QueueSettings> {
+                                      return there != nullptr ? *there : QueueSettings::defaults(QueueMode::push);
+                                    },
+                                    [&made](Result<ConfigureQueue::Answer> answer) {
+                                      made.set_value(answer ? Result<void>() : Result<void>(fail(answer.error())));
+                                    }});
+    return made.get_future().get();
+  }
+
+  Health health() const {
+    if (stopped_) return {false, "the server is shutting down"};
+    if (runtime_->stats().store_failed) {
+      return {false,
+              "the store cannot write (see the log): nothing is acknowledged; free space or mend the disk, then restart"};
+    }
+    return {};
+  }
+
+  // On a shard's thread, one call at a time.
+  void watch_next() {
+    if (to_watch_.empty()) {
+      metrics_.observe_queues(watched_);
+      const std::lock_guard lock(watched_mutex_);
+      watching_ = false;
+      return;
+    }
+    QueueName name = to_watch_.back();
+    to_watch_.pop_back();
+    runtime_->submit(GetQueueStats{name, [this, name](Result<QueueStats> stats) {
+                                     if (stats) watched_.emplace_back(name, *stats);
+                                     watch_next();
+                                   }});
+  }
+
+  const ServerConfig config_;
+  SystemClock clock_;
+  Metrics metrics_;
+  std::unique_ptr<Store> store_;
+  std::unique_ptr<PushDispatcher> dispatcher_;
+  std::unique_ptr<Runtime> runtime_;
+  std::unique_ptr<HttpHandler> door_;
+  Entrance entrance_;
+  std::unique_ptr<HttpServer> http_;
+  std::atomic<bool> stopped_{false};
+
+  std::mutex watched_mutex_;
+  bool watching_ = false;                                   // under watched_mutex_
+  std::vector<QueueName> to_watch_;                         // whoever watches
+  std::vector<std::pair<QueueName, QueueStats>> watched_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Server>> Server::start(const ServerConfig& config) {
+  auto server = std::make_unique<WiredServer>(config);
+  if (auto ok = server->start(); !ok) return fail(ok.error());
+  return std::unique_ptr<Server>(std::move(server));
+}
+
+}  // namespace deferd

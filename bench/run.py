@@ -4,6 +4,7 @@
     bench/run.py                       everything; about an hour
     bench/run.py --quick               3 short runs a row
     bench/run.py --only adds,cycles    some blocks
+    bench/run.py --only adds --rows deferd,redis-list
     bench/run.py --large 10M --write   and keep the result in docs/benchmarks.md
 
 README.md beside this file says how each row is measured."""
@@ -36,6 +37,7 @@ def count(text):
 def parse(arguments):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", default="", help="blocks, by comma: " + ", ".join(Benchmark(None, 1, 1).blocks()))
+    parser.add_argument("--rows", default="", help="rows of them, by comma; ratios to rows left out are left out too")
     parser.add_argument("--quick", action="store_true", help="3 runs of 2 s (else 5 of 5 s)")
     parser.add_argument("--runs", type=int)
     parser.add_argument("--seconds", type=float, help="of each run")
@@ -49,6 +51,7 @@ def parse(arguments):
     options.runs = options.runs or (3 if options.quick else 5)
     options.seconds = options.seconds or (2.0 if options.quick else 5.0)
     options.only = [key for key in options.only.split(",") if key]
+    options.rows = [key for key in options.rows.split(",") if key]
     unknown = set(options.only) - set(Benchmark(None, 1, 1).blocks())
     if unknown:
         parser.error(f"no such block: {', '.join(sorted(unknown))}")
@@ -78,6 +81,9 @@ def main(arguments):
             if options.only and key not in options.only:
                 continue
             block = make()
+            block.rows = [row for row in block.rows if not options.rows or row.key in options.rows]
+            if not block.rows:
+                continue
             table.log(f"{block.title} ({time.strftime('%H:%M:%S')})")
             results[key] = table.run_block(block, options.runs)
             done.append(block)

@@ -98,6 +98,7 @@ class Machine:
         server = Server([self.deferd, "--data", data, "--listen", f"127.0.0.1:{port}"], folder, port)
         server.data = data
         server.wait_for_port(seconds=300)
+        wait_until(lambda: is_ready(server), "deferd to be ready")
         return server
 
     def bullmq(self):
@@ -140,6 +141,16 @@ def call(server, method, path, body=None, timeout=60):
     if answer.status >= 400:
         raise Failed(f"{method} {path}: {answer.status} {text[:300]}")
     return json.loads(text) if text else {}
+
+
+def is_ready(deferd):
+    if deferd.process.poll() is not None:
+        deferd.fail("ended while it started")
+    try:
+        call(deferd, "GET", "/readyz")
+        return True
+    except Failed:
+        return False
 
 
 def wait_until(condition, what, seconds=300, pause=0.002):

@@ -90,9 +90,10 @@ def render_block(block, results):
                  f"{r['server_cpu']:.2f}" if "server_cpu" in r else "-",
                  f"{r['value'] / base:.2f}" if base else "-"]
         lines.append(start + " | ".join(cells) + " |")
-    reference = next(row for row in block.rows if row.key == block.reference)
-    notes.append(f"Ratios are to: {plain(reference.name)}, {reference.backlog} tasks waiting." if block.key == "backlog"
-                 else f"Ratios are to: {plain(reference.name)}.")
+    reference = next((row for row in block.rows if row.key == block.reference), None)
+    if reference and base:
+        waiting = f", {reference.backlog} tasks waiting" if block.key == "backlog" else ""
+        notes.append(f"Ratios are to: {plain(reference.name)}{waiting}.")
     return "\n".join(lines + [""] + notes) + "\n"
 
 

@@ -9,7 +9,7 @@
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/ssl/error.hpp>
-#include <cstring>
+#include <span>
 #include <utility>
 
 #include "base/assert.h"
@@ -19,10 +19,6 @@
 
 namespace deferd {
 namespace {
-
-// Room for the answers that targets mostly give; grows up to response_head_bytes_max, which holds
-// whatever the parser must see at once.
-constexpr std::size_t buffer_bytes_first = 4096;
 
 // "connection refused" from "Connection refused".
 std::string words(const ErrorCode& error) {
@@ -62,7 +58,8 @@ Connection::Connection(PushLoop& loop, Target& target, Push& first)
       target_(target),
       push_(&first),
       socket_(loop.executor()),
-      wake_(loop.executor()) {}
+      wake_(loop.executor()),
+      reader_(loop.shared().options.response_bytes_max) {}
 
 Co<void> Connection::run() {
   // So that it cannot end within the call that began it.
@@ -109,7 +106,6 @@ Co<bool> Connection::open() {
     if (!connected) continue;
     if (target_.key->tls && !co_await handshake()) co_return false;
     stage_ = "waiting for the answer";
-    buffer_.resize(buffer_bytes_first);
     co_return true;
   }
   if (!tried) {
@@ -217,11 +213,7 @@ void Connection::send() {
   payload_ = push_->attempt.task.payload;
   body_ = push_->request.body;
   written_ = 0;
-  used_ = 0;
-  head_bytes_ = 0;
-  heard_ = false;
-  to_head_ = push_->request.method == HttpMethod::head;
-  reader_.emplace(to_head_);
+  reader_.begin(push_->request.method == HttpMethod::head);
 
   if (!tls_) {
     const std::array<asio::const_buffer, 2> parts = {asio::buffer(head_),
@@ -273,7 +265,8 @@ void Connection::write_failed(const ErrorCode& error) {
 
 Co<void> Connection::read_answers() {
   for (;;) {
-    const auto space = asio::buffer(buffer_.data() + used_, buffer_.size() - used_);
+    const std::span<char> free = reader_.space();
+    const auto space = asio::buffer(free.data(), free.size());
     std::tuple<ErrorCode, std::size_t> outcome;
     if (tls_) {
       outcome = co_await tls_->async_read_some(space, awaiting);
@@ -283,91 +276,41 @@ Co<void> Connection::read_answers() {
     // Cut, or while idle: closed by the target, or it spoke without being asked.
     if (cut_ || push_ == nullptr) co_return;
     const auto& [error, size] = outcome;
-    used_ += size;
-    if (size > 0) heard_ = true;
-    const Next next = error ? at_end(error) : digest();
-    if (next == Next::close) co_return;
+    const AnswerReader::State state = error ? at_end(error) : reader_.received(size);
+    if (state == AnswerReader::State::failed) {
+      if (failure_.empty()) failure_ = reader_.why();
+      co_return;
+    }
+    if (state == AnswerReader::State::answered && !report()) co_return;
   }
 }
 
-Connection::Next Connection::give_up(std::string why) {
-  failure_ = std::move(why);
-  return Next::close;
-}
-
-Connection::Next Connection::digest() {
-  std::size_t at = 0;
-  while (at < used_) {
-    const bool in_head = !reader_->is_header_done();
-    ErrorCode error;
-    const std::size_t taken =
-        reader_->put(asio::const_buffer(buffer_.data() + at, used_ - at), error);
-    at += taken;
-    if (in_head && !reader_->is_header_done()) {
-      // The parser limits a line, not all of them.
-      head_bytes_ += taken;
-      if (head_bytes_ > response_head_bytes_max) error = http::error::header_limit;
-    }
-    if (error == http::error::need_more) break;
-    if (error) return give_up("the answer is not HTTP: " + words(error));
-    if (reader_->is_done()) {
-      const int status = reader_->status();
-      if (status >= 100 && status < 200 && status != 101) {
-        reader_.emplace(to_head_);  // "continue", "early hints": the answer is still to come
-        continue;
-      }
-      return complete(reader_->keep_alive() && at == used_ && status != 101);
-    }
-    if (reader_->body_bytes_at_least() > loop_.shared().options.response_bytes_max) {
-      return complete(false);
-    }
-  }
-  used_ -= at;
-  std::memmove(buffer_.data(), buffer_.data() + at, used_);
-  if (used_ == buffer_.size()) {
-    if (used_ >= response_head_bytes_max) return give_up("the answer is not HTTP: a line too long");
-    buffer_.resize(std::min<std::size_t>(used_ * 2, response_head_bytes_max));
-  }
-  return Next::read_on;
-}
-
-Connection::Next Connection::at_end(const ErrorCode& error) {
+AnswerReader::State Connection::at_end(const ErrorCode& error) {
   const bool orderly = error == asio::error::eof || error == asio::ssl::error::stream_truncated;
-  if (orderly && heard_ && reader_->got_some()) {
-    // An answer without a length ends with the connection.
-    ErrorCode rest;
-    reader_->put_eof(rest);
-    if (!rest && reader_->is_done()) return complete(false);
-  }
-  stale_ = !heard_ && served_ > 0;
-  std::string why = heard_ ? "connection closed in the middle of the answer"
-                           : "connection closed without an answer";
+  const AnswerReader::State state = reader_.ended();
+  // An answer without a length ends with the connection, but not with its breakdown.
+  if (orderly && state == AnswerReader::State::answered) return state;
+  stale_ = !reader_.heard() && served_ > 0;
+  failure_ = reader_.heard() ? "connection closed in the middle of the answer"
+                             : "connection closed without an answer";
   if (!write_error_.empty()) {
-    why += ": " + write_error_;
+    failure_ += ": " + write_error_;
   } else if (!orderly) {
-    why += ": " + words(error);
+    failure_ += ": " + words(error);
   }
-  return give_up(std::move(why));
+  return AnswerReader::State::failed;
 }
 
-Connection::Next Connection::complete(bool reusable) {
-  const int status = reader_->status();
-  if (status < 100 || status > 599) {
-    return give_up("the answer is not HTTP: status " + std::to_string(status) +
-                   " is outside 100..599");
-  }
+bool Connection::report() {
   AttemptResult result;
-  result.status = static_cast<std::int16_t>(status);
-  if (!reader_->retry_after().empty()) {
-    result.retry_after = parse_retry_after(reader_->retry_after(), wall_now());
+  result.status = static_cast<std::int16_t>(reader_.status());
+  if (!reader_.retry_after().empty()) {
+    result.retry_after = parse_retry_after(reader_.retry_after(), wall_now());
   }
-  // An answer that came before all was sent: what is left would be taken for the next request.
-  if (written_ < head_.size() + body_.size()) reusable = false;
-  reader_.reset();
-  used_ = 0;
   ++served_;
-  // This may put the next push on it.
-  return loop_.answered(*this, std::move(result), reusable) ? Next::read_on : Next::close;
+  // An answer may come before all was sent: what is left would be taken for the next request.
+  const bool reusable = reader_.reusable() && written_ == head_.size() + body_.size();
+  return loop_.answered(*this, std::move(result), reusable);  // may put the next push on it
 }
 
 }  // namespace deferd

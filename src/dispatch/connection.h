@@ -17,16 +17,15 @@
 
 #include <boost/asio/ssl/stream.hpp>
 #include <boost/intrusive/list.hpp>
+#include <cstdint>
 #include <memory>
-#include <optional>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "base/bytes.h"
+#include "dispatch/answer_reader.h"
 #include "dispatch/asio_types.h"
 #include "dispatch/lookup_threads.h"
-#include "dispatch/response_reader.h"
 
 namespace deferd {
 
@@ -72,8 +71,6 @@ class Connection : public ConnectionHook<AllTag>,
   Steady::time_point idle_since{};
 
  private:
-  enum class Next { read_on, close };
-
   Co<bool> open();
   Co<bool> resolve(Addresses& addresses);
   Co<bool> connect(IpAddress address);
@@ -83,11 +80,9 @@ class Connection : public ConnectionHook<AllTag>,
 
   void send();
   void write_failed(const ErrorCode& error);
-  Next digest();
-  Next at_end(const ErrorCode& error);
-  // Reports the answer in reader_. `reusable`: nothing of it is left to come.
-  Next complete(bool reusable);
-  Next give_up(std::string why);
+  AnswerReader::State at_end(const ErrorCode& error);
+  // Reports the answer in reader_; false: the connection is to end.
+  bool report();
   std::string place(const IpAddress& address) const;
 
   PushLoop& loop_;
@@ -108,13 +103,7 @@ class Connection : public ConnectionHook<AllTag>,
   int writers_ = 0;          // write_rest() that have not ended; more than one only while they end
   std::string write_error_;
 
-  // What is read.
-  std::vector<char> buffer_;
-  std::size_t used_ = 0;
-  std::size_t head_bytes_ = 0;
-  bool to_head_ = false;
-  std::optional<ResponseReader> reader_;
-  bool heard_ = false;  // anything of the answer to this push
+  AnswerReader reader_;
   std::uint64_t served_ = 0;
 
   std::string failure_;

@@ -1,19 +1,20 @@
 #include "dispatch/door_headers.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
-#include <cinttypes>
-#include <cstdio>
+#include <cstdint>
 
 namespace deferd {
 namespace {
 
 // Seconds since 1970 with all six decimals, so that equal instants are equal texts.
 std::string epoch_seconds(Wall instant) {
-  const std::int64_t micros = to_micros(instant);
-  char text[40];
-  std::snprintf(text, sizeof(text), "%" PRId64 ".%06" PRId64, micros / 1'000'000,
-                micros % 1'000'000);
+  const std::int64_t micros = std::max<std::int64_t>(0, to_micros(instant));
+  std::string text = std::to_string(micros / 1'000'000);
+  const std::string fraction = std::to_string(1'000'000 + micros % 1'000'000);  // keeps the zeros
+  text.push_back('.');
+  text.append(fraction, 1);
   return text;
 }
 

@@ -9,6 +9,7 @@
 #include <cstring>
 #include <deque>
 #include <mutex>
+#include <system_error>
 #include <thread>
 
 #include "base/assert.h"
@@ -94,14 +95,22 @@ LookupThreads::~LookupThreads() {
 void LookupThreads::ask(std::string host, Callback<void(Result<Addresses>)> done) {
   const std::lock_guard lock(state_->mutex);
   state_->waiting.emplace_back(std::move(host), std::move(done));
-  if (state_->idle < state_->waiting.size() && state_->workers.size() < state_->threads_max) {
-    auto worker = std::make_shared<Worker>();
+  if (state_->idle >= state_->waiting.size() || state_->workers.size() == state_->threads_max) {
+    state_->changed.notify_one();
+    return;
+  }
+  auto worker = std::make_shared<Worker>();
+  try {
     // The new thread waits for this lock before it looks at its worker.
     worker->thread = std::thread(&LookupThreads::work, state_, worker);
-    state_->workers.push_back(std::move(worker));
-  } else {
-    state_->changed.notify_one();
+  } catch (const std::system_error& error) {
+    if (!state_->workers.empty()) return;  // one of them will come to it
+    auto refused = std::move(state_->waiting.back().second);
+    state_->waiting.pop_back();
+    refused(fail(Reason::overloaded, std::string("no thread to resolve it: ") + error.what()));
+    return;
   }
+  state_->workers.push_back(std::move(worker));
 }
 
 void LookupThreads::work(std::shared_ptr<State> state, std::shared_ptr<Worker> worker) {

@@ -1,0 +1,199 @@
+// The threaded runtime over the memory store: every call is answered once, admission refuses at once, stopping drains.
+#include "runtime/runtime.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <future>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "store/memory/store.h"
+
+namespace deferd {
+namespace {
+
+// Keeps attempts until the test ends them.
+class HeldDispatcher final : public Dispatcher {
+ public:
+  void start(Attempt attempt, Callback<void(AttemptResult)> done) override {
+    const std::lock_guard lock(mutex_);
+    attempts_.emplace_back(std::move(attempt), std::move(done));
+    started_.notify_all();
+  }
+  void wait_for(std::size_t count) {
+    std::unique_lock lock(mutex_);
+    started_.wait(lock, [&] { return attempts_.size() >= count; });
+  }
+  void finish_all(std::int16_t status) {
+    std::vector<std::pair<Attempt, Callback<void(AttemptResult)>>> attempts;
+    {
+      const std::lock_guard lock(mutex_);
+      attempts.swap(attempts_);
+    }
+    for (auto& [attempt, done] : attempts) done(AttemptResult{status, "", Micros(0)});
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable started_;
+  std::vector<std::pair<Attempt, Callback<void(AttemptResult)>>> attempts_;
+};
+
+// Completions are run by the test, so that commits stay under way as long as it likes.
+struct HeldStore {
+  std::mutex mutex;
+  std::vector<Callback<void()>> held;
+  bool hold = false;
+  MemoryStore store{std::make_shared<MemoryDisk>(MemoryDisk::Crashes::never),
+                    {[this](Callback<void()> completion) {
+                      std::unique_lock lock(mutex);
+                      if (hold) {
+                        held.push_back(std::move(completion));
+                      } else {
+                        lock.unlock();
+                        completion();
+                      }
+                    }}};
+
+  void release() {
+    std::vector<Callback<void()>> now;
+    {
+      const std::lock_guard lock(mutex);
+      hold = false;
+      now.swap(held);
+    }
+    for (auto& completion : now) completion();
+  }
+};
+
+class RuntimeTest : public testing::Test {
+ protected:
+  void start(RuntimeOptions options = {}) {
+    auto started = Runtime::start(options, clock, disk.store, dispatcher);
+    ASSERT_TRUE(started);
+    runtime = std::move(*started);
+  }
+
+  static QueueName name(const std::string& queue) { return *QueueName::parse("p", "l", queue); }
+
+  template <class Answer, class Command>
+  std::future<Result<Answer>> ask(Command command) {
+    auto promise = std::make_shared<std::promise<Result<Answer>>>();
+    command.reply = [promise](Result<Answer> answer) { promise->set_value(std::move(answer)); };
+    auto future = promise->get_future();
+    runtime->submit(Command(std::move(command)));
+    return future;
+  }
+  Result<ConfigureQueue::Answer> make(const std::string& queue) {
+    return ask<ConfigureQueue::Answer>(ConfigureQueue{name(queue),
+                                                      [](const QueueSettings*) -> Result<QueueSettings> {
+                                                        return QueueSettings::defaults(QueueMode::push);
+                                                      },
+                                                      {}})
+        .get();
+  }
+  std::future<Result<std::vector<Result<Task>>>> add(const std::string& queue, std::size_t bytes) {
+    NewTask task;
+    task.payload = share(std::string(bytes, 'x'));
+    task.has_target = true;
+    AddTasks command{name(queue), {}, {}};
+    command.tasks.push_back(std::move(task));
+    return ask<std::vector<Result<Task>>>(std::move(command));
+  }
+
+  SystemClock clock;
+  HeldStore disk;
+  HeldDispatcher dispatcher;
+  std::unique_ptr<Runtime> runtime;
+};
+
+TEST_F(RuntimeTest, QueuesOfAllShardsAreListedInOrder) {
+  start({.shards = 3});
+  std::vector<std::string> names;
+  for (int i = 0; i < 20; ++i) names.push_back("q" + std::to_string(100 + i));
+  for (const std::string& queue : names) ASSERT_TRUE(make(queue));
+  const auto listed = ask<std::vector<QueueInfo>>(ListQueues{"p", "l", "q102", 5, {}}).get();
+  ASSERT_TRUE(listed);
+  std::vector<std::string> found;
+  for (const QueueInfo& info : *listed) found.push_back(info.name.queue);
+  EXPECT_EQ(found, std::vector<std::string>(names.begin() + 3, names.begin() + 8));
+}
+
+TEST_F(RuntimeTest, CallersFromManyThreadsAreAllAnswered) {
+  start({.shards = 2});
+  ASSERT_TRUE(make("a"));
+  ASSERT_TRUE(make("b"));
+  std::atomic<int> stored{0};
+  {
+    std::vector<std::jthread> callers;
+    for (int t = 0; t < 4; ++t) {
+      callers.emplace_back([&, t] {
+        for (int i = 0; i < 500; ++i) {
+          const auto results = add(t % 2 == 0 ? "a" : "b", 10).get();
+          if (results && results->front()) ++stored;
+        }
+      });
+    }
+  }
+  EXPECT_EQ(stored.load(), 2000);
+}
+
+TEST_F(RuntimeTest, PastTheBoundOfWhatMayWaitACallIsRefusedAtOnce) {
+  start({.waiting_bytes_max = 10'000});
+  ASSERT_TRUE(make("q"));
+  {
+    const std::lock_guard lock(disk.mutex);
+    disk.hold = true;
+  }
+  auto first = add("q", 6'000);
+  auto second = add("q", 6'000);
+  const auto refused = second.get();  // although nothing is committed
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().reason, Reason::overloaded);
+  EXPECT_TRUE(refused.error().retry_after);
+  while (true) {
+    const std::lock_guard lock(disk.mutex);
+    if (!disk.held.empty()) break;
+  }
+  disk.release();
+  EXPECT_TRUE(first.get());
+  EXPECT_TRUE(add("q", 6'000).get());
+  EXPECT_EQ(runtime->stats().refused, 1U);
+}
+
+TEST_F(RuntimeTest, StoppingRefusesWhatIsNewAndWaitsForWhatRuns) {
+  start();
+  ASSERT_TRUE(make("q"));
+  ASSERT_TRUE(add("q", 10).get());
+  dispatcher.wait_for(1);
+  std::promise<void> stopped;
+  runtime->stop(clock.now().mono + Seconds(60), [&] { stopped.set_value(); });
+  auto future = stopped.get_future();
+  EXPECT_EQ(add("q", 10).get().error().reason, Reason::stopping);
+  EXPECT_EQ(future.wait_for(Seconds(0)), std::future_status::timeout) << "an attempt still runs";
+  dispatcher.finish_all(200);
+  future.get();
+  runtime.reset();
+  start();
+  EXPECT_EQ(ask<QueueStats>(GetQueueStats{name("q"), {}}).get()->tasks, 0U) << "its end was committed";
+}
+
+TEST_F(RuntimeTest, StoppingEndsAtItsDeadlineAlthoughAnAttemptHangs) {
+  start();
+  ASSERT_TRUE(make("q"));
+  ASSERT_TRUE(add("q", 10).get());
+  dispatcher.wait_for(1);
+  std::promise<void> stopped;
+  runtime->stop(clock.now().mono, [&] { stopped.set_value(); });
+  stopped.get_future().get();
+  runtime.reset();
+  dispatcher.finish_all(200);  // its report finds nobody, and harms nobody
+}
+
+}  // namespace
+}  // namespace deferd

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <deque>
 #include <map>
+#include <sstream>
 
 #include "base/testing/seed.h"
 #include "store/conformance/suite.h"
@@ -223,22 +224,34 @@ std::string sorted_text(Store::Loaded loaded) {
   return to_text(loaded);
 }
 
+// The first line in which two texts differ; empty: none.
+std::string first_difference(const std::string& got, const std::string& expected) {
+  std::istringstream a(got);
+  std::istringstream b(expected);
+  for (int line = 1;; ++line) {
+    std::string left = "(nothing)";
+    std::string right = "(nothing)";
+    const bool more_left = static_cast<bool>(std::getline(a, left));
+    const bool more_right = static_cast<bool>(std::getline(b, right));
+    if (!more_left && !more_right) return {};
+    if (more_left == more_right && left == right) continue;
+    return "line " + std::to_string(line) + "\n  store: " + left + "\n  model: " + right;
+  }
+}
+
 // The first difference between store and model; empty: none.
 std::string difference(Store& store, const MemoryState& model, const std::vector<Read>& reads) {
   const Result<Store::Loaded> loaded = store.load();
   if (!loaded) return "load: " + loaded.error().message;
-  if (sorted_text(*loaded) != sorted_text(model.load())) {
-    return "queues:\n" + sorted_text(*loaded) + "model:\n" + sorted_text(model.load());
-  }
+  const std::string queues = first_difference(sorted_text(*loaded), sorted_text(model.load()));
+  if (!queues.empty()) return "queues: " + queues;
   for (std::size_t i = 0; i < reads.size(); ++i) {
     const Result<ReadAnswer> answer = read_and_wait(store, reads[i]);
     const std::string where =
-        "read " + std::to_string(i) + " of kind " + std::to_string(reads[i].index()) + ":\n";
+        "read " + std::to_string(i) + " of kind " + std::to_string(reads[i].index()) + ": ";
     if (!answer) return where + answer.error().message;
-    const std::string got = to_text(*answer);
-    const std::string expected = to_text(model.read(reads[i]));
-    if (got != expected)
-      return where + got.substr(0, 20'000) + "model:\n" + expected.substr(0, 20'000);
+    const std::string apart = first_difference(to_text(*answer), to_text(model.read(reads[i])));
+    if (!apart.empty()) return where + apart;
   }
   return {};
 }

@@ -38,7 +38,7 @@ std::string to_text(const Task& task) {
       << p.attempts << ' ' << p.responses << ' ' << p.executions << ' ' << p.last_status << ' '
       << to_micros(p.first_attempt) << ' ' << to_micros(p.last_attempt) << ' '
       << to_micros(p.last_eta) << ' ' << to_micros(p.last_response) << ' ' << p.lease_token;
-  if (task.options) {
+  if (task.options && !task.options->empty()) {  // a store may give null for empty ones
     const TaskOptions& o = *task.options;
     out << " name '" << o.name << "' key '" << o.key << "' timeout " << o.timeout.count()
         << " retry " << optional_text(o.retry.max_attempts) << ' ' << optional_text(o.retry.max_age)

@@ -8,8 +8,7 @@
 
 namespace deferd {
 
-// ---- MemoryState
-// ------------------------------------------------------------------------------------------------
+// ---- MemoryState ----
 
 void MemoryState::apply(const Batch& batch) {
   // First, so that a name whose tombstone is swept here can be taken anew by the same batch.
@@ -208,8 +207,7 @@ ReadAnswer MemoryState::answer(const ScanPlaces& scan) const {
   return answer;
 }
 
-// ---- MemoryDisk
-// -------------------------------------------------------------------------------------------------
+// ---- MemoryDisk ----
 
 std::uint64_t MemoryDisk::write(Batch batch) {
   const std::lock_guard lock(mutex_);
@@ -257,8 +255,7 @@ void MemoryDisk::power_cut(Random& random) {
   crash(0, random);
 }
 
-// ---- MemoryStore
-// ------------------------------------------------------------------------------------------------
+// ---- MemoryStore ----
 
 // Shared with the deferred closures, which may outlive the store.
 struct MemoryStore::Waiting {

@@ -38,8 +38,7 @@ INSTANTIATE_TEST_SUITE_P(Memory, StoreConformance,
                                                     [] { return std::make_unique<MemoryBox>(); }}),
                          store_param_name);
 
-// ---- What only this store can do: answers in its caller's time, and faults
-// ----------------------------------------
+// ---- What only this store can do: answers in its caller's time, and faults ----
 
 struct Agenda {
   std::deque<Callback<void()>> waiting;

@@ -1,0 +1,113 @@
+// From batches to one write: packs what is put and moved into runs, and what is finished into
+// marks.
+//
+// The state of the runs that were touched of late (which slots live, where the others stand) is
+// kept in memory, so that a lease or an end of recent tasks reads nothing; of others it is read
+// once. The cache only ever holds what the disk holds, plus what the write under construction will
+// make of it.
+//
+// Used by the committer's thread alone, in rounds: sweep() for each batch, add() for each batch,
+// then finish(), then the write of write_batch(), then committed(). After an error of any of them
+// there must be no further round.
+#pragma once
+
+#include <rocksdb/write_batch.h>
+
+#include <cstdint>
+#include <deque>
+#include <list>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "engine/store.h"
+#include "store/rocksdb/database.h"
+#include "store/rocksdb/records.h"
+
+namespace deferd {
+
+class Packer {
+ public:
+  explicit Packer(Database& database);
+  ~Packer();
+
+  // Where sweeps go on, and the next number of a queue. Once, before the first round.
+  Result<void> open();
+
+  // All sweeps of a round come before all adds: a name that is swept may be taken anew by the same
+  // round.
+  Result<void> sweep(const Batch& batch);
+  Result<void> add(const Batch& batch);
+  Result<void> finish();
+  rocksdb::WriteBatch& write_batch() { return out_; }
+  void committed();
+
+ private:
+  using RunKey = runs::RunKey;
+  struct Run;
+  // A task at home.
+  struct Located {
+    Run* home = nullptr;
+    std::uint32_t slot = 0;
+  };
+  // What goes into runs: puts and moves of a batch, by lane, ETA and order.
+  struct Item {
+    Generation generation;
+    Place place;
+    const Batch::Put* put = nullptr;  // else a move
+    const Batch::Move* move = nullptr;
+    Located from;  // of a move
+  };
+  struct NewHome {
+    RunKey key;
+    TaskId last;
+  };
+
+  void add_queues(const Batch& batch);
+  void add_names(const Batch& batch);
+  Result<void> add_runs(const Batch& batch);
+  void write_home(const Item* begin, const Item* end);
+  void write_moved(const Item* begin, const Item* end);
+  void write_index();
+  Result<void> add_finishes(const Batch& batch);
+  void purge(const Generation& generation);
+  void drop(QueueNumber queue);
+  void forget_runs(RunKey from, RunKey to);
+  void forget_range(rocksdb::ColumnFamilyHandle* family, const std::string& prefix);
+
+  // Finds a task that the engine says stands at `place`, and takes it from there: what moved there
+  // before counts one less. An error: the records do not hold such a task.
+  Result<Located> take(const Generation& generation, TaskId id, const Place& place);
+  // The run whose orders span the place: from memory or from the disk. Never null.
+  Result<Run*> run_at(const Generation& generation, const Place& place);
+  // Null: there is no such run.
+  Result<Run*> home_of(const RunKey& key);
+  Result<Run*> read_home(const RunKey& key, const rocksdb::Slice& value);
+  Result<Run*> read_moved(const RunKey& key, const rocksdb::Slice& value);
+  Run& keep(std::unique_ptr<Run> run);
+  void forget(Run& run);
+  void touch(Run& run);
+  void change(Run& run);  // written, or deleted, by finish()
+  Result<void> rewrite(Run& run);
+
+  Database& database_;
+  rocksdb::WriteBatch out_;
+  std::map<RunKey, std::unique_ptr<Run>> runs_;  // home runs and moved runs
+  std::list<Run*> by_use_;                       // least recently used first
+  std::uint64_t slots_ = 0;                      // of all in runs_: what is bounded
+  Run* last_ = nullptr;                          // found last: the next task is often in it too
+  std::vector<Run*> changed_;                    // in this round
+  std::vector<NewHome> new_homes_;               // of this batch
+  std::vector<Item> items_;                      // of this batch
+  // Runs that are mostly finished, with the round in which they came to be. They are rewritten when
+  // they are still there some time later: most will have ended on their own.
+  std::deque<std::pair<std::uint64_t, RunKey>> thin_;
+  std::uint64_t round_ = 0;
+  std::string swept_to_;  // no tombstone lies before this key
+  bool swept_changed_ = false;
+  QueueNumber next_number_{1};  // of a queue; also beyond those that were dropped
+};
+
+}  // namespace deferd

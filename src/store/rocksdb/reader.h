@@ -1,0 +1,15 @@
+// Answers reads from a snapshot of the database. Knows nothing of the packer's memory: all that it
+// needs is in the records. Any thread; each read is on its own.
+#pragma once
+
+#include "base/result.h"
+#include "engine/store.h"
+#include "store/rocksdb/database.h"
+
+namespace deferd {
+
+Result<ReadAnswer> answer_read(Database& database, const Read& read);
+
+Result<Store::Loaded> load_queues(Database& database);
+
+}  // namespace deferd

@@ -1,0 +1,724 @@
+#include "store/rocksdb/records.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace deferd::runs {
+namespace {
+
+constexpr std::uint8_t format_1 = 1;
+
+// Damaged records may hold any number, so sums go around instead of overflowing.
+Wall later(Wall wall, std::int64_t micros) {
+  return wall_from_micros(static_cast<std::int64_t>(static_cast<std::uint64_t>(to_micros(wall)) +
+                                                    static_cast<std::uint64_t>(micros)));
+}
+std::int64_t distance(Wall from, Wall to) {
+  return static_cast<std::int64_t>(static_cast<std::uint64_t>(to_micros(to)) -
+                                   static_cast<std::uint64_t>(to_micros(from)));
+}
+std::int64_t distance(std::uint64_t from, std::uint64_t to) {
+  return static_cast<std::int64_t>(to - from);
+}
+
+// Times order as unsigned numbers once their sign bit is turned over.
+constexpr std::uint64_t sign_bit = std::uint64_t{1} << 63;
+std::uint64_t ordered(Wall wall) { return static_cast<std::uint64_t>(to_micros(wall)) ^ sign_bit; }
+Wall from_ordered(std::uint64_t number) {
+  return wall_from_micros(static_cast<std::int64_t>(number ^ sign_bit));
+}
+
+tl::unexpected<Error> damaged(std::string_view what) {
+  return fail(Reason::store_failed, "damaged record: " + std::string(what) + " does not decode");
+}
+
+void write_generation(ByteWriter& out, const Generation& generation) {
+  out.be64(generation.queue.value);
+  out.be32(generation.number);
+}
+
+}  // namespace
+
+// ---- Keys ----
+
+std::string queue_prefix(QueueNumber queue) {
+  std::string key;
+  ByteWriter(key).be64(queue.value);
+  return key;
+}
+
+std::string generation_prefix(const Generation& generation) {
+  std::string key;
+  ByteWriter out(key);
+  write_generation(out, generation);
+  return key;
+}
+
+std::string lane_prefix(const Generation& generation, std::uint8_t priority) {
+  std::string key;
+  key.reserve(30);
+  ByteWriter out(key);
+  write_generation(out, generation);
+  out.u8(priority);
+  return key;
+}
+
+std::string place_key(const Generation& generation, std::uint8_t priority, Wall eta,
+                      std::uint64_t order) {
+  std::string key = lane_prefix(generation, priority);
+  ByteWriter out(key);
+  out.be64(ordered(eta));
+  out.be64(order);
+  return key;
+}
+
+std::string run_key(const RunKey& run, Kind kind) {
+  std::string key = place_key(run.generation, run.priority, run.eta, run.first_order);
+  key.push_back(static_cast<char>(kind));
+  return key;
+}
+
+std::optional<ParsedRunKey> parse_run_key(std::string_view key) {
+  ByteReader in(key);
+  ParsedRunKey parsed;
+  parsed.run.generation.queue = QueueNumber{in.be64()};
+  parsed.run.generation.number = in.be32();
+  parsed.run.priority = in.u8();
+  parsed.run.eta = from_ordered(in.be64());
+  parsed.run.first_order = in.be64();
+  const std::uint8_t kind = in.u8();
+  if (!in.ok() || !in.at_end() || kind > 2) return std::nullopt;
+  parsed.kind = static_cast<Kind>(kind);
+  return parsed;
+}
+
+std::string after_prefix(std::string prefix) {
+  while (!prefix.empty() && static_cast<unsigned char>(prefix.back()) == 0xff) prefix.pop_back();
+  if (!prefix.empty()) prefix.back() = static_cast<char>(prefix.back() + 1);
+  return prefix;
+}
+
+std::string meta_key(char kind, QueueNumber queue) { return kind + queue_prefix(queue); }
+
+std::string id_key(const Generation& generation, TaskId id) {
+  std::string key = generation_prefix(generation);
+  ByteWriter(key).be64(id.value);
+  return key;
+}
+
+std::optional<TaskId> parse_id_key(std::string_view key) {
+  ByteReader in(key);
+  in.raw(12);
+  const TaskId id{in.be64()};
+  if (!in.ok() || !in.at_end()) return std::nullopt;
+  return id;
+}
+
+std::string key_prefix(const Generation& generation, std::string_view key) {
+  std::string prefix = generation_prefix(generation);
+  ByteWriter out(prefix);
+  out.be32(static_cast<std::uint32_t>(key.size()));
+  out.raw(key);
+  return prefix;
+}
+
+std::string key_place_key(const Generation& generation, std::string_view key, Wall eta,
+                          std::uint64_t order) {
+  std::string whole = key_prefix(generation, key);
+  ByteWriter out(whole);
+  out.be64(ordered(eta));
+  out.be64(order);
+  return whole;
+}
+
+std::string name_key(QueueNumber queue, std::string_view name) {
+  std::string key = queue_prefix(queue);
+  key.append(name);
+  return key;
+}
+
+std::string tombstone_start(Wall free_at) {
+  std::string key;
+  ByteWriter(key).be64(ordered(free_at));
+  return key;
+}
+
+std::string tombstone_key(Wall free_at, QueueNumber queue, std::string_view name) {
+  std::string key = tombstone_start(free_at);
+  ByteWriter out(key);
+  out.be64(queue.value);
+  out.raw(name);
+  return key;
+}
+
+std::optional<ParsedTombstone> parse_tombstone_key(std::string_view key) {
+  ByteReader in(key);
+  ParsedTombstone parsed{from_ordered(in.be64()), QueueNumber{in.be64()}, {}};
+  if (!in.ok()) return std::nullopt;
+  parsed.name = in.raw(in.left());
+  return parsed;
+}
+
+// ---- Options and progress ----
+
+namespace {
+
+void write_options(ByteWriter& out, const TaskOptions& options) {
+  const RetryOverride& retry = options.retry;
+  std::uint8_t there = 0;
+  there |= options.name.empty() ? 0 : 1;
+  there |= options.key.empty() ? 0 : 2;
+  there |= options.timeout == Micros(0) ? 0 : 4;
+  there |= retry.max_attempts ? 8 : 0;
+  there |= retry.max_age ? 16 : 0;
+  there |= retry.min_backoff ? 32 : 0;
+  there |= retry.max_backoff ? 64 : 0;
+  there |= retry.max_doublings ? 128 : 0;
+  out.u8(there);
+  if (!options.name.empty()) out.bytes(options.name);
+  if (!options.key.empty()) out.bytes(options.key);
+  if (options.timeout != Micros(0)) out.signed_varint(options.timeout.count());
+  if (retry.max_attempts) out.signed_varint(*retry.max_attempts);
+  if (retry.max_age) out.signed_varint(retry.max_age->count());
+  if (retry.min_backoff) out.signed_varint(retry.min_backoff->count());
+  if (retry.max_backoff) out.signed_varint(retry.max_backoff->count());
+  if (retry.max_doublings) out.signed_varint(*retry.max_doublings);
+}
+
+TaskOptions read_options(ByteReader& in) {
+  TaskOptions options;
+  const std::uint8_t there = in.u8();
+  if (there & 1) options.name = in.bytes();
+  if (there & 2) options.key = in.bytes();
+  if (there & 4) options.timeout = Micros(in.signed_varint());
+  if (there & 8) options.retry.max_attempts = static_cast<std::int32_t>(in.signed_varint());
+  if (there & 16) options.retry.max_age = Micros(in.signed_varint());
+  if (there & 32) options.retry.min_backoff = Micros(in.signed_varint());
+  if (there & 64) options.retry.max_backoff = Micros(in.signed_varint());
+  if (there & 128) options.retry.max_doublings = static_cast<std::int32_t>(in.signed_varint());
+  return options;
+}
+
+// Members that are not at their default, times as distances from the run's ETA: they are close to
+// it.
+void write_progress(ByteWriter& out, const Progress& p, Wall base) {
+  const auto set = [](bool is, std::uint32_t bit) { return is ? bit : 0u; };
+  const std::uint32_t there = set(p.attempts != 0, 1) | set(p.responses != 0, 2) |
+                              set(p.executions != 0, 4) | set(p.last_status != status_none, 8) |
+                              set(p.first_attempt != Wall{}, 16) |
+                              set(p.last_attempt != Wall{}, 32) | set(p.last_eta != Wall{}, 64) |
+                              set(p.lease_token != 0, 128) | set(p.last_response != Wall{}, 256);
+  out.varint(there);
+  if (there & 1) out.varint(p.attempts);
+  if (there & 2) out.varint(p.responses);
+  if (there & 4) out.varint(p.executions);
+  if (there & 8) out.signed_varint(p.last_status);
+  if (there & 16) out.signed_varint(distance(base, p.first_attempt));
+  if (there & 32) out.signed_varint(distance(base, p.last_attempt));
+  if (there & 64) out.signed_varint(distance(base, p.last_eta));
+  if (there & 128) out.be64(p.lease_token);
+  if (there & 256) out.signed_varint(distance(base, p.last_response));
+}
+
+Progress read_progress(ByteReader& in, Wall base) {
+  Progress p;
+  const std::uint64_t there = in.varint();
+  if (there & 1) p.attempts = static_cast<std::uint32_t>(in.varint());
+  if (there & 2) p.responses = static_cast<std::uint32_t>(in.varint());
+  if (there & 4) p.executions = static_cast<std::uint32_t>(in.varint());
+  if (there & 8) p.last_status = static_cast<std::int16_t>(in.signed_varint());
+  if (there & 16) p.first_attempt = later(base, in.signed_varint());
+  if (there & 32) p.last_attempt = later(base, in.signed_varint());
+  if (there & 64) p.last_eta = later(base, in.signed_varint());
+  if (there & 128) p.lease_token = in.be64();
+  if (there & 256) p.last_response = later(base, in.signed_varint());
+  return p;
+}
+
+// ---- Home runs ----
+//
+//   format u8 | rewritten u8 | slots | tasks | head of each task | payloads that are not apart
+//   head: id - the one before | created - the one before | bytes - payload - overhead | flags u8 |
+//   payload bytes
+//         [slots left out] [options] [progress]
+
+constexpr std::uint8_t flag_options = 1;
+constexpr std::uint8_t flag_progress = 2;
+constexpr std::uint8_t flag_apart = 4;
+constexpr std::uint8_t flag_gap = 8;  // slots before this one are empty
+constexpr std::uint8_t flags_all = 15;
+
+class HeadWriter {
+ public:
+  HeadWriter(std::string& out, const RunKey& key)
+      : out_(out), eta_(key.eta), id_(key.first_order), created_(key.eta) {}
+
+  void write(std::uint32_t slot, TaskId id, Wall created, std::uint32_t bytes,
+             std::uint64_t payload_bytes, bool apart, const TaskOptions* options,
+             const Progress* progress) {
+    out_.varint(id.value - id_);
+    out_.signed_varint(distance(created_, created));
+    out_.signed_varint(static_cast<std::int64_t>(bytes) -
+                       static_cast<std::int64_t>(payload_bytes + task_overhead_bytes));
+    std::uint8_t flags = 0;
+    if (options != nullptr) flags |= flag_options;
+    if (progress != nullptr) flags |= flag_progress;
+    if (apart) flags |= flag_apart;
+    if (slot != next_slot_) flags |= flag_gap;
+    out_.u8(flags);
+    out_.varint(payload_bytes);
+    if (slot != next_slot_) out_.varint(slot - next_slot_);
+    if (options != nullptr) write_options(out_, *options);
+    if (progress != nullptr) write_progress(out_, *progress, eta_);
+    id_ = id.value;
+    created_ = created;
+    next_slot_ = slot + 1;
+  }
+
+ private:
+  ByteWriter out_;
+  const Wall eta_;
+  std::uint64_t id_;
+  Wall created_;
+  std::uint32_t next_slot_ = 0;
+};
+
+}  // namespace
+
+std::string encode_home(const RunKey& key, const std::vector<const Task*>& tasks) {
+  std::string value;
+  std::uint64_t payload_bytes = 0;
+  for (const Task* task : tasks) {
+    if (task->payload->size() <= inline_payload_bytes_max) payload_bytes += task->payload->size();
+  }
+  value.reserve(payload_bytes + tasks.size() * 12 + 16);
+  ByteWriter out(value);
+  out.u8(format_1);
+  out.u8(0);
+  out.varint(tasks.size());
+  out.varint(tasks.size());
+  HeadWriter heads(value, key);
+  for (std::uint32_t slot = 0; slot < tasks.size(); ++slot) {
+    const Task& task = *tasks[slot];
+    const TaskOptions* options =
+        task.options != nullptr && !task.options->empty() ? task.options.get() : nullptr;
+    heads.write(slot, task.id, task.created, task.bytes, task.payload->size(),
+                task.payload->size() > inline_payload_bytes_max, options,
+                task.progress == Progress{} ? nullptr : &task.progress);
+  }
+  for (const Task* task : tasks) {
+    if (task->payload->size() <= inline_payload_bytes_max) out.raw(*task->payload);
+  }
+  return value;
+}
+
+std::string encode_rewritten(const RunKey& key, const HomeRun& run) {
+  std::string value;
+  ByteWriter out(value);
+  out.u8(format_1);
+  out.u8(1);
+  out.varint(run.slots);
+  out.varint(run.tasks.size());
+  HeadWriter heads(value, key);
+  for (const HomeTask& task : run.tasks) {
+    heads.write(task.slot, task.id, task.created, task.bytes, task.payload_bytes, task.apart,
+                task.options.get(),
+                task.progress_index == HomeTask::no_progress ? nullptr
+                                                             : &run.progress[task.progress_index]);
+  }
+  for (const HomeTask& task : run.tasks) out.raw(task.payload);
+  return value;
+}
+
+Result<HomeRun> decode_home(const RunKey& key, std::string_view value) {
+  constexpr std::size_t head_bytes_min = 5;
+  ByteReader in(value);
+  HomeRun run;
+  if (in.u8() != format_1) return damaged("a home run's format");
+  const std::uint8_t rewritten = in.u8();
+  const std::uint64_t slots = in.varint();
+  const std::uint64_t tasks = in.varint();
+  if (!in.ok() || rewritten > 1 || slots > run_tasks_max || tasks > slots ||
+      tasks > in.left() / head_bytes_min) {
+    return damaged("a home run's head");
+  }
+  run.rewritten = rewritten != 0;
+  run.slots = static_cast<std::uint32_t>(slots);
+  run.tasks.resize(tasks);
+  std::uint64_t id = key.first_order;
+  Wall created = key.eta;
+  std::uint64_t next_slot = 0;
+  bool is_first = true;
+  for (HomeTask& task : run.tasks) {
+    const std::uint64_t step = in.varint();
+    if ((step == 0 && !is_first) || step >= run_orders_max) return damaged("a home run's ids");
+    is_first = false;
+    id += step;
+    created = later(created, in.signed_varint());
+    const std::int64_t more_bytes = in.signed_varint();
+    const std::uint8_t flags = in.u8();
+    task.payload_bytes = in.varint();
+    if (flags & flag_gap) {
+      const std::uint64_t gap = in.varint();
+      if (gap > slots) return damaged("a home run's slots");
+      next_slot += gap;
+    }
+    if (flags > flags_all || next_slot >= slots) return damaged("a home run's slots");
+    task.slot = static_cast<std::uint32_t>(next_slot++);
+    task.id = TaskId{id};
+    task.created = created;
+    task.bytes = static_cast<std::uint32_t>(task.payload_bytes + task_overhead_bytes +
+                                            static_cast<std::uint64_t>(more_bytes));
+    task.apart = (flags & flag_apart) != 0;
+    if (flags & flag_options) {
+      task.options = std::make_shared<const TaskOptions>(read_options(in));
+    }
+    if (flags & flag_progress) {
+      task.progress_index = static_cast<std::uint32_t>(run.progress.size());
+      run.progress.push_back(read_progress(in, key.eta));
+    }
+    if (!in.ok()) return damaged("a home run's task");
+  }
+  for (HomeTask& task : run.tasks) {
+    if (!task.apart) task.payload = in.raw(task.payload_bytes);
+  }
+  if (!in.ok() || !in.at_end()) return damaged("a home run's payload");
+  return run;
+}
+
+const HomeTask* HomeRun::find(TaskId id) const {
+  const auto found = std::ranges::lower_bound(tasks, id, {}, &HomeTask::id);
+  return found != tasks.end() && found->id == id ? &*found : nullptr;
+}
+
+const HomeTask* HomeRun::at_slot(std::uint32_t slot) const {
+  if (slot < tasks.size() && tasks[slot].slot == slot) return &tasks[slot];  // never rewritten
+  const auto found = std::ranges::lower_bound(tasks, slot, {}, &HomeTask::slot);
+  return found != tasks.end() && found->slot == slot ? &*found : nullptr;
+}
+
+// ---- Marks ----
+
+std::optional<Place> Marks::moved_to(std::uint32_t slot) const {
+  auto range = std::ranges::upper_bound(moved, slot, {}, &Moved::slot);
+  if (range == moved.begin()) return std::nullopt;
+  --range;
+  if (slot - range->slot >= range->tasks) return std::nullopt;
+  Place place = range->place;
+  place.order += slot - range->slot;
+  return place;
+}
+
+std::string encode_marks(const RunKey& key, const Marks& marks) {
+  std::string value;
+  ByteWriter out(value);
+  out.u8(format_1);
+  out.varint(marks.slots);
+  out.raw(marks.finished);
+  out.varint(marks.moved.size());
+  std::uint32_t slot = 0;
+  std::uint64_t order = key.first_order;
+  for (const Marks::Moved& range : marks.moved) {
+    out.varint(range.slot - slot);
+    out.varint(range.tasks);
+    out.u8(range.place.priority);
+    out.signed_varint(distance(key.eta, range.place.eta));
+    out.signed_varint(distance(order, range.place.order));
+    slot = range.slot + range.tasks;
+    order = range.place.order;
+  }
+  return value;
+}
+
+Result<Marks> decode_marks(const RunKey& key, std::string_view value) {
+  constexpr std::size_t range_bytes_min = 5;
+  ByteReader in(value);
+  if (in.u8() != format_1) return damaged("marks' format");
+  Marks marks;
+  const std::uint64_t slots = in.varint();
+  if (!in.ok() || slots > run_tasks_max) return damaged("marks' slots");
+  marks.slots = static_cast<std::uint32_t>(slots);
+  marks.finished = std::string(in.raw((slots + 7) / 8));
+  const std::uint64_t ranges = in.varint();
+  if (!in.ok() || ranges > slots || ranges > in.left() / range_bytes_min) {
+    return damaged("marks' places");
+  }
+  marks.moved.reserve(ranges);
+  std::uint64_t slot = 0;
+  std::uint64_t order = key.first_order;
+  for (std::uint64_t i = 0; i < ranges; ++i) {
+    const std::uint64_t gap = in.varint();
+    const std::uint64_t tasks = in.varint();
+    Marks::Moved range;
+    range.place.priority = in.u8();
+    range.place.eta = later(key.eta, in.signed_varint());
+    order += static_cast<std::uint64_t>(in.signed_varint());
+    range.place.order = order;
+    if (!in.ok() || gap > slots || tasks == 0 || tasks > slots || slot + gap + tasks > slots) {
+      return damaged("marks' places");
+    }
+    slot += gap;
+    range.slot = static_cast<std::uint32_t>(slot);
+    range.tasks = static_cast<std::uint32_t>(tasks);
+    slot += tasks;
+    marks.moved.push_back(range);
+  }
+  if (!in.at_end()) return damaged("marks");
+  return marks;
+}
+
+// ---- Moved runs ----
+
+std::string encode_moved(const RunKey& key, const MovedRun& run) {
+  std::string value;
+  ByteWriter out(value);
+  out.u8(format_1);
+  out.varint(run.homes.size());
+  for (const RunKey& home : run.homes) {
+    out.u8(home.priority);
+    out.signed_varint(distance(key.eta, home.eta));
+    out.varint(home.first_order);
+  }
+  out.varint(run.tasks.size());
+  std::uint64_t order = key.first_order;
+  std::uint64_t id = 0;
+  for (const MovedTask& task : run.tasks) {
+    out.varint(task.order - order);
+    out.signed_varint(distance(id, task.id.value));
+    out.varint(task.home);
+    out.varint(task.slot);
+    write_progress(out, task.progress, key.eta);
+    order = task.order;
+    id = task.id.value;
+  }
+  return value;
+}
+
+Result<MovedRun> decode_moved(const RunKey& key, std::string_view value) {
+  constexpr std::size_t home_bytes_min = 3;
+  constexpr std::size_t task_bytes_min = 5;
+  ByteReader in(value);
+  if (in.u8() != format_1) return damaged("a moved run's format");
+  MovedRun run;
+  const std::uint64_t homes = in.varint();
+  if (!in.ok() || homes > run_tasks_max || homes > in.left() / home_bytes_min) {
+    return damaged("a moved run's homes");
+  }
+  run.homes.resize(homes);
+  for (RunKey& home : run.homes) {
+    home.generation = key.generation;
+    home.priority = in.u8();
+    home.eta = later(key.eta, in.signed_varint());
+    home.first_order = in.varint();
+  }
+  const std::uint64_t tasks = in.varint();
+  if (!in.ok() || tasks > run_tasks_max || tasks > in.left() / task_bytes_min) {
+    return damaged("a moved run's tasks");
+  }
+  run.tasks.resize(tasks);
+  std::uint64_t order = key.first_order;
+  std::uint64_t id = 0;
+  bool is_first = true;
+  for (MovedTask& task : run.tasks) {
+    const std::uint64_t step = in.varint();
+    if ((step == 0 && !is_first) || step >= run_orders_max) return damaged("a moved run's orders");
+    is_first = false;
+    order += step;
+    id += static_cast<std::uint64_t>(in.signed_varint());
+    task.order = order;
+    task.id = TaskId{id};
+    const std::uint64_t home = in.varint();
+    const std::uint64_t slot = in.varint();
+    task.progress = read_progress(in, key.eta);
+    if (!in.ok() || home >= homes || slot >= run_tasks_max) return damaged("a moved run's task");
+    task.home = static_cast<std::uint32_t>(home);
+    task.slot = static_cast<std::uint32_t>(slot);
+  }
+  if (!in.at_end()) return damaged("a moved run");
+  return run;
+}
+
+const MovedTask* MovedRun::find(std::uint64_t order) const {
+  const auto found = std::ranges::lower_bound(tasks, order, {}, &MovedTask::order);
+  return found != tasks.end() && found->order == order ? &*found : nullptr;
+}
+
+// ---- The rest ----
+
+std::string encode_index(TaskId first, const IndexEntry& entry) {
+  std::string value;
+  ByteWriter out(value);
+  out.u8(format_1);
+  out.u8(entry.priority);
+  out.signed_varint(to_micros(entry.eta));
+  out.varint(entry.last.value - first.value);
+  out.varint(first.value - entry.lowest.value);
+  return value;
+}
+
+Result<IndexEntry> decode_index(TaskId first, std::string_view value) {
+  ByteReader in(value);
+  if (in.u8() != format_1) return damaged("an index entry's format");
+  IndexEntry entry;
+  entry.priority = in.u8();
+  entry.eta = wall_from_micros(in.signed_varint());
+  const std::uint64_t span = in.varint();
+  const std::uint64_t back = in.varint();
+  if (!in.ok() || !in.at_end() || span >= run_orders_max || back > first.value) {
+    return damaged("an index entry");
+  }
+  entry.last = TaskId{first.value + span};
+  entry.lowest = TaskId{first.value - back};
+  return entry;
+}
+
+std::string encode_key_entry(const KeyEntry& entry) {
+  std::string value;
+  ByteWriter out(value);
+  out.u8(format_1);
+  out.u8(entry.priority);
+  out.varint(entry.id.value);
+  return value;
+}
+
+Result<KeyEntry> decode_key_entry(std::string_view value) {
+  ByteReader in(value);
+  if (in.u8() != format_1) return damaged("a key entry's format");
+  KeyEntry entry;
+  entry.priority = in.u8();
+  entry.id = TaskId{in.varint()};
+  if (!in.ok() || !in.at_end()) return damaged("a key entry");
+  return entry;
+}
+
+std::string encode_name(const NameEntry& entry) {
+  std::string value;
+  ByteWriter out(value);
+  out.u8(format_1);
+  out.varint(entry.id.value);
+  out.varint(entry.generation);
+  out.signed_varint(to_micros(entry.free_at));
+  return value;
+}
+
+Result<NameEntry> decode_name(std::string_view value) {
+  ByteReader in(value);
+  if (in.u8() != format_1) return damaged("a name's format");
+  NameEntry entry;
+  entry.id = TaskId{in.varint()};
+  const std::uint64_t generation = in.varint();
+  entry.free_at = wall_from_micros(in.signed_varint());
+  if (!in.ok() || !in.at_end() || generation > UINT32_MAX) return damaged("a name");
+  entry.generation = static_cast<std::uint32_t>(generation);
+  return entry;
+}
+
+std::string encode_counters(const QueueCounters& counters) {
+  std::string value;
+  ByteWriter out(value);
+  out.u8(format_1);
+  out.varint(counters.tasks);
+  out.varint(counters.bytes);
+  for (const std::uint64_t tasks : counters.lane_tasks) out.varint(tasks);
+  out.varint(counters.last_order);
+  out.signed_varint(to_micros(counters.due_from));
+  return value;
+}
+
+Result<QueueCounters> decode_counters(std::string_view value) {
+  ByteReader in(value);
+  if (in.u8() != format_1) return damaged("a queue's counters' format");
+  QueueCounters counters;
+  counters.tasks = in.varint();
+  counters.bytes = in.varint();
+  for (std::uint64_t& tasks : counters.lane_tasks) tasks = in.varint();
+  counters.last_order = in.varint();
+  counters.due_from = wall_from_micros(in.signed_varint());
+  if (!in.ok() || !in.at_end()) return damaged("a queue's counters");
+  return counters;
+}
+
+std::string encode_queue(const QueueRecord& record) {
+  std::string value;
+  ByteWriter out(value);
+  out.u8(format_1);
+  out.bytes(record.name.project);
+  out.bytes(record.name.location);
+  out.bytes(record.name.queue);
+  out.u8(static_cast<std::uint8_t>(record.state));
+  out.varint(record.generation);
+  out.signed_varint(to_micros(record.created));
+  const QueueSettings& s = record.settings;
+  out.u8(static_cast<std::uint8_t>(s.mode));
+  out.u8(s.rate.unlimited ? 1 : 0);
+  out.varint(static_cast<std::uint64_t>(s.rate.count));
+  out.signed_varint(s.rate.period.count());
+  out.signed_varint(s.burst);
+  out.signed_varint(s.concurrency);
+  out.signed_varint(s.timeout.count());
+  out.u8(s.priority);
+  out.signed_varint(s.retry.max_attempts);
+  out.signed_varint(s.retry.max_age.count());
+  out.signed_varint(s.retry.min_backoff.count());
+  out.signed_varint(s.retry.max_backoff.count());
+  out.signed_varint(s.retry.max_doublings);
+  out.varint(s.max_tasks);
+  out.varint(s.max_bytes);
+  out.signed_varint(s.tombstone.count());
+  out.varint(record.purges.size());
+  for (const Purge& purge : record.purges) {
+    out.varint(purge.generation);
+    out.signed_varint(to_micros(purge.at));
+  }
+  return value;
+}
+
+Result<QueueRecord> decode_queue(QueueNumber number, std::string_view value) {
+  ByteReader in(value);
+  if (in.u8() != format_1) return damaged("a queue's format");
+  QueueRecord record;
+  record.number = number;
+  const std::string_view project = in.bytes();
+  const std::string_view location = in.bytes();
+  const std::string_view queue = in.bytes();
+  auto name = QueueName::parse(project, location, queue);
+  if (!in.ok() || !name) return damaged("a queue's name");
+  record.name = std::move(*name);
+  const std::uint8_t state = in.u8();
+  if (state > static_cast<std::uint8_t>(QueueState::disabled)) return damaged("a queue's state");
+  record.state = static_cast<QueueState>(state);
+  record.generation = static_cast<std::uint32_t>(in.varint());
+  record.created = wall_from_micros(in.signed_varint());
+  QueueSettings& s = record.settings;
+  const std::uint8_t mode = in.u8();
+  if (mode > static_cast<std::uint8_t>(QueueMode::pull)) return damaged("a queue's mode");
+  s.mode = static_cast<QueueMode>(mode);
+  s.rate.unlimited = in.u8() != 0;
+  s.rate.count = static_cast<decltype(s.rate.count)>(in.varint());
+  s.rate.period = Micros(in.signed_varint());
+  s.burst = static_cast<std::int32_t>(in.signed_varint());
+  s.concurrency = static_cast<std::int32_t>(in.signed_varint());
+  s.timeout = Micros(in.signed_varint());
+  s.priority = in.u8();
+  s.retry.max_attempts = static_cast<std::int32_t>(in.signed_varint());
+  s.retry.max_age = Micros(in.signed_varint());
+  s.retry.min_backoff = Micros(in.signed_varint());
+  s.retry.max_backoff = Micros(in.signed_varint());
+  s.retry.max_doublings = static_cast<std::int32_t>(in.signed_varint());
+  s.max_tasks = in.varint();
+  s.max_bytes = in.varint();
+  s.tombstone = Micros(in.signed_varint());
+  const std::uint64_t purges = in.varint();
+  if (!in.ok() || purges > in.left() / 2) return damaged("a queue's settings");
+  for (std::uint64_t i = 0; i < purges; ++i) {
+    Purge purge;
+    purge.generation = static_cast<std::uint32_t>(in.varint());
+    purge.at = wall_from_micros(in.signed_varint());
+    record.purges.push_back(purge);
+  }
+  if (!in.ok() || !in.at_end() || s.priority >= priority_count)
+    return damaged("a queue's settings");
+  return record;
+}
+
+}  // namespace deferd::runs

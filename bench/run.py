@@ -13,6 +13,7 @@ import argparse
 import json
 import os
 import shlex
+import signal
 import sys
 import time
 
@@ -73,6 +74,7 @@ def main(arguments):
     bin_folder = os.path.abspath(options.bin)
     machine = Machine(bin_folder, os.path.abspath(options.deferd or os.path.join(bin_folder, "deferd")), options.dir)
     results, done = {}, []
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # leave no folder behind either way
     try:
         intro = table.describe_machine(machine, options.seconds, options.runs, options.large)
         table.log(intro)

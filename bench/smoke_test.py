@@ -33,6 +33,7 @@ def main():
     machine = Machine(options.bin, os.path.join(options.bin, "deferd"))
     benchmark = Benchmark(machine, seconds=0.2, large=20_000)
     benchmark.warmup = 0.05
+    benchmark.small = 2_000  # as much as 8 producers and 8 consumers of 100 have under way
     try:
         with machine.start_sink() as sink:
             result = benchmark.client(sink, "http", producers=4, total=1000)

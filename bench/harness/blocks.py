@@ -49,6 +49,7 @@ class Benchmark:
         self.seconds = seconds
         self.warmup = min(1.0, seconds)
         self.large = large
+        self.small = 10_000
 
     def blocks(self):
         return {
@@ -224,20 +225,20 @@ class Benchmark:
         return Block("batches", "Adds, 100 tasks a call, 8 callers", "rocksdb", rows)
 
     def cycles(self):
-        held = 10_000
+        held = self.small
 
         def cycle(target, start):
             return lambda: self.measured(start, target, producers=8, consumers=8, batch=100, preload=held)
 
         rows = [Row("rocksdb", "RocksDB loop, one entry a task",
                     lambda: self.raw_program("cycle", "--batch", 100, "--backlog", held), fsync, batch="100",
-                    backlog="10 k")]
+                    backlog=count_text(held))]
         for key, name, durability, target, start in self.structures():
-            rows.append(Row(key, name, cycle(target, start), durability, "8+8", "100", "10 k"))
+            rows.append(Row(key, name, cycle(target, start), durability, "8+8", "100", count_text(held)))
         rows.append(Row("bullmq", "BullMQ worker, no producer", lambda: self.bullmq("worker", 64, 1), aof,
                         "64 jobs at once", "1", "falling"))
         rows.append(Row("deferd", "**deferd** lease and ack", cycle("deferd", self.start_deferd_pull), fsync, "8+8",
-                        "100", "10 k"))
+                        "100", count_text(held)))
         return Block("cycles", "Full cycles: take 100, finish 100, producers running", "beanstalkd", rows)
 
     def push(self):
@@ -302,7 +303,7 @@ class Benchmark:
     def backlog(self):
         """Two servers stay up, one with few tasks and one with many, and take turns. Memory is read after each turn, when
         buffers and caches of both have seen the same work."""
-        sizes = {"small": 10_000, "large": self.large}
+        sizes = {"small": self.small, "large": self.large}
         servers = {}
         rss = {}
         stack = contextlib.ExitStack()

@@ -48,8 +48,8 @@ class HttpTransport final : public Transport {
     if (!stream_->socket().is_open()) return false;
     char byte = 0;
     beast::error_code error;
-    stream_->socket().non_blocking(true, error);
-    stream_->socket().receive(asio::buffer(&byte, 1), tcp::socket::message_peek, error);
+    (void)stream_->socket().non_blocking(true, error);
+    (void)stream_->socket().receive(asio::buffer(&byte, 1), tcp::socket::message_peek, error);
     return error == asio::error::would_block;
   }
 
@@ -72,7 +72,7 @@ class HttpTransport final : public Transport {
                                          ? "no connection within the timeout"
                                          : error.message());
     }
-    stream_->socket().set_option(tcp::no_delay(true), error);
+    (void)stream_->socket().set_option(tcp::no_delay(true), error);
     return {};
   }
 
@@ -100,7 +100,7 @@ class HttpTransport final : public Transport {
       error = done;
       if (!sent) {
         beast::error_code ignored;
-        stream_->socket().cancel(ignored);
+        (void)stream_->socket().cancel(ignored);
       }
     });
     run();

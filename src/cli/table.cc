@@ -86,7 +86,7 @@ std::string with_commas(std::uint64_t number) {
 
 std::string relative(std::string_view instant, std::int64_t now_micros) {
   int year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0, read = 0;
-  const std::string text(instant);
+  std::string text(instant);
   if (std::sscanf(text.c_str(), "%4d-%2d-%2dT%2d:%2d:%2d%n", &year, &month, &day, &hour, &minute,
                   &second, &read) != 6 ||
       read == 0) {

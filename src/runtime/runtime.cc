@@ -40,81 +40,93 @@ void refuse(Command command, const Error& error) {
   std::visit([&error](auto& one) { one.reply(fail(error)); }, command);
 }
 
-// A thread that runs one loop: sleeps until something comes in or is due.
-class LoopThread {
+// Wakes a loop's thread, from any thread and also after that thread is gone. Cheap while it runs: only a sleeper is signalled.
+class Alarm {
  public:
-  LoopThread(Clock& clock) : clock_(clock) {}
-
-  void wake() {
-    const std::lock_guard lock(mutex_);
-    woken_ = true;
+  void ring() {
+    if (rung_.exchange(true, std::memory_order_seq_cst) || !sleeping_.load(std::memory_order_seq_cst)) return;
+    { const std::lock_guard lock(mutex_); }  // the sleeper is before its check of rung_, or in wait()
     wake_.notify_one();
   }
 
-  void start(std::shared_ptr<ShardLoop> loop) {
-    loop_ = std::move(loop);
-    thread_ = std::thread([this] { run(); });
+  // Returns when rung since the last return, or after `span`.
+  void sleep(Nanos span) {
+    if (span > Nanos(0) && !rung_.load(std::memory_order_seq_cst)) {
+      std::unique_lock lock(mutex_);
+      sleeping_.store(true, std::memory_order_seq_cst);
+      wake_.wait_for(lock, span, [this] { return rung_.load(std::memory_order_seq_cst); });
+      sleeping_.store(false, std::memory_order_seq_cst);
+    }
+    rung_.store(false, std::memory_order_seq_cst);
+  }
+
+ private:
+  std::atomic<bool> rung_{false};
+  std::atomic<bool> sleeping_{false};
+  std::mutex mutex_;
+  std::condition_variable wake_;
+};
+
+// A thread that runs one loop: sleeps until something comes in or is due.
+class LoopThread {
+ public:
+  LoopThread(Clock& clock, std::shared_ptr<Alarm> alarm, std::shared_ptr<ShardLoop> loop)
+      : clock_(clock), alarm_(std::move(alarm)), loop_(std::move(loop)), thread_([this] { run(); }) {}
+
+  ~LoopThread() {
+    ended_.store(true);
+    alarm_->ring();
+    thread_.join();
   }
 
   void stop_when_idle(Mono deadline, Callback<void()> done) {
     {
-      const std::lock_guard lock(mutex_);
-      stop_deadline_ = deadline;
-      stopped_ = std::move(done);
-      stopping_ = true;
+      const std::lock_guard lock(stop_mutex_);
+      stop_ = {deadline, std::move(done)};
+      stopping_.store(true);
     }
     loop_->post_stop();
-    wake();
-  }
-
-  void join() {
-    {
-      const std::lock_guard lock(mutex_);
-      ended_ = true;
-      wake_.notify_one();
-    }
-    if (thread_.joinable()) thread_.join();
+    alarm_->ring();
   }
 
   ShardLoop& loop() { return *loop_; }
 
  private:
   void run() {
-    while (true) {
+    while (!ended_.load()) {
       const Mono wake_at = loop_->run(clock_.now());
-      std::unique_lock lock(mutex_);
-      if (stopping_ && stopped_) {
-        const Mono now = clock_.now().mono;
-        if (loop_->is_idle() || now >= stop_deadline_) {
-          Callback<void()> stopped = std::move(stopped_);
-          stopped_ = nullptr;
-          lock.unlock();
-          stopped();
-          lock.lock();
-        }
-      }
-      // Capped, so that a wall clock that jumps ahead is noticed in time and a stop's deadline is kept.
+      if (stopping_.load()) end_stop_if_idle();
+      // Capped, so that a wall clock that jumps ahead is noticed in time, and a stop's deadline is kept.
       constexpr Nanos sleep_max = Millis(500);
-      const Mono now = clock_.now().mono;
-      const Nanos sleep = stopping_ ? Nanos(Millis(5)) : std::min(wake_at == Mono::max() ? sleep_max : wake_at - now, sleep_max);
-      if (!woken_ && !ended_ && sleep > Nanos(0)) {
-        wake_.wait_for(lock, sleep, [this] { return woken_ || ended_; });
-      }
-      woken_ = false;
-      if (ended_) return;
+      constexpr Nanos stopping_sleep = Millis(5);
+      const Nanos until_due = wake_at == Mono::max() ? sleep_max : wake_at - clock_.now().mono;
+      alarm_->sleep(std::min(until_due, stopping_.load() ? stopping_sleep : sleep_max));
     }
   }
 
+  void end_stop_if_idle() {
+    Callback<void()> done;
+    {
+      const std::lock_guard lock(stop_mutex_);
+      if (!stop_.done || (!loop_->is_idle() && clock_.now().mono < stop_.deadline)) return;
+      done = std::exchange(stop_.done, nullptr);
+    }
+    done();
+  }
+
+  struct Stop {
+    Mono deadline{};
+    Callback<void()> done;
+  };
+
   Clock& clock_;
-  std::shared_ptr<ShardLoop> loop_;
-  std::mutex mutex_;
-  std::condition_variable wake_;
-  bool woken_ = false;
-  bool ended_ = false;
-  bool stopping_ = false;
-  Mono stop_deadline_{};
-  Callback<void()> stopped_;
-  std::thread thread_;
+  const std::shared_ptr<Alarm> alarm_;
+  const std::shared_ptr<ShardLoop> loop_;
+  std::atomic<bool> ended_{false};
+  std::atomic<bool> stopping_{false};
+  std::mutex stop_mutex_;
+  Stop stop_;  // under stop_mutex_
+  std::thread thread_;  // last: it uses all of the above
 };
 
 class ThreadedRuntime final : public Runtime {
@@ -126,29 +138,18 @@ class ThreadedRuntime final : public Runtime {
     std::vector<std::vector<StoredQueue>> of_shard(options.shards);
     for (StoredQueue& queue : loaded.queues) of_shard[shard_of(queue.record.name)].push_back(std::move(queue));
     for (std::uint32_t i = 0; i < options.shards; ++i) {
-      auto thread = std::make_unique<LoopThread>(clock);
       ShardOptions shard = options.shard;
       shard.seed += i;
       shard.sweeps = i == 0;
       const Now now = clock.now();
+      // The store or the dispatcher may finish something after the runtime is gone: both share loop and alarm.
+      auto alarm = std::make_shared<Alarm>();
       auto loop = std::make_shared<ShardLoop>(
           shard, [counter = next_number_] { return QueueNumber{counter->fetch_add(1)}; }, store, dispatcher, now,
-          [alive = wakes_, i, target = thread.get()] {
-            // The store or the dispatcher may finish something after the runtime is gone.
-            const std::lock_guard lock(alive->mutex);
-            if (alive->open) target->wake();
-            static_cast<void>(i);
-          });
+          [alarm] { alarm->ring(); });
       loop->load(std::move(of_shard[i]), now);
-      threads_.push_back(std::move(thread));
-      threads_.back()->start(std::move(loop));
+      threads_.push_back(std::make_unique<LoopThread>(clock, std::move(alarm), std::move(loop)));
     }
-  }
-
-  ~ThreadedRuntime() override {
-    for (auto& thread : threads_) thread->join();
-    const std::lock_guard lock(wakes_->mutex);
-    wakes_->open = false;
   }
 
   void submit(Command command) override {
@@ -236,14 +237,8 @@ class ThreadedRuntime final : public Runtime {
     }
   }
 
-  struct Wakes {
-    std::mutex mutex;
-    bool open = true;
-  };
-
   const RuntimeOptions options_;
   std::shared_ptr<std::atomic<std::uint64_t>> next_number_;
-  std::shared_ptr<Wakes> wakes_ = std::make_shared<Wakes>();
   std::vector<std::unique_ptr<LoopThread>> threads_;
   std::atomic<std::uint64_t> commands_{0};
   std::atomic<std::uint64_t> refused_{0};

@@ -301,27 +301,47 @@ class Benchmark:
             return as_ms(seen)
 
     def backlog(self):
-        """Two servers stay up, one with few tasks and one with many, and take turns. Memory is read after each turn, when
-        buffers and caches of both have seen the same work."""
+        """Two servers stay up, one with few tasks and one with many, and take turns.
+
+        Memory: caches and write buffers fill up to their bounds while the large one is loaded, which has nothing to do with
+        how many tasks wait. So it is read twice, at half of the backlog and at the whole, and what it grew by in between is
+        what a queued task costs."""
         sizes = {"small": self.small, "large": self.large}
         servers = {}
         rss = {}
         stack = contextlib.ExitStack()
-        block = Block("backlog", f"Full cycles at a backlog of {count_text(self.large)} against 10 k", "small", [],
-                      close=stack.close)
+        block = Block("backlog", f"Full cycles at a backlog of {count_text(self.large)} against {count_text(self.small)}",
+                      "small", [], close=stack.close)
+
+        def work(key, backlog, **options):
+            return self.client(servers[key], "deferd", producers=8, consumers=8, batch=100, backlog=backlog,
+                               preloaded=backlog, **options)
+
+        def prepare(key):
+            servers[key] = stack.enter_context(self.start_deferd_pull())
+            half = sizes[key] // 200 * 100
+            at = 0
+            for loaded in (half, sizes[key]):
+                self.client(servers[key], "deferd", producers=8, batch=100, total=loaded - at)
+                at = loaded
+                work(key, loaded, seconds=1)
+                rss[key, loaded] = servers[key].rss_bytes()
+            if key == "small":
+                block.notes.append(f"Resident memory at {count_text(self.small)} tasks: "
+                                   f"{rss[key, self.small] / 1e6:.0f} MB.")
+            else:
+                growth = rss[key, self.large] - rss[key, half]
+                rss["bytes_a_task"] = growth / (self.large - half)
+                block.notes.append(f"Resident memory at {count_text(half)} and {count_text(self.large)} tasks: "
+                                   f"{rss[key, half] / 1e6:.0f} and {rss[key, self.large] / 1e6:.0f} MB, "
+                                   f"{rss['bytes_a_task']:.1f} bytes a task between them.")
 
         def cycle(key):
             if key not in servers:
-                servers[key] = stack.enter_context(self.start_deferd_pull())
-                self.client(servers[key], "deferd", producers=8, batch=100, total=sizes[key])
-            result = self.client(servers[key], "deferd", producers=8, consumers=8, batch=100, backlog=sizes[key],
-                                 preloaded=sizes[key])
-            rss[key] = servers[key].rss_bytes()
-            result["rss_mb"] = rss[key] / 1e6
-            if len(rss) == 2:
-                result["bytes_a_task"] = (rss["large"] - rss["small"]) / (sizes["large"] - sizes["small"])
-                block.notes[:] = [f"Resident memory: {rss['small'] / 1e6:.0f} MB at 10 k, {rss['large'] / 1e6:.0f} MB at "
-                                  f"{count_text(self.large)}: {result['bytes_a_task']:.1f} bytes a queued task."]
+                prepare(key)
+            result = work(key, sizes[key])
+            if key == "large":
+                result["bytes_a_task"] = rss["bytes_a_task"]
             return result
 
         for key, size in sizes.items():

@@ -15,6 +15,11 @@ namespace http = boost::beast::http;
 // whatever the parser must see at once.
 constexpr std::size_t buffer_bytes_first = 4096;
 
+// "0\r\n\r\n". Boost.Beast 1.81 asserts that it is not asked to go on in the last chunk with less,
+// and a target may send it byte by byte. More always follows while a chunked body is not over, so
+// waiting for as much is safe.
+constexpr std::size_t last_chunk_bytes = 5;
+
 // Neither a number of seconds nor a date is longer.
 constexpr std::size_t retry_after_chars_max = 64;
 
@@ -50,6 +55,7 @@ AnswerReader::State AnswerReader::received(std::size_t size) {
   if (size > 0) heard_ = true;
   std::size_t at = 0;
   while (at < used_) {
+    if (parser_->is_header_done() && parser_->chunked() && used_ - at < last_chunk_bytes) break;
     boost::beast::error_code error;
     const std::size_t taken =
         parser_->put(boost::asio::const_buffer(buffer_.data() + at, used_ - at), error);

@@ -28,6 +28,7 @@ Queue::Queue(ShardCore& core, const StoredQueue& stored, const Now& now)
       name_(std::make_shared<const QueueName>(stored.record.name)),
       record_(stored.record),
       counters_(stored.counters),
+      stored_counters_(stored.counters),
       bucket_(record_.settings.rate, record_.settings.burst, now.mono) {
   due_counts_.fold(now.wall);
   due_counts_.add_ready(counters_.tasks);
@@ -121,13 +122,15 @@ void Queue::drop(const Now& now) {
 QueueStats Queue::stats(const Now& now) {
   due_counts_.fold(now.wall);
   QueueStats stats;
-  stats.tasks = counters_.tasks;
-  stats.bytes = counters_.bytes;
+  // After a failed commit memory is ahead of what a restart will find.
+  const QueueCounters& counters = core_.failed ? stored_counters_ : counters_;
+  stats.tasks = counters.tasks;
+  stats.bytes = counters.bytes;
   stats.scheduled = due_counts_.scheduled();
   stats.ready = due_counts_.ready();
   stats.leased = due_counts_.leased();
   stats.in_flight = tasks_pushing_;
-  stats.counted = counted();
+  stats.counted = counted() && !core_.failed;
   for (std::uint8_t p = 0; p < priority_count; ++p) {
     if (lanes_[p] == nullptr || lanes_[p]->due_from() > now.wall) continue;
     if (!lanes_[p]->head_is_first()) {
@@ -156,10 +159,13 @@ QueueStats Queue::stats(const Now& now) {
   }
   const bool runs = record_.state == QueueState::running && !core_.failed;
   if (runs) {
-    stats.enforced_rate = record_.settings.rate.unlimited ? std::numeric_limits<double>::infinity()
-                                                          : record_.settings.rate.per_second();
+    // Leases are not paced.
+    const bool unlimited = record_.settings.rate.unlimited || record_.settings.mode == QueueMode::pull;
+    stats.enforced_rate =
+        unlimited ? std::numeric_limits<double>::infinity() : record_.settings.rate.per_second();
   }
-  stats.tokens = bucket_.tokens(now.mono);
+  stats.tokens = record_.settings.mode == QueueMode::pull ? std::numeric_limits<double>::infinity()
+                                                          : bucket_.tokens(now.mono);
   return stats;
 }
 

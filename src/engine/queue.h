@@ -138,6 +138,7 @@ class Queue : public std::enable_shared_from_this<Queue> {
     bool record = false;
     bool dropped = false;
     bool counters = false;
+    QueueCounters stored_counters;  // as they go to the store
     std::optional<Wall> stamp;  // the ETA of all tasks of this commit that are due at once
   };
 
@@ -147,6 +148,7 @@ class Queue : public std::enable_shared_from_this<Queue> {
     Kind kind = Kind::missing;
     Task task;  // not when missing
   };
+  struct Sought;
   struct Finding;
   using FoundAll = Callback<void(Result<std::vector<Found>>, const Now&)>;
 
@@ -206,6 +208,7 @@ class Queue : public std::enable_shared_from_this<Queue> {
   void continue_find(const std::shared_ptr<Finding>& finding, const Now& now);
   enum class Look : std::uint8_t { known, needs_name, needs_task, needs_settle };
   Look look(Finding& finding, std::size_t index);
+  Look look_after_failure(const Finding& finding, Sought& sought) const;
   void end_find(Finding& finding, Result<std::vector<Found>> result, const Now& now);
   // The task is on its way out already (a caller may name it twice in one call).
   bool ending(TaskId id) const {
@@ -255,6 +258,7 @@ class Queue : public std::enable_shared_from_this<Queue> {
   std::shared_ptr<const QueueName> name_;
   QueueRecord record_;
   QueueCounters counters_;
+  QueueCounters stored_counters_;  // as of the last commit that succeeded: what a restart will find
   bool dropped_ = false;
 
   std::array<std::unique_ptr<Lane>, priority_count> lanes_;

@@ -46,6 +46,7 @@ void Queue::fill(Batch& batch, const Now& now) {
     // Tasks being pushed are on disk where they were: due already.
     counters_.due_from = tasks_pushing_ > 0 ? Wall{} : due_from;
     batch.counters.push_back({record_.number, counters_});
+    committing_.stored_counters = counters_;
   }
   if (batch.sweep_names_max > 0) batch.sweep_names_before = now.wall;
 }
@@ -66,6 +67,7 @@ void Queue::settle_task(std::unique_ptr<Task> task) {
 void Queue::settle(const Now& now) {
   DEFERD_ASSERT(is_committing_);
   is_committing_ = false;
+  if (committing_.counters) stored_counters_ = committing_.stored_counters;
   Changes changes = std::move(committing_);
   committing_ = Changes{};
   if (!dropped_ && changes.generation == record_.generation) {

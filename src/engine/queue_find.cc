@@ -7,14 +7,15 @@ namespace deferd {
 
 // One call's search. What the store answered is kept until all is known; before it is used, it is checked against what
 // changed in memory since.
+struct Queue::Sought {
+  TaskRef ref;
+  std::optional<std::optional<NameEntry>> name_answer;
+  std::optional<std::optional<Task>> task_answer;
+  TaskId id{};
+  Found found;
+};
+
 struct Queue::Finding {
-  struct Sought {
-    TaskRef ref;
-    std::optional<std::optional<NameEntry>> name_answer;
-    std::optional<std::optional<Task>> task_answer;
-    TaskId id{};
-    Found found;
-  };
   std::vector<Sought> sought;
   bool payloads = false;
   std::uint32_t generation = 0;
@@ -35,8 +36,9 @@ void Queue::find(std::vector<TaskRef> refs, bool payloads, const Now& now, Found
 
 // What is known of one task now: from memory if it is there, else from the store's answer if that still holds.
 Queue::Look Queue::look(Finding& finding, std::size_t index) {
-  Finding::Sought& sought = finding.sought[index];
+  Sought& sought = finding.sought[index];
   sought.found = Found{};
+  if (core_.failed) return look_after_failure(finding, sought);
   if (const auto* name = std::get_if<std::string>(&sought.ref)) {
     // In hand: just added and not acknowledged yet, or just ended. Either way there is no such task.
     if (names_in_hand_.contains(*name)) return Look::known;
@@ -82,6 +84,23 @@ Queue::Look Queue::look(Finding& finding, std::size_t index) {
   const Lane& home = lane(place.priority);
   // Lane's invariant 1: what is stored, settled and in nobody's hand is in the window unless it lies beyond the mark.
   DEFERD_ASSERT(home.beyond_mark(place) || home.find(place) != nullptr, "queue", name_->queue, "task", id);
+  return Look::known;
+}
+
+// Memory is ahead of a store that failed; what is in the store is what a restart will find, so that is told.
+Queue::Look Queue::look_after_failure(const Finding& finding, Sought& sought) const {
+  if (std::holds_alternative<std::string>(sought.ref)) {
+    if (!sought.name_answer) return Look::needs_name;
+    const std::optional<NameEntry>& entry = *sought.name_answer;
+    if (!entry || entry->free_at != Wall{} || entry->generation != finding.generation) return Look::known;
+    sought.id = entry->id;
+  } else {
+    sought.id = std::get<TaskId>(sought.ref);
+  }
+  if (!sought.task_answer) return Look::needs_task;
+  if (!*sought.task_answer) return Look::known;
+  sought.found.kind = Found::Kind::free;
+  sought.found.task = **sought.task_answer;
   return Look::known;
 }
 
@@ -222,7 +241,7 @@ void Queue::list_tasks(ListTasks command, const Now&) {
     if (!page.end && !page.tasks.empty()) next = page.tasks.back().id;
     for (Task& task : page.tasks) {
       if (self->unsettled(task.id)) continue;  // not acknowledged yet
-      Finding::Sought sought;
+      Sought sought;
       sought.ref = task.id;
       sought.id = task.id;
       sought.task_answer = std::move(task);

@@ -563,9 +563,23 @@ TEST(StoreFailure, NothingIsAcknowledgedAnyMoreAndReadsGoOn) {
   EXPECT_EQ(driver.add("q", task("lost")).error().reason, Reason::store_failed);
   EXPECT_EQ(driver.ask<QueueInfo>(PurgeQueue{driver.name("q"), {}}).error().reason, Reason::store_failed);
   EXPECT_TRUE(driver.get("q", kept->id));
+  EXPECT_EQ(driver.stats("q").tasks, 1U) << "what is there, not what was refused";
   driver.restart();
   EXPECT_TRUE(driver.get("q", kept->id));
   EXPECT_EQ(driver.stats("q").tasks, 1U);
+}
+
+TEST(StoreFailure, ATaskWhoseDeletionWasNotStoredIsStillThere) {
+  EngineDriver driver;
+  driver.make("q", QueueMode::push, [](QueueSettings& s) { s.rate = Rate{}; });
+  const auto added = driver.add("q", {.name = "n"});
+  driver.store().fail_next_commit();
+  const auto deleted = driver.ask<std::vector<Result<void>>>(DeleteTasks{driver.name("q"), {added->id}, {}});
+  EXPECT_EQ(deleted.error().reason, Reason::store_failed);
+  EXPECT_TRUE(driver.get("q", added->id));
+  EXPECT_TRUE(driver.get("q", TaskRef(std::string("n"))));
+  const auto page = driver.ask<ListTasks::Answer>(ListTasks{driver.name("q"), std::nullopt, TaskId{}, 10, {}});
+  EXPECT_EQ(page->tasks.size(), 1U);
 }
 
 TEST(Commit, CompletionsAloneWaitForCompanyAndOneCommitTakesAll) {

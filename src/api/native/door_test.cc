@@ -2,6 +2,9 @@
 // bytes it gets.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cctype>
+#include <fstream>
 #include <thread>
 
 #include "api/http/server.h"
@@ -390,6 +393,36 @@ TEST_F(NativeDoorTest, ThePagesOfTheServerTellTheTruth) {
   health_ = {.ready = false, .reason = "the disk is full"};
   EXPECT_EQ(say("GET", "/healthz"), R"(200 {"status":"failed","reason":"the disk is full"})");
   EXPECT_EQ(say("GET", "/readyz"), R"(503 {"status":"failed","reason":"the disk is full"})");
+}
+
+// docs/reference/openapi.yaml names every call there is, and no other.
+TEST_F(NativeDoorTest, TheOpenApiFileNamesWhatTheDoorHas) {
+  const std::string here = __FILE__;
+  std::ifstream file(here.substr(0, here.rfind("/src/")) + "/docs/reference/openapi.yaml");
+  ASSERT_TRUE(file.is_open());
+  make_queue("queue");
+  int calls = 0;
+  std::string path;
+  for (std::string line; std::getline(file, line);) {
+    if (line.starts_with("  /")) {
+      path = line.substr(2, line.size() - 3);
+      std::erase_if(path, [](char c) { return c == '{' || c == '}'; });
+    }
+    for (const std::string_view method : {"GET", "PUT", "POST", "DELETE"}) {
+      std::string key = "    " + std::string(method) + ":";
+      std::ranges::transform(key, key.begin(),
+                             [](char c) { return static_cast<char>(std::tolower(c)); });
+      if (line != key || path.empty()) continue;
+      ++calls;
+      const RawResponse response =
+          call(method, path, method == "PUT" || method == "POST" ? "{}" : "");
+      EXPECT_NE(response.status, 405) << method << " " << path;
+      EXPECT_EQ(response.body.find("no such path"), std::string::npos) << method << " " << path;
+      call("PUT", "/v1/queues/queue");  // should the call have deleted it
+    }
+    if (line.starts_with("components:")) path.clear();
+  }
+  EXPECT_EQ(calls, 22);  // the rows of NativeDoor::endpoints
 }
 
 TEST_F(NativeDoorTest, ManyCallersAtOnceEachGetTheirOwnAnswer) {

@@ -263,7 +263,7 @@ TEST_P(StoreConformance, RandomScriptsReadAsTheModelWhateverHappensBetween) {
   std::deque<Batch>
       tail;  // batches after the last durable one; `settled` is the model without them
   MemoryState settled;
-  for (int step = 0; step < 60; ++step) {
+  for (int step = 0; step < 40; ++step) {
     const std::uint64_t batches = 1 + random.below(8);
     for (std::uint64_t i = 0; i < batches; ++i) {
       Batch batch = script.next_batch();

@@ -124,7 +124,7 @@ Result<void> Committer::pack(std::vector<Waiting>& batches) {
 // that none is left with a lost tail while a later one holds something (recovery would not notice
 // the gap).
 void Committer::flush_if_large() {
-  if (unflushed_bytes_ < database_.flush_bytes()) return;
+  if (unflushed_bytes_ < database_.seams().flush_bytes) return;
   unflushed_bytes_ = 0;
   rocksdb::Status status = database_.db().SyncWAL();
   if (status.ok()) {

@@ -219,7 +219,7 @@ Result<std::unique_ptr<Database>> Database::open(const RocksOptions& options, co
   if (!lock) return fail(lock.error());
   std::unique_ptr<Database> database(new Database);
   database->lock_fd_ = *lock;
-  database->flush_bytes_ = seams.flush_bytes;
+  database->seams_ = seams;
   if (auto format = check_format(options.folder); !format) return fail(format.error());
 
   rocksdb::Env* env = rocksdb::Env::Default();

@@ -28,6 +28,12 @@ struct Seams {
   // How much is written before RocksDB's memory goes to files. A restart reads the log again from
   // there (about a second for each 200 MB), and the logs take twice as much on the disk.
   std::uint64_t flush_bytes = 64 << 20;
+  // How many slots of runs the packer remembers: 60 bytes each at most, so 16 MB; enough for what
+  // is leased or about to be, many times over.
+  std::uint64_t cached_slots_max = 256 << 10;
+  // How many writes a run that is mostly finished is left alone before it is rewritten: most end on
+  // their own.
+  std::uint64_t thin_rounds = 512;
 };
 
 // All members are set once open() has returned, and do not change.
@@ -39,7 +45,7 @@ class Database {
   Database& operator=(const Database&) = delete;
 
   rocksdb::DB& db() { return *db_; }
-  std::uint64_t flush_bytes() const { return flush_bytes_; }
+  const Seams& seams() const { return seams_; }
 
   rocksdb::ColumnFamilyHandle* meta() const {
     return families_[0];
@@ -65,7 +71,7 @@ class Database {
   void close();
 
   int lock_fd_ = -1;
-  std::uint64_t flush_bytes_ = 0;
+  Seams seams_;
   std::unique_ptr<rocksdb::Env> env_;
   std::unique_ptr<rocksdb::DB> db_;
   std::vector<rocksdb::ColumnFamilyHandle*> families_;

@@ -16,12 +16,8 @@ using runs::MovedTask;
 
 namespace {
 
-// 60 bytes a slot at most (with places): 16 MB, and enough for what is leased or about to be, many
-// times over.
-constexpr std::uint64_t cached_slots_max = 256 << 10;
 // A run is thin when more than half of its bytes, and at least these, belong to finished tasks.
 constexpr std::uint64_t thin_bytes_min = 4096;
-constexpr std::uint64_t thin_rounds = 512;
 constexpr int rewrites_a_round_max = 4;
 
 tl::unexpected<Error> missing(std::string_view what, TaskId id) {
@@ -167,14 +163,15 @@ Result<void> Packer::finish() {
   ++round_;
   for (int rewrites = 0; rewrites < rewrites_a_round_max && !thin_.empty();) {
     const auto [since, key] = thin_.front();
-    if (since + thin_rounds > round_) break;
+    if (since + database_.seams().thin_rounds > round_) break;
     thin_.pop_front();
-    const auto found = runs_.find(key);
-    if (found == runs_.end()) continue;  // it has ended, or has not been touched for long
-    Run& run = *found->second;
-    run.is_thin = false;
-    if (run.live == 0) continue;
-    if (auto done = rewrite(run); !done) return done;
+    if (!runs_.contains(key) && !forgotten_thin_.contains(key)) continue;  // it has ended
+    const auto home = home_of(key);
+    if (!home) return fail(home.error());
+    if (*home == nullptr) continue;
+    (*home)->is_thin = false;
+    if ((*home)->live == 0) continue;
+    if (auto done = rewrite(**home); !done) return done;
     ++rewrites;
   }
   for (Run* run : changed_) {
@@ -218,7 +215,11 @@ Result<void> Packer::finish() {
 
 void Packer::committed() {
   out_.Clear();
-  while (slots_ > cached_slots_max) forget(*by_use_.front());
+  while (slots_ > database_.seams().cached_slots_max) {
+    Run& oldest = *by_use_.front();
+    if (oldest.is_thin) forgotten_thin_.insert(oldest.key);
+    forget(oldest);
+  }
 }
 
 // ---- Queues and names ----
@@ -450,6 +451,7 @@ void Packer::drop(QueueNumber queue) {
 
 void Packer::forget_runs(RunKey from, RunKey to) {
   std::erase_if(changed_, [&](const Run* run) { return run->key >= from && run->key <= to; });
+  forgotten_thin_.erase(forgotten_thin_.lower_bound(from), forgotten_thin_.upper_bound(to));
   for (auto run = runs_.lower_bound(from); run != runs_.end() && run->first <= to;) {
     Run& gone = *run->second;
     ++run;
@@ -542,6 +544,7 @@ Result<Packer::Run*> Packer::read_home(const RunKey& key, const rocksdb::Slice& 
   if (!record) return fail(record.error());
   auto run = std::make_unique<Run>();
   run->key = key;
+  run->is_thin = forgotten_thin_.erase(key) > 0;
   run->last_order = record->tasks.empty() ? key.first_order : record->tasks.back().id.value;
   run->rewritten = record->rewritten;
   run->slots.resize(record->slots, {.finished = true});

@@ -18,6 +18,7 @@
 #include <list>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -104,6 +105,7 @@ class Packer {
   // Runs that are mostly finished, with the round in which they came to be. They are rewritten when
   // they are still there some time later: most will have ended on their own.
   std::deque<std::pair<std::uint64_t, RunKey>> thin_;
+  std::set<RunKey> forgotten_thin_;  // those of them that the cache dropped
   std::uint64_t round_ = 0;
   std::string swept_to_;  // no tombstone lies before this key
   bool swept_changed_ = false;

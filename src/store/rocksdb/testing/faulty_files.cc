@@ -64,6 +64,9 @@ class FaultyFiles::File final : public rocksdb::FSWritableFileOwnerWrapper {
   IOStatus Fsync(const IOOptions& options, IODebugContext* debug) override {
     return Sync(options, debug);
   }
+  IOStatus RangeSync(std::uint64_t, std::uint64_t, const IOOptions&, IODebugContext*) override {
+    return IOStatus::OK();  // only a hint to begin early
+  }
   IOStatus Truncate(std::uint64_t size, const IOOptions& options, IODebugContext* debug) override {
     if (IOStatus ok = files_.allowed(false); !ok.ok()) return ok;
     return target()->Truncate(size, options, debug);

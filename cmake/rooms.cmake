@@ -8,11 +8,14 @@
 # _fuzz.cc become a fuzzer each when DEFERD_FUZZ is on.
 
 function(room name)
-  cmake_parse_arguments(ROOM "" "DIR" "USES;LIBS;TEST_USES;TEST_LIBS" ${ARGN})
+  cmake_parse_arguments(ROOM "" "DIR;TARGET" "USES;LIBS;TEST_USES;TEST_LIBS" ${ARGN})
   if(NOT ROOM_DIR)
     set(ROOM_DIR ${CMAKE_SOURCE_DIR}/src/${name})
   endif()
   string(REPLACE "/" "_" target ${name})
+  if(ROOM_TARGET)  # when deferd_NAME is the name of a program
+    set(target ${ROOM_TARGET})
+  endif()
   set(root ${CMAKE_BINARY_DIR}/rooms/${target})
   get_filename_component(parent ${root}/${name} DIRECTORY)
   file(MAKE_DIRECTORY ${parent})

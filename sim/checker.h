@@ -1,0 +1,232 @@
+// Judges a history from outside: it knows what callers, targets and workers saw, and nothing of
+// lanes or windows. Every violation names one of these properties.
+//
+//  1. Nothing that was acknowledged is lost: a task whose add was answered is found by every read,
+//  survives every restart,
+//     and ends by success, by its limits, or because somebody deleted or purged it.
+//  2. Nothing runs before its time: no attempt and no lease before the task's ETA (but RunTask),
+//  before its add is durable,
+//     or of a task that was never added.
+//  3. What was completed does not run again, and no task has two attempts at once (but by RunTask).
+//  After a crash only
+//     completions that were not durable may repeat.
+//  4. No two live leases of one task.
+//  5. Leases are fenced: an ack, renewal or release with a token that is old, wrong or over is
+//  refused; one with a live
+//     token is not.
+//  6. What a caller ended stays ended: an acknowledged ack or deletion never comes back, whatever
+//  dies.
+//  7. Attempts are counted, retried by the backoff formula, and stop by the stop rule.
+//  8. The rate: no span of length t sees more than burst + rate * t starts (but RunTask). A restart
+//  gives a new burst.
+//  9. The concurrency of a queue, and of the shard, is never passed (but by RunTask).
+// 10. Names: no two live tasks of one name, none while its tombstone stands; free otherwise.
+// 11. Order: when an attempt starts or a lease is granted, no task of the same queue waited that
+// was due, known to be
+//     committed, and of higher priority, or of the same priority and placed before it.
+// 12. Barriers: after the answer to a pause nothing starts (but RunTask) or is leased until a
+// resume is asked for. After
+//     the answer to a purge or a deletion of a queue, no task from before is met again.
+// 13. max_tasks and max_bytes are never passed by an add, and no add is refused while there is
+// room.
+// 14. Statistics equal a recount, within what is under way, to the millisecond.
+// 15. What callers read is what was written: tasks, queues, settings, states. A page of a list
+// holds each task in its range
+//     that lived through the call, and none that ended before it.
+// 16. Every call is answered exactly once (but those that a crash cut off), and refused only for a
+// reason.
+// 17. Work goes on: no due task waits on idle hands, leases are granted while tasks wait, and after
+// the faults end
+//     everything drains.
+// 18. After a failed commit, and while stopping, nothing is acknowledged, started or leased.
+// 19. Settings and states of queues survive restarts.
+//
+// Sound: a true engine never trips it. To be so it works with intervals: between a call and its
+// answer the effect has no known instant. It uses what a history does tell exactly: a run takes the
+// mailbox in order; a call that needs no read is carried out right there; commits are made in
+// order, so the answer to one change proves all earlier ones durable.
+#pragma once
+
+#include <limits>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "sim/history.h"
+#include "sim/model.h"
+
+namespace deferd::sim {
+
+class Checker {
+ public:
+  struct Options {
+    // In a healthy process every change is committed within this long. Max: not known.
+    Nanos settle_within = Nanos::max();
+    // A lease call is answered within its wait and this long. Max: not known.
+    Nanos answer_within = Nanos::max();
+    std::uint32_t attempts_max = std::numeric_limits<std::uint32_t>::max();
+    bool reads_may_fail = false;
+  };
+  explicit Checker(const Options& options) : options_(options) {}
+
+  void on(Event event);
+
+  // The first one.
+  const std::optional<Violation>& violation() const { return violation_; }
+
+  // How often something was checked that needed luck to be checkable; for tuning workloads.
+  struct Marks {
+    std::uint64_t starts = 0;
+    std::uint64_t forced = 0;
+    std::uint64_t leases = 0;
+    std::uint64_t acks = 0;
+    std::uint64_t refused_acks = 0;
+    std::uint64_t stats = 0;
+    std::uint64_t exact_stats = 0;
+    std::uint64_t sightings = 0;
+    std::uint64_t exact_sightings = 0;
+    std::uint64_t full = 0;
+    std::uint64_t names_taken = 0;
+    std::uint64_t names_recent = 0;
+    std::uint64_t dropped = 0;
+    std::uint64_t resurrected = 0;
+  };
+  const Marks& marks() const { return marks_; }
+
+ private:
+  struct Range {
+    std::uint64_t low = 0;
+    std::uint64_t high = 0;
+    bool holds(std::uint64_t value) const { return low <= value && value <= high; }
+  };
+  struct Recount {
+    Range tasks, bytes, scheduled, ready, leased, in_flight;
+    std::uint64_t executed = 0;
+    std::uint64_t failed = 0;
+  };
+  enum class Fit : std::uint8_t { unknown, fits, too_many, too_large };
+  struct Call {
+    CallId id;
+    Command command;
+    QueueSettings wanted;
+    Mono called_at{};
+
+    bool applied = false;
+    EventNumber applied_event = 0;
+    std::uint64_t applied_run = 0;
+    Now applied_at{};
+    ModelQueue* queue = nullptr;          // null: there was none
+    std::optional<QueueSettings> before;  // in force when it was applied
+    std::optional<Reason> must_fail;
+    std::vector<ModelTask*> endings;  // tasks it may end
+    std::vector<ModelTask*> movings;  // tasks it may move
+    std::vector<ModelTask*> added;
+    std::vector<ModelTask*> purged;  // what a purge met
+    std::vector<Fit> fits;           // of an add without names
+    Recount recount;
+    std::vector<QueueInfo> queues;
+  };
+  struct RunningAttempt {
+    ModelTask* task = nullptr;
+    Now started{};
+    bool forced = false;
+  };
+
+  void violated(int property, std::string text);
+  bool is_violated() const { return violation_.has_value(); }
+
+  // -- events (checker.cc)
+  void take_inbox();
+  void apply(Call& call);
+  void end_attempt(const AttemptEnded& ended);
+  void start(const Started& started);
+  void check_order(const ModelTask& task);
+  void check_idle_hands(const RunEnded& run);
+  void die(const Died& died);
+  void open(const Opened& opened);
+  void open_queue(ModelQueue& queue, const StoredQueue& stored, const std::vector<Task>& tasks);
+  void end(const Ended& ended);
+
+  // -- the model (checker.cc)
+  bool sure(ModelTask& task);
+  bool sure_since(ModelTask& task, EventNumber event);
+  bool still_since(const ModelTask& task, EventNumber event) const;
+  bool settled(const ModelTask& task) const;
+  bool waiting(ModelTask& task);
+  RetryPolicy policy_of(const ModelTask& task) const;
+  Recount recount(ModelQueue& queue);
+  std::vector<ModelTask*> candidates(ModelQueue& queue, const TaskRef& ref) const;
+  ModelTask* task_of(const Task& task) const;
+  void mark(Call& call, ModelTask* task, bool may_end, bool may_move);
+  void unmark(Call& call);
+  void changed(ModelTask& task, bool is_settled);
+  void finish(ModelTask& task, EndCause cause, Wall from, Wall to, bool durable);
+  void durable(Call& call);
+  std::string describe(const ModelTask& task) const;
+
+  // -- answers (checker_answers.cc)
+  void answer(const Answered& answered);
+  bool check_error(Call& call, const Error& error);
+  void judge(Call& call, const ConfigureQueue& command,
+             const Result<ConfigureQueue::Answer>& answer);
+  void judge(Call& call, const DeleteQueue& command, const Result<void>& answer);
+  void judge(Call& call, const GetQueue& command, const Result<QueueInfo>& answer);
+  void judge(Call& call, const ListQueues& command, const Result<std::vector<QueueInfo>>& answer);
+  void judge(Call& call, const SetQueueState& command, const Result<QueueInfo>& answer);
+  void judge(Call& call, const PurgeQueue& command, const Result<QueueInfo>& answer);
+  void judge(Call& call, const GetQueueStats& command, const Result<QueueStats>& answer);
+  void judge(Call& call, const AddTasks& command, const Result<std::vector<Result<Task>>>& answer);
+  void judge(Call& call, const GetTask& command, const Result<TaskInfo>& answer);
+  void judge(Call& call, const ListTasks& command, const Result<ListTasks::Answer>& answer);
+  void judge(Call& call, const DeleteTasks& command,
+             const Result<std::vector<Result<void>>>& answer);
+  void judge(Call& call, const RunTask& command, const Result<TaskInfo>& answer);
+  void judge(Call& call, const LeaseTasks& command, const Result<std::vector<TaskInfo>>& answer);
+  void judge(Call& call, const AckTasks& command, const Result<std::vector<Result<void>>>& answer);
+  void judge(Call& call, const RenewLeases& command,
+             const Result<std::vector<Result<TaskInfo>>>& answer);
+  void judge(Call& call, const ReleaseTasks& command,
+             const Result<std::vector<Result<void>>>& answer);
+  void judge_added(Call& call, ModelTask& task, const Task& added);
+  void judge_refused(Call& call, std::size_t index, ModelTask& task, const Error& error);
+  void judge_granted(Call& call, const LeaseTasks& command, const TaskInfo& info);
+  void judge_missing(Call& call, const TaskRef& ref, const char* what);
+  // The task whose lease was accepted; null after a violation.
+  ModelTask* judge_lease(Call& call, const Lease& lease);
+  void judge_lease_refused(Call& call, const Lease& lease, const Error& error);
+  void judge_info(Call& call, const QueueInfo& info);
+  // A task in an answer: its fields, and whether it could be met.
+  ModelTask* judge_sighting(Call& call, const TaskInfo& info);
+
+  const Options options_;
+  std::optional<Violation> violation_;
+  Marks marks_;
+
+  EventNumber event_ = 0;
+  std::uint64_t run_ = 0;
+  std::uint64_t horizon_ = 0;  // all changes of runs up to this one are durable
+  Now now_{};
+  bool failed_ = false;
+  std::uint64_t failed_run_ = 0;
+  bool stopping_ = false;
+  std::uint64_t stopping_run_ = 0;
+  bool in_run_ = false;
+  QueueNumber next_number_{1};
+
+  std::map<Tag, std::unique_ptr<ModelTask>> tasks_;
+  std::vector<std::unique_ptr<ModelQueue>> queues_;
+  std::map<QueueName, ModelQueue*> current_;
+  std::map<CallId, Call> calls_;
+  std::map<AttemptId, RunningAttempt> attempts_;
+  std::uint32_t running_ = 0;
+
+  // What the next run takes from the mailbox.
+  std::vector<std::variant<CallId, AttemptEnded, CommitFailed, Stopping>> inbox_;
+  // What this run did; judged at its end: answers first, as they tell which starts were asked for.
+  std::vector<Started> starts_;
+  std::vector<Answered> answers_;
+};
+
+}  // namespace deferd::sim

@@ -1,0 +1,146 @@
+// What the checker believes about the queues and tasks of a run. The dullest possible rival of the
+// engine: plain structs, no windows, no indexes that matter, no store.
+//
+// A belief is exact where the history allows it, and says so where it does not:
+//   sure     the task lives, whatever order the calls that are under way are carried out in
+//   still    nothing that is under way may have changed its place or progress
+//   settled  its last change is known to have been committed, so the engine may start it
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/time.h"
+#include "model/queue_settings.h"
+#include "model/task.h"
+#include "sim/history.h"
+
+namespace deferd::sim {
+
+// Counts everything that happens in a run: "before" and "after" are comparisons of these.
+using EventNumber = std::uint64_t;
+
+enum class Life : std::uint8_t { asked, refused, live, ended };
+enum class EndCause : std::uint8_t {
+  none,
+  completed,
+  dropped,
+  acked,
+  deleted,
+  purged,
+  queue_deleted,
+  lost_in_crash
+};
+
+struct ModelQueue;
+
+struct ModelTask {
+  Tag tag = 0;
+  ModelQueue* queue = nullptr;
+  NewTask given;
+  CallId added_by;
+
+  TaskId id{};  // 0: not known
+  Wall created{};
+  std::uint8_t priority = 0;
+  // When it is next due: an interval, since what the engine did between a call and its answer has
+  // no known instant.
+  Wall eta_from{};
+  Wall eta_to{};
+  std::uint64_t order = 0;  // 0: not known
+  std::uint32_t bytes = 0;
+  std::uint32_t attempts = 0;
+  Wall first_attempt{};
+  std::uint32_t running = 0;  // attempts at the target
+
+  std::uint64_t lease_token = 0;  // the live or last one
+  Wall lease_end{};
+  std::vector<std::uint64_t> old_tokens;
+
+  Life life = Life::asked;
+  bool doubt =
+      false;  // may have ended, or never have been there: only a sighting or a restart will tell
+  std::uint32_t endings = 0;  // calls under way that may end it
+  std::uint32_t movings = 0;  // calls under way that may move it or start an attempt
+  std::uint32_t forced = 0;   // attempts started by hand whose start is still to come in this run
+  EventNumber unsure_event = 0;   // the last at which it was not sure
+  EventNumber changed_event = 0;  // the last at which place or progress changed, or may have
+  std::uint64_t changed_run = 0;  // the run of its last change; 0: it is known to be settled
+  Mono changed_at{};
+
+  EndCause cause = EndCause::none;
+  EventNumber ended_event = 0;
+  bool end_is_durable = false;
+  Wall ended_from{};  // between these two the tombstone of its name began
+  Wall ended_to{};
+
+  std::string_view name() const {
+    return given.options ? std::string_view(given.options->name) : std::string_view();
+  }
+  std::string_view key() const {
+    return given.options ? std::string_view(given.options->key) : std::string_view();
+  }
+};
+
+// The rate of a queue, as whole numbers: `level` is what was taken and has not drained yet. No span
+// beats burst + rate * t if and only if the level never passes the burst.
+class ModelBucket {
+ public:
+  void reset(const Rate& rate, std::int64_t burst, Mono now);
+  void change(const Rate& rate, std::int64_t burst, Mono now);
+  // False: there was no token.
+  bool take(Mono now);
+
+ private:
+  __extension__ using Wide = __int128;
+  void drain(Mono now);
+
+  Rate rate_{};
+  std::int64_t burst_ = 1;
+  Wide token_ = 1;  // what one token is in units of level_: `rate_.count` units drain a nanosecond
+  Wide level_ = 0;
+  Mono at_{};
+};
+
+struct ModelQueue {
+  QueueName name;
+  QueueNumber number;
+  QueueSettings settings;  // in force
+  QueueState state = QueueState::running;
+  Wall created{};
+  // What a restart may find: the last that is known to be durable, and all that were given since.
+  struct Version {
+    QueueSettings settings;
+    QueueState state;
+    CallId call;
+  };
+  std::vector<Version> versions;
+  bool made_durable = false;
+  bool dropped = false;  // as the engine has it in memory
+  bool dropped_durable = false;
+  CallId made_by;
+
+  std::vector<ModelTask*> tasks;  // those that have not ended
+  std::vector<ModelTask*> ended;  // whose end may not survive a crash
+  std::map<TaskId, ModelTask*> by_id;
+  std::map<std::string, std::vector<ModelTask*>, std::less<>> by_name;
+  std::uint64_t last_id = 0;
+
+  std::uint32_t running = 0;
+  std::uint32_t leases_out = 0;  // LeaseTasks under way
+  ModelBucket bucket;
+  std::optional<Wall> paused_since;  // a pause was answered then, and no resume was asked for since
+  EventNumber paused_event = 0;
+  EventNumber running_event = 0;  // it runs (as far as anybody asked) since this
+  Micros tombstone_min{0};
+  Micros tombstone_max{0};
+
+  // Of this process.
+  std::uint64_t executed = 0;
+  std::uint64_t failed = 0;
+};
+
+}  // namespace deferd::sim

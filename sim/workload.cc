@@ -1,0 +1,390 @@
+#include "sim/workload.h"
+
+#include <algorithm>
+#include <memory>
+#include <numeric>
+
+namespace deferd::sim {
+
+namespace {
+constexpr std::size_t known_max = 200;
+template <class T>
+Callback<void(const Result<T>&)> ignore() {
+  return [](const Result<T>&) {};
+}
+}  // namespace
+
+Workload::Workload(World& world, const Weather& weather, Random random)
+    : world_(world), weather_(weather), random_(random), mishap_random_(random_.fork()) {}
+
+QueueName Workload::name_of(std::size_t queue) const {
+  return {"p", "l", (is_push(queue) ? "push" : "pull") + std::to_string(queue)};
+}
+
+void Workload::begin() {
+  deeds_left_ = weather_.deeds;
+  for (std::size_t queue = 0; queue < weather_.push_queues + weather_.pull_queues; ++queue)
+    configure(queue);
+  next_deed();
+  if (weather_.any_mishap()) next_mishap();
+}
+
+void Workload::next_deed() {
+  if (deeds_left_ == 0) return;
+  world_.after(Nanos(random_.between(0, weather_.gap_max.count())), [this] {
+    --deeds_left_;
+    const std::uint32_t total =
+        std::accumulate(weather_.deed_weights.begin(), weather_.deed_weights.end(), 0U);
+    auto dice = static_cast<std::uint32_t>(random_.below(total));
+    std::size_t deed = 0;
+    while (dice >= weather_.deed_weights[deed]) dice -= weather_.deed_weights[deed++];
+    do_deed(static_cast<Deed>(deed));
+    next_deed();
+  });
+}
+
+void Workload::next_mishap() {
+  world_.after(Nanos(mishap_random_.between(1, weather_.mishap_gap_max.count())), [this] {
+    if (deeds_left_ == 0) return;
+    std::size_t mishap = 0;
+    do {
+      mishap = mishap_random_.below(mishap_count);
+    } while (!weather_.mishaps[mishap]);
+    world_.strike(static_cast<Mishap>(mishap));
+    next_mishap();
+  });
+}
+
+// ---- The storm
+
+QueueSettings Workload::some_settings(std::size_t queue) {
+  const bool push =
+      is_push(queue) !=
+      random_.chance(1);  // now and then the other mode: refused, or another kind of queue
+  QueueSettings settings = QueueSettings::defaults(push ? QueueMode::push : QueueMode::pull);
+  if (weather_.slow_rates || random_.chance(10)) {
+    static constexpr std::int64_t counts[] = {0, 250, 1000, 10'000,
+                                              100'000};  // thousandths a second
+    settings.rate = {.count = counts[random_.below(std::size(counts))],
+                     .period = Seconds(1),
+                     .unlimited = false};
+    if (random_.chance(20))
+      settings.rate = {.count = 7'000, .period = Seconds(60), .unlimited = false};
+    settings.burst = static_cast<std::int32_t>(random_.between(1, 10));
+  }
+  if (random_.chance(10)) settings.rate.unlimited = true;
+  if (weather_.tight_limits || random_.chance(10)) {
+    if (random_.chance(70)) settings.concurrency = static_cast<std::int32_t>(random_.between(1, 5));
+    if (random_.chance(50)) settings.max_tasks = static_cast<std::uint64_t>(random_.between(1, 30));
+    if (random_.chance(50))
+      settings.max_bytes = static_cast<std::uint64_t>(random_.between(100, 5'000));
+    if (random_.chance(70))
+      settings.retry.max_attempts = static_cast<std::int32_t>(random_.between(1, 4));
+    if (random_.chance(30)) settings.retry.max_age = Micros(random_.between(1, 3'000'000));
+  }
+  static constexpr Micros timeouts[] = {Millis(1), Millis(20), Millis(500), Seconds(5)};
+  settings.timeout = timeouts[random_.below(std::size(timeouts))];
+  static constexpr Micros backoffs[] = {Micros(0), Millis(1), Millis(100), Seconds(2)};
+  settings.retry.min_backoff = backoffs[random_.below(std::size(backoffs))];
+  settings.retry.max_backoff = settings.retry.min_backoff + Micros(random_.between(0, 10'000'000));
+  settings.retry.max_doublings = static_cast<std::int32_t>(random_.between(0, 4));
+  settings.priority = static_cast<std::uint8_t>(random_.chance(80) ? priority_default
+                                                                   : random_.below(priority_count));
+  settings.tombstone = Micros(random_.between(0, weather_.tombstone_max.count()));
+  return settings;
+}
+
+void Workload::configure(std::size_t queue) {
+  ConfigureQueue command;
+  command.queue = name_of(queue);
+  QueueSettings settings = some_settings(queue);
+  if (random_.chance(2)) settings.burst = 0;  // refused
+  world_.call(std::move(command), ignore<ConfigureQueue::Answer>(), settings);
+}
+
+void Workload::note(std::size_t queue, const Task& task) {
+  Known known{queue, task.id};
+  if (!task.name().empty() && random_.chance(50)) known.ref = std::string(task.name());
+  if (known_.size() < known_max) {
+    known_.push_back(std::move(known));
+  } else {
+    known_[random_.below(known_max)] = std::move(known);
+  }
+}
+
+void Workload::add(std::size_t queue) {
+  AddTasks command;
+  command.queue = name_of(queue);
+  const std::int64_t tasks = random_.between(1, weather_.batch_max);
+  for (std::int64_t i = 0; i < tasks; ++i) {
+    NewTask task;
+    task.payload = payload_of(next_tag_++, random_.below(weather_.payload_max));
+    task.has_target = is_push(queue) != random_.chance(1);
+    if (random_.chance(weather_.priority_percent)) {
+      task.priority = static_cast<std::uint8_t>(random_.below(weather_.priority_pool));
+    }
+    if (random_.chance(weather_.delay_percent)) {
+      const Micros delay(random_.between(0, weather_.delay_max.count()));
+      if (random_.chance(weather_.past_percent)) {
+        task.eta = world_.engine_wall() - delay;
+      } else if (random_.chance(50)) {
+        task.eta = world_.engine_wall() + delay;
+      } else {
+        task.delay = delay;
+      }
+    }
+    TaskOptions options;
+    if (random_.chance(weather_.name_percent))
+      options.name = "n" + std::to_string(random_.below(weather_.name_pool));
+    if (random_.chance(weather_.key_percent)) options.key = some_key();
+    if (random_.chance(weather_.options_percent)) {
+      if (random_.chance(50)) options.timeout = Micros(random_.between(1, 1'000'000));
+      if (random_.chance(50))
+        options.retry.max_attempts = static_cast<std::int32_t>(random_.between(1, 4));
+      if (random_.chance(30)) options.retry.max_age = Micros(random_.between(1, 2'000'000));
+      if (random_.chance(30)) options.retry.min_backoff = Micros(random_.between(0, 1'000'000));
+    }
+    if (!options.empty()) task.options = std::make_shared<const TaskOptions>(std::move(options));
+    command.tasks.push_back(std::move(task));
+  }
+  world_.call(std::move(command),
+              Callback<void(const Result<std::vector<Result<Task>>>&)>(
+                  [this, queue](const Result<std::vector<Result<Task>>>& answer) {
+                    if (!answer) return;
+                    for (const Result<Task>& task : *answer) {
+                      if (task) note(queue, *task);
+                    }
+                  }));
+}
+
+TaskRef Workload::some_task(std::size_t queue) {
+  if (random_.chance(5)) return "n" + std::to_string(random_.below(weather_.name_pool));
+  if (random_.chance(2)) return TaskId{random_.below(1000)};
+  // A few tries to find one of this queue; another's is a good question too.
+  for (int i = 0; i < 4 && !known_.empty(); ++i) {
+    const Known& known = known_[random_.below(known_.size())];
+    if (known.queue == queue || i == 3) return known.ref;
+  }
+  return TaskId{1};
+}
+
+void Workload::lease(std::size_t queue) {
+  LeaseTasks command;
+  command.queue = name_of(queue);
+  command.tasks_max = static_cast<std::uint32_t>(random_.between(1, random_.chance(50) ? 2 : 20));
+  command.duration = Micros(random_.between(1'000, weather_.lease_max.count()));
+  command.wait =
+      random_.chance(50) ? Micros(0) : Micros(random_.between(0, weather_.wait_max.count()));
+  if (random_.chance(weather_.key_percent)) {
+    command.by = random_.chance(50) ? LeaseTasks::By::key : LeaseTasks::By::oldest_key;
+    if (command.by == LeaseTasks::By::key && !random_.chance(10)) command.key = some_key();
+  }
+  if (command.wait > Micros(0) && random_.chance(10)) {
+    command.gone = std::make_shared<std::atomic<bool>>(false);
+    world_.after(Nanos(random_.between(0, Nanos(command.wait).count())),
+                 [gone = command.gone] { gone->store(true); });
+  }
+  world_.call(std::move(command),
+              Callback<void(const Result<std::vector<TaskInfo>>&)>(
+                  [this, queue](const Result<std::vector<TaskInfo>>& answer) {
+                    if (!answer) return;
+                    for (const TaskInfo& info : *answer) {
+                      TaskRef ref = info.task.id;
+                      if (!info.task.name().empty() && random_.chance(50))
+                        ref = std::string(info.task.name());
+                      held_.push_back({queue, {ref, info.task.progress.lease_token}});
+                      if (held_.size() > known_max) held_.erase(held_.begin());
+                    }
+                  }));
+}
+
+std::vector<Lease> Workload::some_leases(std::size_t queue) {
+  std::vector<Lease> leases;
+  std::vector<std::size_t> mine;
+  for (std::size_t i = 0; i < held_.size(); ++i) {
+    if (held_[i].queue == queue) mine.push_back(i);
+  }
+  const bool careful = random_.chance(weather_.careful_percent);
+  const std::int64_t wanted = random_.between(1, random_.chance(70) ? 2 : 10);
+  for (std::int64_t i = 0; i < wanted && !mine.empty(); ++i) {
+    // The newest, as good workers do, or any.
+    const std::size_t at = careful ? mine.size() - 1 : random_.below(mine.size());
+    Lease lease = held_[mine[at]].lease;
+    if (!careful && random_.chance(10)) lease.token ^= 1;
+    if (!careful && random_.chance(5)) lease.token = 0;
+    leases.push_back(lease);
+    if (careful) mine.pop_back();  // nobody is named twice
+  }
+  if (leases.empty()) leases.push_back({some_task(queue), random_.next()});
+  return leases;
+}
+
+void Workload::walk(std::size_t queue, std::optional<TaskState> state, TaskId after) {
+  ListTasks command;
+  command.queue = name_of(queue);
+  command.state = state;
+  command.after = after;
+  command.tasks_max = static_cast<std::uint32_t>(random_.chance(50) ? random_.between(1, 5) : 100);
+  world_.call(std::move(command),
+              Callback<void(const Result<ListTasks::Answer>&)>(
+                  [this, queue, state](const Result<ListTasks::Answer>& answer) {
+                    if (!answer || !answer->next || deeds_left_ == 0) return;
+                    const Nanos pause(random_.between(0, 2'000'000));
+                    world_.after(pause, [this, queue, state, next = *answer->next] {
+                      walk(queue, state, next);
+                    });
+                  }));
+}
+
+void Workload::do_deed(Deed deed) {
+  const std::size_t queue = some_queue();
+  const QueueName name = name_of(queue);
+  switch (deed) {
+    case Deed::configure:
+      configure(queue);
+      break;
+    case Deed::delete_queue:
+      world_.call(DeleteQueue{name, {}}, ignore<void>());
+      if (random_.chance(80)) configure(queue);
+      break;
+    case Deed::get_queue:
+      world_.call(GetQueue{name, {}}, ignore<QueueInfo>());
+      break;
+    case Deed::list_queues:
+      world_.call(ListQueues{"p",
+                             "l",
+                             random_.chance(50) ? "" : name.queue,
+                             static_cast<std::uint32_t>(random_.between(1, 5)),
+                             {}},
+                  ignore<std::vector<QueueInfo>>());
+      break;
+    case Deed::pause:
+      world_.call(
+          SetQueueState{name, random_.chance(80) ? QueueState::paused : QueueState::disabled, {}},
+          ignore<QueueInfo>());
+      break;
+    case Deed::resume:
+      world_.call(SetQueueState{name, QueueState::running, {}}, ignore<QueueInfo>());
+      break;
+    case Deed::purge:
+      world_.call(PurgeQueue{name, {}}, ignore<QueueInfo>());
+      break;
+    case Deed::stats:
+      world_.call(GetQueueStats{name, {}}, ignore<QueueStats>());
+      break;
+    case Deed::add:
+      add(queue);
+      break;
+    case Deed::get:
+      world_.call(GetTask{name, some_task(queue), {}}, ignore<TaskInfo>());
+      break;
+    case Deed::list: {
+      std::optional<TaskState> state;
+      if (random_.chance(30)) state = static_cast<TaskState>(random_.below(task_state_count));
+      walk(queue, state, TaskId{0});
+      break;
+    }
+    case Deed::remove: {
+      DeleteTasks command;
+      command.queue = name;
+      const std::int64_t tasks = random_.between(1, random_.chance(70) ? 1 : 5);
+      for (std::int64_t i = 0; i < tasks; ++i) command.tasks.push_back(some_task(queue));
+      world_.call(std::move(command), ignore<std::vector<Result<void>>>());
+      break;
+    }
+    case Deed::run:
+      world_.call(RunTask{name, some_task(queue), {}}, ignore<TaskInfo>());
+      break;
+    case Deed::lease:
+      lease(queue);
+      break;
+    case Deed::ack:
+      world_.call(AckTasks{name, some_leases(queue), {}}, ignore<std::vector<Result<void>>>());
+      break;
+    case Deed::renew:
+      world_.call(RenewLeases{name,
+                              some_leases(queue),
+                              Micros(random_.between(1'000, weather_.lease_max.count())),
+                              {}},
+                  ignore<std::vector<Result<TaskInfo>>>());
+      break;
+    case Deed::release: {
+      ReleaseTasks command{name, some_leases(queue), std::nullopt, {}};
+      if (random_.chance(50))
+        command.delay =
+            Micros(random_.chance(50) ? 0 : random_.between(0, weather_.delay_max.count()));
+      world_.call(std::move(command), ignore<std::vector<Result<void>>>());
+      break;
+    }
+  }
+}
+
+// ---- The calm
+
+void Workload::begin_calm() { tick(); }
+
+void Workload::tick() {
+  if (drained_) return;
+  ++tick_;
+  world_.call(ListQueues{"p", "l", "", 100, {}},
+              Callback<void(const Result<std::vector<QueueInfo>>&)>(
+                  [this](const Result<std::vector<QueueInfo>>& answer) {
+                    if (answer) drain(*answer);
+                  }));
+  // What is not due for an hour needs no look twenty times a second.
+  world_.after(tick_gap_, [this] { tick(); });
+  tick_gap_ = std::min<Nanos>(tick_gap_ * 5 / 4, Seconds(10));
+}
+
+void Workload::drain(const std::vector<QueueInfo>& queues) {
+  struct Count {
+    std::size_t answers = 0;
+    std::uint64_t tasks = 0;
+  };
+  auto count = std::make_shared<Count>();
+  for (const QueueInfo& info : queues) {
+    QueueSettings wanted = info.settings;
+    wanted.rate = {.count = 1'000'000, .period = Seconds(1), .unlimited = false};
+    wanted.burst = 100;
+    wanted.concurrency = 100;
+    wanted.timeout = Seconds(5);
+    wanted.retry.max_backoff = std::min<Micros>(wanted.retry.max_backoff, Seconds(3));
+    wanted.retry.min_backoff = std::min(wanted.retry.min_backoff, wanted.retry.max_backoff);
+    if (wanted != info.settings) {
+      ConfigureQueue command;
+      command.queue = info.name;
+      world_.call(std::move(command), ignore<ConfigureQueue::Answer>(), wanted);
+    }
+    if (info.state != QueueState::running) {
+      world_.call(SetQueueState{info.name, QueueState::running, {}}, ignore<QueueInfo>());
+    }
+    if (info.settings.mode == QueueMode::pull) {
+      LeaseTasks lease;
+      lease.queue = info.name;
+      lease.tasks_max = 100;
+      lease.duration = Seconds(10);
+      world_.call(std::move(lease),
+                  Callback<void(const Result<std::vector<TaskInfo>>&)>(
+                      [this, name = info.name](const Result<std::vector<TaskInfo>>& answer) {
+                        if (!answer || answer->empty()) return;
+                        AckTasks ack;
+                        ack.queue = name;
+                        for (const TaskInfo& task : *answer) {
+                          ack.leases.push_back({task.task.id, task.task.progress.lease_token});
+                        }
+                        world_.call(std::move(ack), ignore<std::vector<Result<void>>>());
+                      }));
+    }
+    world_.call(GetQueueStats{info.name, {}},
+                Callback<void(const Result<QueueStats>&)>(
+                    [this, count, all = queues.size()](const Result<QueueStats>& answer) {
+                      if (!answer) return;
+                      ++count->answers;
+                      count->tasks += answer->tasks;
+                      if (count->answers == all && count->tasks == 0) drained_ = true;
+                    }));
+  }
+  if (queues.empty()) drained_ = true;
+}
+
+}  // namespace deferd::sim

@@ -152,7 +152,7 @@ class ThreadedRuntime final : public Runtime {
     }
   }
 
-  void submit(Command command) override {
+  void enqueue(Command command) override {
     commands_.fetch_add(1, std::memory_order_relaxed);
     const QueueName* const queue = queue_of(command);
     if (queue == nullptr) {
@@ -172,7 +172,11 @@ class ThreadedRuntime final : public Runtime {
                                        "", Seconds(1)});
       return;
     }
-    loop.post(std::move(command), bytes);
+    loop.post(std::move(command), bytes, false);
+  }
+
+  void flush() override {
+    for (const auto& thread : threads_) thread->loop().wake_if_waiting();
   }
 
   void stop(Mono deadline, Callback<void()> done) override {

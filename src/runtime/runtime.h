@@ -43,7 +43,15 @@ class Runtime {
 
   // Thread-safe. The reply is called exactly once, mostly on a shard's thread; it must return at once.
   // `ListQueues` is answered by all shards together, in order.
-  virtual void submit(Command command) = 0;
+  void submit(Command command) {
+    enqueue(std::move(command));
+    flush();
+  }
+
+  // For a thread that has several calls at hand: the same as submit() for each, but the shards may not look at them before
+  // flush(), which wakes each of them once.
+  virtual void enqueue(Command command) = 0;
+  virtual void flush() = 0;
 
   // Refuses what is new (Reason::stopping), wakes callers that wait for leases, lets running attempts end until
   // `deadline`, commits what is pending, and calls `done` once.

@@ -15,19 +15,28 @@ void ShardLoop::load(std::vector<StoredQueue> stored, const Now& system) {
   queues.store(shard_.queue_count(), std::memory_order_relaxed);
 }
 
-void ShardLoop::post(Event event) {
-  bool was_empty = false;
+void ShardLoop::post(Event event, bool waking) {
+  bool wake = false;
   {
     const std::lock_guard lock(mutex_);
-    was_empty = inbox_.empty();
+    if (inbox_.empty()) asleep_ = true;
     inbox_.push_back(std::move(event));
+    if (waking) wake = std::exchange(asleep_, false);
   }
-  if (was_empty) wake_();
+  if (wake) wake_();
 }
 
-void ShardLoop::post(Command command, std::uint64_t bytes) {
+void ShardLoop::wake_if_waiting() {
+  {
+    const std::lock_guard lock(mutex_);
+    if (inbox_.empty() || !std::exchange(asleep_, false)) return;
+  }
+  wake_();
+}
+
+void ShardLoop::post(Command command, std::uint64_t bytes, bool waking) {
   waiting_bytes.fetch_add(bytes, std::memory_order_relaxed);
-  post(Event(Posted{std::move(command), bytes}));
+  post(Event(Posted{std::move(command), bytes}), waking);
 }
 
 void ShardLoop::post_stop() { post(Event(Stop{})); }

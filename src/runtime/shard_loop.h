@@ -28,8 +28,9 @@ class ShardLoop : public std::enable_shared_from_this<ShardLoop> {
   void load(std::vector<StoredQueue> queues, const Now& now);
 
   // Any thread. `bytes` is what the command was admitted with; it is given back through `waiting_bytes` when what it
-  // changed is durable, or at once if it changed nothing.
-  void post(Command command, std::uint64_t bytes);
+  // changed is durable, or at once if it changed nothing. Not `waking`: wake_if_waiting() follows soon.
+  void post(Command command, std::uint64_t bytes, bool waking = true);
+  void wake_if_waiting();
   void post_stop();
 
   // The shard's thread: takes what came in, does what is due, starts what follows. Returns when to call again at the latest.
@@ -64,7 +65,7 @@ class ShardLoop : public std::enable_shared_from_this<ShardLoop> {
   struct Stop {};
   using Event = std::variant<Posted, AttemptDone, ReadAnswered, Committed, Stop>;
 
-  void post(Event event);
+  void post(Event event, bool waking = true);
   void take(Event event, const Now& now);
   void carry_out(Effects effects);
 
@@ -76,6 +77,7 @@ class ShardLoop : public std::enable_shared_from_this<ShardLoop> {
 
   mutable std::mutex mutex_;
   std::vector<Event> inbox_;  // under mutex_
+  bool asleep_ = false;       // under mutex_: what is in inbox_ came without a wake
   std::vector<Event> taken_;  // the shard's thread; keeps its memory
 
   std::uint64_t applied_bytes_ = 0;     // of commands applied since the last commit began

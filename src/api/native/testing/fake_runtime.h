@@ -32,7 +32,8 @@ class FakeRuntime final : public Runtime {
     thread_.join();
   }
 
-  void submit(Command command) override {
+  void flush() override {}
+  void enqueue(Command command) override {
     {
       const std::scoped_lock lock(mutex_);
       mailbox_.push_back(std::move(command));

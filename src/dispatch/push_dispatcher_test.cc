@@ -4,6 +4,8 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <condition_variable>
 #include <deque>
@@ -870,6 +872,63 @@ TEST(PushSlots, TargetsShareTheConnectionsOfAllInTurn) {
   for (auto& future : running) EXPECT_EQ(future.get().status, 200);
   EXPECT_LE(pushes->stats().connections, 3u);
   for (auto& server : servers) EXPECT_EQ(push(*pushes, post(server->url())).status, 200);
+}
+
+TEST(PushSlots, ABusyTargetMakesRoomForAnother) {
+  ScriptedServer busy(ScriptedServer::always(answer(200)));
+  ScriptedServer other(ScriptedServer::always(answer(200)));
+  PushOptions options;
+  options.connections_max = 1;
+  auto pushes = dispatcher(options);
+  std::vector<std::future<AttemptResult>> running;
+  for (int i = 0; i < 500; ++i) running.push_back(begin(*pushes, post(busy.url())));
+  std::promise<int> turn;
+  pushes->start(attempt_of(post(other.url()), ample), [&](AttemptResult result) {
+    EXPECT_EQ(result.status, 200);
+    turn.set_value(static_cast<int>(pushes->stats().answered_2xx));
+  });
+  EXPECT_LT(turn.get_future().get(), 500);
+  for (auto& future : running) EXPECT_EQ(future.get().status, 200);
+}
+
+TEST(PushSlots, RunningOutOfFileDescriptorsFailsAttemptsAndNothingElse) {
+  auto hanging = ScriptedServer::silent();
+  auto pushes = dispatcher();
+  const int next = ::dup(0);  // the lowest free descriptor
+  ::close(next);
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  rlimit few = before;
+  few.rlim_cur = static_cast<rlim_t>(next + 20);
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &few), 0);
+  std::vector<std::future<AttemptResult>> running;
+  for (int i = 0; i < 40; ++i) running.push_back(begin(*pushes, post(hanging->url()), 300ms));
+  int timed_out = 0;
+  for (auto& future : running) {
+    const AttemptResult result = future.get();
+    if (result.status == status_timeout) {
+      ++timed_out;
+    } else {
+      EXPECT_EQ(result.status, status_unreachable);
+      EXPECT_THAT(result.detail, HasSubstr("too many open files"));
+    }
+  }
+  EXPECT_GT(timed_out, 0);
+  EXPECT_LT(timed_out, 40);
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+}
+
+TEST(PushSlots, OptionsThatCannotWorkAreRefused) {
+  for (std::size_t PushOptions::* option :
+       {&PushOptions::threads, &PushOptions::connections_per_target_max,
+        &PushOptions::connections_max, &PushOptions::dns_threads_max}) {
+    PushOptions options;
+    options.*option = 0;
+    const auto made = make_push_dispatcher(options);
+    ASSERT_FALSE(made.has_value());
+    EXPECT_EQ(made.error().reason, Reason::invalid);
+    EXPECT_FALSE(made.error().field.empty());
+  }
 }
 
 TEST(PushSlots, SeveralThreadsDivideTheWork) {

@@ -1,5 +1,7 @@
 #include "dispatch/push_loop.h"
 
+#include <pthread.h>
+
 #include <algorithm>
 #include <boost/asio/post.hpp>
 #include <utility>
@@ -51,6 +53,7 @@ PushLoop::PushLoop(Shared& shared, std::size_t parts)
   arrivals_.reserve(arrivals_expected);
   gate_.run(executor(), keep_time(), [] {});
   thread_ = std::thread([this] { context_.run(); });
+  pthread_setname_np(thread_.native_handle(), "deferd-push");
 }
 
 PushLoop::~PushLoop() {

@@ -62,6 +62,11 @@ class HttpThread {
   // Whether the caller is this thread.
   virtual bool is_current() const = 0;
 
+  // On this thread only: runs `work` when all that is ready to run now has had its turn. Of several
+  // calls with one key before that, the first counts: what a hundred requests of one round need can
+  // be done once for all of them.
+  virtual void after_round(const void* key, Callback<void()> work) = 0;
+
   // The next two only on this thread; both do nothing for an exchange that is over.
   virtual void answer(HttpExchange exchange, HttpResponse response) = 0;
   // Calls `gone` once when the peer closes or half-closes before it has its answer (the two cannot

@@ -84,6 +84,22 @@ void Worker::drain() {
   if (inbox_.empty()) inbox_.swap(work);  // keep the allocation
 }
 
+// The loop runs what is ready in order, so what is posted now comes after it.
+void Worker::after_round(const void* key, Callback<void()> work) {
+  DEFERD_ASSERT(is_current());
+  for (const auto& [taken, ignored] : after_round_) {
+    if (taken == key) return;
+  }
+  after_round_.emplace_back(key, std::move(work));
+  if (after_round_.size() == 1) asio::post(context_, [this] { end_round(); });
+}
+
+void Worker::end_round() {
+  auto due = std::move(after_round_);
+  after_round_.clear();
+  for (auto& [key, work] : due) std::move(work)();
+}
+
 Connection* Worker::find(HttpExchange exchange) {
   DEFERD_ASSERT(is_current());
   if (exchange.slot >= slots_.size()) return nullptr;

@@ -12,6 +12,7 @@
 #include <mutex>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "api/http/http.h"
@@ -55,6 +56,7 @@ class Worker final : public HttpThread, public std::enable_shared_from_this<Work
 
   void post(Callback<void()> work) override;
   bool is_current() const override;
+  void after_round(const void* key, Callback<void()> work) override;
   void answer(HttpExchange exchange, HttpResponse response) override;
   void when_gone(HttpExchange exchange, Callback<void()> gone) override;
 
@@ -83,6 +85,7 @@ class Worker final : public HttpThread, public std::enable_shared_from_this<Work
 
  private:
   void drain();
+  void end_round();
   void sweep();
   void arm_sweep();
   void refresh_date();
@@ -104,6 +107,8 @@ class Worker final : public HttpThread, public std::enable_shared_from_this<Work
 
   std::vector<std::unique_ptr<Connection>> slots_;  // after context_: sockets end before their loop
   std::vector<std::uint32_t> free_slots_;
+
+  std::vector<std::pair<const void*, Callback<void()>>> after_round_;
 
   std::mutex inbox_mutex_;  // protects the next three
   std::vector<Callback<void()>> inbox_;

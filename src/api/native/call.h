@@ -1,5 +1,6 @@
 // How a door awaits the runtime. The shard's thread only hands its result over; what follows
-// (encoding the answer, sending it) runs on the connection's own thread.
+// (encoding the answer, sending it) runs on the connection's own thread. The shards are woken once
+// for all the calls that the requests of one round of that thread make.
 #pragma once
 
 #include <memory>
@@ -17,10 +18,11 @@ struct ReplyType<Reply<T>> {
   using Answer = T;
 };
 
-// Submits `command`; `then(Result<T>)` runs on `thread`, once.
+// Submits `command`; `then(Result<T>)` runs on `thread`, once. Called on that thread.
 template <class Command, class Then>
 void call_on(std::shared_ptr<HttpThread> thread, Runtime& runtime, Command command, Then then) {
   using Answer = typename ReplyType<decltype(command.reply)>::Answer;
+  thread->after_round(&runtime, [&runtime] { runtime.flush(); });
   command.reply = [thread = std::move(thread),
                    then = std::move(then)](Result<Answer> result) mutable {
     HttpThread& home = *thread;
@@ -28,7 +30,7 @@ void call_on(std::shared_ptr<HttpThread> thread, Runtime& runtime, Command comma
     home.post([thread = std::move(thread), then = std::move(then),
                result = std::move(result)]() mutable { then(std::move(result)); });
   };
-  runtime.submit(std::move(command));
+  runtime.enqueue(std::move(command));
 }
 
 // The usual case: `then(HttpReply, Result<T>)` owes the answer.

@@ -32,14 +32,11 @@ class FakeRuntime final : public Runtime {
     thread_.join();
   }
 
-  void flush() override {}
   void enqueue(Command command) override {
-    {
-      const std::scoped_lock lock(mutex_);
-      mailbox_.push_back(std::move(command));
-    }
-    changed_.notify_all();
+    const std::scoped_lock lock(mutex_);
+    mailbox_.push_back(std::move(command));
   }
+  void flush() override { changed_.notify_all(); }
   void stop(Mono, Callback<void()> done) override { std::move(done)(); }
   RuntimeStats stats() const override { return {}; }
 

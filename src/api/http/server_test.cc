@@ -345,7 +345,8 @@ TEST_F(HttpServerTest, AClientThatDoesNotReadItsAnswerIsCutOff) {
 
 TEST_F(HttpServerTest, TenThousandIdleConnectionsDoNotDisturbAnother) {
   const std::uint64_t files = raise_open_files_limit();
-  const std::size_t count = std::min<std::uint64_t>(9'500, files > 2000 ? (files - 1000) / 2 : 100);
+  const std::size_t count =
+      std::min<std::uint64_t>(10'000, files > 2000 ? (files - 1000) / 2 : 100);
   HttpOptions options;
   options.threads = 2;
   options.sweep_interval = Millis(100);

@@ -395,6 +395,23 @@ TEST_F(NativeDoorTest, ThePagesOfTheServerTellTheTruth) {
   EXPECT_EQ(say("GET", "/readyz"), R"(503 {"status":"failed","reason":"the disk is full"})");
 }
 
+// A page that a user visits must not be able to make deferd call a url.
+TEST_F(NativeDoorTest, PagesOfOtherOriginsMayNotChangeAnything) {
+  make_queue("q");
+  const auto status = [this](std::string_view method, std::string_view headers) {
+    return client_->call(method, "/v1/queues/q", method == "GET" ? "" : "{}", headers)->status;
+  };
+  EXPECT_EQ(status("PUT", "Origin: http://evil.example\r\n"), 403);
+  EXPECT_EQ(status("PUT", "Origin: null\r\n"), 403);
+  EXPECT_EQ(status("PUT", "Origin: http://127.0.0.1:1\r\nSec-Fetch-Site: cross-site\r\n"), 403);
+  EXPECT_EQ(status("PUT", "Sec-Fetch-Site: same-site\r\n"), 403);
+  EXPECT_EQ(status("GET", "Origin: http://evil.example\r\n"),
+            200);  // and cannot read it: there is no CORS header
+  EXPECT_EQ(status("PUT", "Origin: http://test\r\n"), 200);  // the Host of these requests
+  EXPECT_EQ(status("PUT", "Origin: http://proxy.example\r\nSec-Fetch-Site: same-origin\r\n"), 200);
+  EXPECT_EQ(status("PUT", "Sec-Fetch-Site: none\r\n"), 200);
+}
+
 // docs/reference/openapi.yaml names every call there is, and no other.
 TEST_F(NativeDoorTest, TheOpenApiFileNamesWhatTheDoorHas) {
   const std::string here = __FILE__;

@@ -62,8 +62,8 @@ class Api:
             self.local.connection = None
             raise
 
-    def patiently(self, method: str, path: str, body: object) -> tuple[int, dict]:
-        """Again until the server is there. For calls that may be repeated: all adds here have names."""
+    def patiently(self, method: str, path: str, body: object = None) -> tuple[int, dict]:
+        """Again until the server is there. For calls that may be repeated: reads, and adds with names."""
         while True:
             try:
                 status, answer = self.call(method, path, body)
@@ -329,7 +329,7 @@ def main() -> int:
                 server.kill()
                 progress.line(f"kill -9 at {len(workers.results)} results; {before_kill['tasks']} documents still in the queue")
                 took = server.start()
-                _, after = api.call("GET", "/v1/queues/documents/stats")
+                _, after = api.patiently("GET", "/v1/queues/documents/stats")
                 progress.line(f"deferd is back after {took * 1000:.0f} ms with {after['tasks']} documents")
         # Results can be complete a moment before the last documents end: an attempt that failed late is tried again.
         while api.call("GET", "/v1/queues/documents/stats")[1]["tasks"] or api.call("GET", "/v1/queues/results/stats")[1]["tasks"]:
@@ -353,7 +353,7 @@ def main() -> int:
           f"ended well {documents_stats['completed_total']} [{before_kill['completed_total']}], "
           f"failure rate {documents_stats['failure_rate'] * 100:.1f} %")
     print(f"             an attempt takes p50 {milliseconds(execution['p50'])}, p95 {milliseconds(execution['p95'])}, "
-          f"p99 {milliseconds(execution['p99'])}; due to dispatched p50 {milliseconds(delay['p50'])}, p99 {milliseconds(delay['p99'])}")
+          f"p99 {milliseconds(execution['p99'])}; due to dispatched (paced) p50 {milliseconds(delay['p50'])}, p99 {milliseconds(delay['p99'])}")
     print(f"  results    acknowledged {results_stats['completed_total']}, due to leased p50 {milliseconds(results_stats['delay']['p50'])}, "
           f"p99 {milliseconds(results_stats['delay']['p99'])}; worker 1 took {workers.by_worker[0]}, worker 2 took {workers.by_worker[1]}")
     print(f"  target     {target.attempts} attempts arrived, {target.failed} failed and {target.hung} hung on purpose; "

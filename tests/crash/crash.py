@@ -110,6 +110,9 @@ class Load:
                     return
                 try:
                     work(client, rng, number)
+                except Refused as refused:
+                    self.ledger.wrong(f"a call was refused: {refused}")
+                    time.sleep(0.1)
                 except CUT_OFF:
                     time.sleep(0.002)  # the server is down; its return is announced, its death is not
         except Exception as error:  # a bug of this script must not look like a pass
@@ -234,6 +237,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=None, help="of all random choices; what threads do in between is not replayed")
     parser.add_argument("--data", type=Path, default=None, help="where to keep the data folder and log; kept when given")
     parser.add_argument("--quiet", action="store_true", help="no line a round")
+    parser.add_argument("flags", nargs="*", help="after --: further flags of deferd")
     options = parser.parse_args()
     seed = options.seed if options.seed is not None else random.SystemRandom().randrange(1 << 31)
     rng = random.Random(seed)
@@ -249,7 +253,7 @@ def main() -> int:
         return 500 if fail.random() < 0.05 else Answer(200, delay=0.002)
 
     target = Target(answer)
-    server = Server(folder)
+    server = Server(folder, *options.flags)
     load = Load(server, target, seed)
     ledger = load.ledger
     begun = time.monotonic()
@@ -292,10 +296,17 @@ def main() -> int:
         client = Client(server.port)
         quiet_since = time.monotonic()
         while time.monotonic() - quiet_since < LEASE_SECONDS + 1.5:  # all leases and delays have ended by then
-            if load.lease_and_ack(client, 1000):
-                quiet_since = time.monotonic()
-        wait_until(lambda: client.stats("push")["tasks"] == 0, "the push queue to drain", 120)
-        left = client.stats("pull")["tasks"]
+            try:
+                if load.lease_and_ack(client, 1000):
+                    quiet_since = time.monotonic()
+            except Refused:
+                break  # told below
+        try:
+            wait_until(lambda: client.stats("push")["tasks"] == 0, "the push queue to drain", 120)
+            left = client.stats("pull")["tasks"]
+        except Refused as refused:
+            ledger.wrong(f"1: a queue is gone: {refused}")
+            left = 0
         if left:
             ledger.wrong(f"1: {left} tasks are counted in the pull queue and are not leased")
         for body in sorted(ledger.promised["pull"] - set(ledger.acked) - ledger.ack_unknown)[:20]:

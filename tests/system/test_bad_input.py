@@ -69,6 +69,7 @@ def refused(client: Client, method: str, path: str, body) -> Refused:
         ("text", ""),
         (None, ""),
     ],
+    ids=lambda value: value[:20] if isinstance(value, str) else json.dumps(value)[:40],
 )
 def test_a_wrong_task_is_told_which_member_is_wrong(client, body, field):
     error = refused(client, "POST", TASKS, body) if body is not None else None
@@ -91,9 +92,10 @@ def test_a_wrong_task_is_told_which_member_is_wrong(client, body, field):
         b'\xef\xbb\xbf{"url":"http://a/"}',
         b"[" * 100_000,
         b'{"json":' + b"[" * 5_000 + b"]" * 5_000 + b',"url":"http://a/"}',
-        b'{"json":1e999,"url":"http://a/"}'[:0] + b'{"priority":1e999,"url":"http://a/"}',
+        b'{"priority":1e999,"url":"http://a/"}',
         b"\x00",
     ],
+    ids=["open", "trailing", "key-twice", "utf8", "bom", "deep", "deep-value", "huge-number", "zero"],
 )
 def test_what_is_not_json_is_refused(client, body):
     status, _, raw = client.raw("POST", TASKS, body, {"Content-Type": "application/json"})
@@ -179,6 +181,8 @@ def test_a_chunked_body_that_grows_too_large_is_refused_while_reading(make_serve
         b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * 20_000 + b"\r\n",
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\x00" * 100,
     ],
+    ids=["words", "version", "negative-length", "two-lengths", "length-and-chunks", "space-in-name", "folded", "long-path",
+         "many-headers", "tls"],
 )
 def test_what_is_not_http_gets_a_4xx_or_the_door(server, head):
     with connect(server) as connection:
@@ -188,7 +192,7 @@ def test_what_is_not_http_gets_a_4xx_or_the_door(server, head):
         except OSError:
             pass
         answer = read_all(connection)
-        assert answer == b"" or answer.startswith(b"HTTP/1.1 4"), answer[:100]
+        assert answer == b"" or answer.startswith((b"HTTP/1.1 4", b"HTTP/1.1 505")), answer[:100]
 
 
 def test_a_half_closed_connection_still_gets_its_answer(server):

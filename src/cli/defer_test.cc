@@ -289,7 +289,7 @@ TEST_F(Defer, AProjectMakesThePathLong) {
 
 TEST_F(Defer, ListsTasksUpToAScreenful) {
   server_.answer(200, R"({"tasks":[
-      {"id":"01799999999999999999","state":"ready","priority":5,"eta":"2027-01-15T07:59:00.5Z","attempts":2,"url":"http://a/\u001b"},
+      {"id":"01799999999999999999","state":"ready","priority":5,"eta":"2027-01-15T07:59:01.2Z","attempts":2,"url":"http://a/\u001b"},
       {"id":"01799999999999999998","name":"n","state":"scheduled","priority":9,"eta":"2027-01-16T09:00:00Z","attempts":0,"key":"k"}]})");
   EXPECT_EQ(run({"tasks", "ls", "mail", "--state", "ready"}), exit_done) << err();
   EXPECT_THAT(server_.asked, ElementsAre("GET /v1/queues/mail/tasks?page_size=100&state=ready"));
@@ -574,6 +574,7 @@ TEST(Relative, SaysHowFar) {
   constexpr std::int64_t now = 1'800'000'000'000'000;  // 2027-01-15T08:00:00Z
   EXPECT_EQ(relative("2027-01-15T08:00:00Z", now), "now");
   EXPECT_EQ(relative("2027-01-15T08:00:00.9Z", now), "now");
+  EXPECT_EQ(relative("2027-01-15T08:00:01.98Z", now), "in 2s");
   EXPECT_EQ(relative("2027-01-15T09:10:05Z", now), "in 1h10m");
   EXPECT_EQ(relative("2027-01-12T07:10:05Z", now), "3d ago");
   EXPECT_EQ(relative("soon", now), "soon");

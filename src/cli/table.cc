@@ -108,7 +108,7 @@ std::string relative(std::string_view instant, std::int64_t now_micros) {
   }
   const std::int64_t ahead = micros - now_micros;
   if (ahead > -1'000'000 && ahead < 1'000'000) return "now";
-  const std::int64_t whole = (ahead < 0 ? -ahead : ahead) / 1'000'000;
+  const std::int64_t whole = ((ahead < 0 ? -ahead : ahead) + 500'000) / 1'000'000;
   // Two units are enough to know whether to wait for it.
   const std::int64_t rounded = whole >= 86'400 ? whole / 3600 * 3600
                                : whole >= 3600 ? whole / 60 * 60

@@ -42,7 +42,6 @@ void AnswerReader::begin(bool to_head) {
   to_head_ = to_head;
   parser_.emplace(to_head);
   heard_ = false;
-  head_bytes_ = 0;
   DEFERD_ASSERT(used_ == 0);
   if (buffer_.empty()) buffer_.resize(buffer_bytes_first);
 }
@@ -60,18 +59,12 @@ AnswerReader::State AnswerReader::received(std::size_t size) {
     const std::size_t taken =
         parser_->put(boost::asio::const_buffer(buffer_.data() + at, used_ - at), error);
     at += taken;
-    if (!parser_->is_header_done()) {
-      // The parser limits one line, not all of them together.
-      head_bytes_ += taken;
-      if (head_bytes_ > answer_head_bytes_max) error = http::error::header_limit;
-    }
     if (error == http::error::need_more) break;
     if (error) return failed(error.message());
     if (parser_->is_done()) {
       const bool interim = parser_->status >= 100 && parser_->status < 200;
       if (interim && parser_->status != 101) {  // the answer itself is still to come
         parser_.emplace(to_head_);
-        head_bytes_ = 0;
         continue;
       }
       // What follows an answer nobody asked for; and we never asked to switch protocols (101).

@@ -17,8 +17,8 @@
 
 namespace deferd {
 
-// What the head of an answer may have. nginx refuses to pass on more than 4 or 8 KiB, Go's client
-// reads up to 1 MiB.
+// What the head of an answer may have, beside what of it came with its first bytes (so twice this
+// at most). nginx refuses to pass on more than 4 or 8 KiB, Go's client reads up to 1 MiB.
 constexpr std::size_t answer_head_bytes_max = 16 * 1024;
 
 class AnswerReader {
@@ -90,7 +90,6 @@ class AnswerReader {
   std::optional<Parser> parser_;
   bool to_head_ = false;
   bool heard_ = false;
-  std::size_t head_bytes_ = 0;  // of the head being read, without what is in buffer_
 
   // What was read and not yet parsed is in its first used_ bytes.
   std::vector<char> buffer_;

@@ -336,6 +336,7 @@ TEST(Push, AnAnswerBeforeTheBodyWasSentCounts) {
   EXPECT_EQ(push(*pushes, post(server.url(), std::string(32 << 20, 'x'))).status, 413);
   EXPECT_EQ(push(*pushes, post(server.url(), std::string(32 << 20, 'x'))).status, 413);
   EXPECT_EQ(server.connections(), 2);  // the rest of the body would be taken for a request
+  EXPECT_EQ(pushes->stats().retried_stale, 0u);  // the first was not used again
 }
 
 TEST(Push, ReadsChunkedAnswersInAnyPieces) {

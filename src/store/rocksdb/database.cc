@@ -17,6 +17,7 @@
 #include <utility>
 
 #include "base/bytes.h"
+#include "store/rocksdb/log_files.h"
 #include "store/rocksdb/records.h"
 
 namespace deferd {
@@ -167,6 +168,7 @@ rocksdb::DBOptions database_options(rocksdb::Env* env, Opening opening) {
     options.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
   }
   options.max_total_wal_size = std::uint64_t{1} << 40;
+  options.allow_fallocate = false;  // logs are written ahead (log_files.h), which is worth more
 
   // A failed write or fsync is never tried again (rule 4): the kernel may have dropped what it
   // could not write.
@@ -222,11 +224,13 @@ Result<std::unique_ptr<Database>> Database::open(const RocksOptions& options, co
   database->seams_ = seams;
   if (auto format = check_format(options.folder); !format) return fail(format.error());
 
-  rocksdb::Env* env = rocksdb::Env::Default();
-  if (seams.file_system != nullptr) {
-    database->env_ = rocksdb::NewCompositeEnv(seams.file_system);
-    env = database->env_.get();
-  }
+  const auto files =
+      seams.file_system != nullptr ? seams.file_system : rocksdb::FileSystem::Default();
+  const std::unique_ptr<rocksdb::Env> plain_env = rocksdb::NewCompositeEnv(files);
+  // A log takes what is written between two flushes, and what is under way when the second one
+  // begins.
+  database->env_ = rocksdb::NewCompositeEnv(
+      std::make_shared<LogFiles>(files, seams.flush_bytes + seams.flush_bytes / 8));
   const auto cache = rocksdb::NewLRUCache(options.block_cache_bytes);
   const rocksdb::ColumnFamilyOptions plain = family_options(cache);
   rocksdb::ColumnFamilyOptions bodies = plain;
@@ -247,6 +251,7 @@ Result<std::unique_ptr<Database>> Database::open(const RocksOptions& options, co
   };
   const std::string path = options.folder + "/db";
   for (const Opening opening : {Opening::recover, Opening::work}) {
+    rocksdb::Env* env = opening == Opening::recover ? plain_env.get() : database->env_.get();
     if (opening == Opening::recover && !env->FileExists(path + "/CURRENT").ok()) continue;
     database->close();
     rocksdb::DB* db = nullptr;

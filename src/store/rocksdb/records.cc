@@ -213,25 +213,25 @@ void write_progress(ByteWriter& out, const Progress& p, Wall base) {
   if (there & 2) out.varint(p.responses);
   if (there & 4) out.varint(p.executions);
   if (there & 8) out.signed_varint(p.last_status);
-  if (there & 16) out.signed_varint(distance(base, p.first_attempt));
-  if (there & 32) out.signed_varint(distance(base, p.last_attempt));
-  if (there & 64) out.signed_varint(distance(base, p.last_eta));
+  if (there & 16) time(p.first_attempt);
+  if (there & 32) time(p.last_attempt);
+  if (there & 64) time(p.last_eta);
   if (there & 128) out.be64(p.lease_token);
-  if (there & 256) out.signed_varint(distance(base, p.last_response));
+  if (there & 256) time(p.last_response);
 }
 
-Progress read_progress(ByteReader& in, Wall base) {
+Progress read_progress(ByteReader& in, Wall& before) {
   Progress p;
   const std::uint64_t there = in.varint();
   if (there & 1) p.attempts = static_cast<std::uint32_t>(in.varint());
   if (there & 2) p.responses = static_cast<std::uint32_t>(in.varint());
   if (there & 4) p.executions = static_cast<std::uint32_t>(in.varint());
   if (there & 8) p.last_status = static_cast<std::int16_t>(in.signed_varint());
-  if (there & 16) p.first_attempt = later(base, in.signed_varint());
-  if (there & 32) p.last_attempt = later(base, in.signed_varint());
-  if (there & 64) p.last_eta = later(base, in.signed_varint());
+  if (there & 16) p.first_attempt = before = later(before, in.signed_varint());
+  if (there & 32) p.last_attempt = before = later(before, in.signed_varint());
+  if (there & 64) p.last_eta = before = later(before, in.signed_varint());
   if (there & 128) p.lease_token = in.be64();
-  if (there & 256) p.last_response = later(base, in.signed_varint());
+  if (there & 256) p.last_response = before = later(before, in.signed_varint());
   return p;
 }
 
@@ -251,7 +251,7 @@ constexpr std::uint8_t flags_all = 15;
 class HeadWriter {
  public:
   HeadWriter(std::string& out, const RunKey& key)
-      : out_(out), eta_(key.eta), id_(key.first_order), created_(key.eta) {}
+      : out_(out), id_(key.first_order), created_(key.eta), progress_time_(key.eta) {}
 
   void write(std::uint32_t slot, TaskId id, Wall created, std::uint32_t bytes,
              std::uint64_t payload_bytes, bool apart, const TaskOptions* options,
@@ -269,7 +269,7 @@ class HeadWriter {
     out_.varint(payload_bytes);
     if (slot != next_slot_) out_.varint(slot - next_slot_);
     if (options != nullptr) write_options(out_, *options);
-    if (progress != nullptr) write_progress(out_, *progress, eta_);
+    if (progress != nullptr) write_progress(out_, *progress, progress_time_);
     id_ = id.value;
     created_ = created;
     next_slot_ = slot + 1;
@@ -277,9 +277,9 @@ class HeadWriter {
 
  private:
   ByteWriter out_;
-  const Wall eta_;
   std::uint64_t id_;
   Wall created_;
+  Wall progress_time_;
   std::uint32_t next_slot_ = 0;
 };
 
@@ -347,6 +347,7 @@ Result<HomeRun> decode_home(const RunKey& key, std::string_view value) {
   run.tasks.resize(tasks);
   std::uint64_t id = key.first_order;
   Wall created = key.eta;
+  Wall progress_time = key.eta;
   std::uint64_t next_slot = 0;
   bool is_first = true;
   for (HomeTask& task : run.tasks) {
@@ -375,7 +376,7 @@ Result<HomeRun> decode_home(const RunKey& key, std::string_view value) {
     }
     if (flags & flag_progress) {
       task.progress_index = static_cast<std::uint32_t>(run.progress.size());
-      run.progress.push_back(read_progress(in, key.eta));
+      run.progress.push_back(read_progress(in, progress_time));
     }
     if (!in.ok()) return damaged("a home run's task");
   }
@@ -482,12 +483,13 @@ std::string encode_moved(const RunKey& key, const MovedRun& run) {
   out.varint(run.tasks.size());
   std::uint64_t order = key.first_order;
   std::uint64_t id = 0;
+  Wall progress_time = key.eta;
   for (const MovedTask& task : run.tasks) {
     out.varint(task.order - order);
     out.signed_varint(distance(id, task.id.value));
     out.varint(task.home);
     out.varint(task.slot);
-    write_progress(out, task.progress, key.eta);
+    write_progress(out, task.progress, progress_time);
     order = task.order;
     id = task.id.value;
   }
@@ -518,6 +520,7 @@ Result<MovedRun> decode_moved(const RunKey& key, std::string_view value) {
   run.tasks.resize(tasks);
   std::uint64_t order = key.first_order;
   std::uint64_t id = 0;
+  Wall progress_time = key.eta;
   bool is_first = true;
   for (MovedTask& task : run.tasks) {
     const std::uint64_t step = in.varint();
@@ -529,7 +532,7 @@ Result<MovedRun> decode_moved(const RunKey& key, std::string_view value) {
     task.id = TaskId{id};
     const std::uint64_t home = in.varint();
     const std::uint64_t slot = in.varint();
-    task.progress = read_progress(in, key.eta);
+    task.progress = read_progress(in, progress_time);
     if (!in.ok() || home >= homes || slot >= run_tasks_max) return damaged("a moved run's task");
     task.home = static_cast<std::uint32_t>(home);
     task.slot = static_cast<std::uint32_t>(slot);

@@ -227,10 +227,12 @@ IOStatus FaultyFiles::ReuseWritableFile(const std::string& path, const std::stri
   }
   const std::lock_guard lock(mutex_);
   auto known = content(old_path);
-  contents_.erase(old_path);
-  contents_[path] = known;
   known->size = size_of(path);
-  changes_.push_back({FolderChange::Kind::renamed, path, old_path, {}});
+  if (path != old_path) {
+    contents_.erase(old_path);
+    contents_[path] = known;
+    changes_.push_back({FolderChange::Kind::renamed, path, old_path, {}});
+  }
   *file = std::make_unique<File>(*this, path, known, 0, std::move(real));
   return IOStatus::OK();
 }

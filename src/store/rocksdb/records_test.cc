@@ -1,0 +1,212 @@
+#include "store/rocksdb/records.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <limits>
+
+#include "base/random.h"
+#include "base/testing/seed.h"
+
+namespace deferd::runs {
+namespace {
+
+constexpr Generation generation{QueueNumber{7}, 3};
+const RunKey key{generation, 5, wall_from_micros(1'800'000'000'000'000), 1000};
+
+// Numbers at the edges of varints and types, and between.
+std::uint64_t any_number(Random& random) {
+  switch (random.below(4)) {
+    case 0:
+      return random.below(3);
+    case 1:
+      return std::numeric_limits<std::uint64_t>::max() - random.below(3);
+    case 2:
+      return (std::uint64_t{1} << random.below(64)) - random.below(2);
+    default:
+      return random.next();
+  }
+}
+Wall any_wall(Random& random) {
+  return wall_from_micros(static_cast<std::int64_t>(any_number(random)));
+}
+
+TEST(Records, RunKeysOrderAsPlacesDo) {
+  Random random(test_seed());
+  std::vector<RunKey> keys;
+  for (int i = 0; i < 500; ++i) {
+    keys.push_back(
+        {{QueueNumber{any_number(random)}, static_cast<std::uint32_t>(any_number(random))},
+         static_cast<std::uint8_t>(random.below(10)),
+         any_wall(random),
+         any_number(random)});
+    if (i > 0 && random.chance(70)) keys.back().generation = keys[0].generation;
+    if (i > 0 && random.chance(50)) keys.back().priority = keys[0].priority;
+    if (i > 0 && random.chance(30)) keys.back().eta = keys[0].eta;
+  }
+  for (const RunKey& a : keys) {
+    const auto parsed = parse_run_key(run_key(a, Kind::moved));
+    ASSERT_TRUE(parsed.has_value());
+    EXPECT_EQ(parsed->run, a);
+    EXPECT_EQ(parsed->kind, Kind::moved);
+    EXPECT_LT(run_key(a, Kind::marks), run_key(a, Kind::home));
+    EXPECT_LT(run_key(a, Kind::home), run_key(a, Kind::moved));
+    EXPECT_LE(place_key(a.generation, a.priority, a.eta, a.first_order), run_key(a, Kind::marks));
+    for (const RunKey& b : keys) {
+      EXPECT_EQ(a < b, run_key(a, Kind::home) < run_key(b, Kind::home));
+    }
+  }
+}
+
+TEST(Records, APrefixEndsWhereItsSuccessorBegins) {
+  EXPECT_EQ(after_prefix("ab"), "ac");
+  EXPECT_EQ(after_prefix(std::string("a\xff", 2)), "b");
+  EXPECT_EQ(after_prefix(std::string("\x7f", 1)), std::string("\x80", 1));
+  const Generation last{QueueNumber{1}, std::numeric_limits<std::uint32_t>::max()};
+  EXPECT_EQ(after_prefix(generation_prefix(last)), queue_prefix(QueueNumber{2}));
+}
+
+TEST(Records, ALeaseOfAWholeRunIsOneMark) {
+  Marks marks{.slots = 1000, .finished = std::string(125, '\0'), .moved = {}};
+  marks.moved.push_back({0, 1000, Place{5, key.eta + Seconds(60), 5000}});
+  const std::string value = encode_marks(key, marks);
+  EXPECT_LT(value.size(), 125u + 20u);
+  const auto decoded = decode_marks(key, value);
+  ASSERT_TRUE(decoded.has_value());
+  EXPECT_EQ(decoded->moved_to(999), (Place{5, key.eta + Seconds(60), 5999}));
+}
+
+TEST(Records, AHundredLeasedTasksWriteAboutTwoKilobytes) {
+  MovedRun run;
+  run.homes.push_back(key);
+  for (std::uint32_t i = 0; i < 100; ++i) {
+    Progress progress{.attempts = 1,
+                      .first_attempt = key.eta,
+                      .last_attempt = key.eta,
+                      .last_eta = key.eta,
+                      .lease_token = ~std::uint64_t{0}};
+    run.tasks.push_back({TaskId{1000 + i}, 5000 + i, 0, i, progress});
+  }
+  RunKey moved = key;
+  moved.eta += Seconds(60);
+  moved.first_order = 5000;
+  EXPECT_LT(encode_moved(moved, run).size(), 2100u);
+}
+
+TEST(Records, MarksComeBackAsTheyWere) {
+  Random random(test_seed());
+  for (int round = 0; round < 500; ++round) {
+    Marks marks;
+    marks.slots = static_cast<std::uint32_t>(1 + random.below(run_tasks_max));
+    marks.finished.resize((marks.slots + 7) / 8);
+    for (char& byte : marks.finished) byte = static_cast<char>(random.next());
+    for (std::uint32_t slot = 0; slot < marks.slots;) {
+      slot += static_cast<std::uint32_t>(random.below(100));
+      const auto tasks = static_cast<std::uint32_t>(1 + random.below(50));
+      if (slot + tasks > marks.slots) break;
+      marks.moved.push_back({slot, tasks,
+                             Place{static_cast<std::uint8_t>(random.below(10)), any_wall(random),
+                                   any_number(random)}});
+      slot += tasks;
+    }
+    const auto decoded = decode_marks(key, encode_marks(key, marks));
+    ASSERT_TRUE(decoded.has_value());
+    EXPECT_EQ(decoded->finished, marks.finished);
+    for (std::uint32_t slot = 0; slot < marks.slots; ++slot) {
+      EXPECT_EQ(decoded->moved_to(slot), marks.moved_to(slot));
+    }
+  }
+}
+
+TEST(Records, ARewrittenRunKeepsTheSlotsOfThoseThatAreLeft) {
+  Random random(test_seed());
+  std::vector<Task> tasks;
+  std::uint64_t id = key.first_order;
+  for (int i = 0; i < 200; ++i) {
+    Task task;
+    task.id = TaskId{id};
+    task.place = {key.priority, key.eta, id};
+    task.created = any_wall(random);
+    task.bytes = static_cast<std::uint32_t>(any_number(random));
+    const std::uint64_t size = random.chance(5) ? 10'000 : random.below(200);
+    task.payload = share(std::string(size, static_cast<char>('a' + i % 26)));
+    if (random.chance(20)) {
+      task.options = std::make_shared<const TaskOptions>(
+          TaskOptions{.name = "name", .key = std::string(random.below(500), 'k')});
+    }
+    if (random.chance(20)) task.progress.last_eta = any_wall(random);
+    tasks.push_back(task);
+    id += 1 + random.below(10);
+  }
+  std::vector<const Task*> pointers;
+  for (const Task& task : tasks) pointers.push_back(&task);
+  const std::string value = encode_home(key, pointers);
+  auto run = decode_home(key, value);
+  ASSERT_TRUE(run.has_value());
+  ASSERT_EQ(run->tasks.size(), tasks.size());
+  EXPECT_FALSE(run->rewritten);
+  std::erase_if(run->tasks, [&](const HomeTask&) { return random.chance(70); });
+  const std::string rewritten = encode_rewritten(key, *run);
+  const auto left = decode_home(key, rewritten);
+  ASSERT_TRUE(left.has_value());
+  EXPECT_TRUE(left->rewritten);
+  EXPECT_EQ(left->slots, 200u);
+  ASSERT_EQ(left->tasks.size(), run->tasks.size());
+  for (const HomeTask& task : left->tasks) {
+    const Task& original = tasks[task.slot];
+    EXPECT_EQ(task.id, original.id);
+    EXPECT_EQ(left->find(task.id), &task);
+    EXPECT_EQ(left->at_slot(task.slot), &task);
+    EXPECT_EQ(task.created, original.created);
+    EXPECT_EQ(task.bytes, original.bytes);
+    EXPECT_EQ(task.payload_bytes, original.payload->size());
+    if (!task.apart) EXPECT_EQ(task.payload, *original.payload);
+    EXPECT_EQ(task.options == nullptr, original.options == nullptr);
+    if (task.options != nullptr) EXPECT_EQ(*task.options, *original.options);
+    EXPECT_EQ(task.progress_index == HomeTask::no_progress ? Progress{}
+                                                           : left->progress[task.progress_index],
+              original.progress);
+  }
+}
+
+// A record cut off anywhere, or with a byte more, does not decode: nothing is silently less.
+TEST(Records, ACutRecordIsAnError) {
+  Task task;
+  task.id = TaskId{1003};
+  task.payload = share("payload");
+  task.options =
+      std::make_shared<const TaskOptions>(TaskOptions{.name = "n", .timeout = Seconds(1)});
+  task.progress.attempts = 3;
+  MovedRun moved;
+  moved.homes = {key};
+  moved.tasks = {{TaskId{1003}, 1004, 0, 0, task.progress}};
+  const QueueRecord queue{.number = QueueNumber{1},
+                          .name = {"p", "l", "q"},
+                          .settings = QueueSettings::defaults(QueueMode::push),
+                          .purges = {{1, key.eta}}};
+  const auto check = [](const std::string& value, auto decode) {
+    ASSERT_TRUE(decode(value).has_value());
+    for (std::size_t size = 0; size < value.size(); ++size) {
+      const auto cut = decode(std::string_view(value).substr(0, size));
+      ASSERT_FALSE(cut.has_value()) << size;
+      EXPECT_EQ(cut.error().reason, Reason::store_failed);
+    }
+    EXPECT_FALSE(decode(value + "x").has_value());
+    std::string newer = value;
+    newer[0] = 2;
+    EXPECT_FALSE(decode(newer).has_value());
+  };
+  check(encode_home(key, {&task}), [](std::string_view v) { return decode_home(key, v); });
+  check(encode_moved(key, moved), [](std::string_view v) { return decode_moved(key, v); });
+  check(encode_marks(key, {9, std::string(2, '\1'), {{1, 3, Place{5, key.eta, 7}}}}),
+        [](std::string_view v) { return decode_marks(key, v); });
+  check(encode_index(TaskId{9}, {5, key.eta, TaskId{12}, TaskId{3}}),
+        [](std::string_view v) { return decode_index(TaskId{9}, v); });
+  check(encode_key_entry({TaskId{300}, 5}), decode_key_entry);
+  check(encode_name({TaskId{300}, 2, key.eta}), decode_name);
+  check(encode_counters({.tasks = 300, .last_order = 7}), decode_counters);
+  check(encode_queue(queue), [](std::string_view v) { return decode_queue(QueueNumber{1}, v); });
+}
+
+}  // namespace
+}  // namespace deferd::runs

@@ -39,8 +39,8 @@ def client(server: Server) -> Client:
 def make_target():
     targets: list[Target] = []
 
-    def make(answer=lambda push: 200) -> Target:
-        targets.append(Target(answer))
+    def make(answer=lambda push: 200, tls=None) -> Target:
+        targets.append(Target(answer, tls))
         return targets[-1]
 
     yield make

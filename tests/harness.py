@@ -12,6 +12,7 @@ import json
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import threading
 import time
@@ -215,8 +216,9 @@ class Target:
     `answer` is called with each Push on that thread and gives a status or an Answer.
     """
 
-    def __init__(self, answer: Callable[[Push], int | Answer] = lambda push: 200):
+    def __init__(self, answer: Callable[[Push], int | Answer] = lambda push: 200, tls: ssl.SSLContext | None = None):
         self.answer = answer
+        self.tls = tls
         self.pushes: list[Push] = []
         self._loop = asyncio.new_event_loop()
         self._writers: set[asyncio.StreamWriter] = set()
@@ -226,7 +228,7 @@ class Target:
         started.wait()
 
     def url(self, path: str = "/") -> str:
-        return f"http://127.0.0.1:{self.port}{path}"
+        return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}{path}"
 
     def bodies(self) -> list[bytes]:
         return [push.body for push in self.pushes]
@@ -238,7 +240,7 @@ class Target:
     def _run(self, started: threading.Event) -> None:
         asyncio.set_event_loop(self._loop)
         server = self._loop.run_until_complete(
-            asyncio.start_server(self._serve, "127.0.0.1", 0, backlog=4096, limit=1 << 20))
+            asyncio.start_server(self._serve, "127.0.0.1", 0, backlog=4096, limit=1 << 20, ssl=self.tls))
         self.port = server.sockets[0].getsockname()[1]
         started.set()
         self._loop.run_forever()

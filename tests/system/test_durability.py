@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import threading
 
 import pytest
 from harness import Answer, Refused, Server, clean_environment, wait_until
@@ -50,8 +51,6 @@ def test_sigterm_lets_running_attempts_end_and_exits_0(server, client, make_targ
 
 def test_sigterm_wakes_long_polls(server, client):
     client.put("/v1/queues/work", {"mode": "pull"})
-    import threading
-
     answered = []
 
     def poll():

@@ -5,6 +5,8 @@
 namespace deferd {
 namespace {
 
+using namespace std::string_view_literals;
+
 int status_of(std::string_view text) {
   RequestHead head;
   return parse_request_head(text, head).status;
@@ -64,7 +66,7 @@ TEST(RequestHead, MalformedHeadsAreRefused) {
   EXPECT_EQ(status_of("G@T / HTTP/1.1\r\nHost: a\r\n\r\n"), 400);
   EXPECT_EQ(status_of("GET / HTTP/1.1\r\nHost: a\r\nbad name: b\r\n\r\n"), 400);
   EXPECT_EQ(status_of("GET / HTTP/1.1\r\nHost: a\r\nX: a\x01\r\n\r\n"), 400);
-  EXPECT_EQ(status_of(std::string("GET /\0 HTTP/1.1\r\nHost: a\r\n\r\n", 30)), 400);
+  EXPECT_EQ(status_of("GET /\0 HTTP/1.1\r\nHost: a\r\n\r\n"sv), 400);
   std::string many = "GET / HTTP/1.1\r\nHost: a\r\n";
   for (std::size_t i = 0; i < request_headers_max; ++i) many += "X: y\r\n";
   EXPECT_EQ(status_of(many + "\r\n"), 431);

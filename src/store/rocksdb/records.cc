@@ -199,9 +199,13 @@ TaskOptions read_options(ByteReader& in) {
   return options;
 }
 
-// Members that are not at their default, times as distances from the run's ETA: they are close to
-// it.
-void write_progress(ByteWriter& out, const Progress& p, Wall base) {
+// Members that are not at their default; each time as the distance from the one before it in the
+// record (at first the run's ETA): those of tasks that were leased together are mostly the same.
+void write_progress(ByteWriter& out, const Progress& p, Wall& before) {
+  const auto time = [&](Wall wall) {
+    out.signed_varint(distance(before, wall));
+    before = wall;
+  };
   const auto set = [](bool is, std::uint32_t bit) { return is ? bit : 0u; };
   const std::uint32_t there = set(p.attempts != 0, 1) | set(p.responses != 0, 2) |
                               set(p.executions != 0, 4) | set(p.last_status != status_none, 8) |

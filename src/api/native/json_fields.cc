@@ -79,6 +79,12 @@ Result<void> Document::parse(std::string_view text) {
     root_.emplace(json::object(&resource_));
     return {};
   }
+  const JsonCounts counts = count_json(text);
+  if (counts.values > json_values_max) {
+    return fail(Reason::too_large, "the request's body has more than " +
+                                       std::to_string(json_values_max) +
+                                       " JSON values; split it, or send data as text in `body`");
+  }
   json::parse_options options;
   options.max_depth = json_depth_max;
   // Its stack of open values; what outgrows it goes to the heap.
@@ -89,7 +95,7 @@ Result<void> Document::parse(std::string_view text) {
   if (error) return fail(Reason::invalid, why_not_json(error, text, at));
   root_.emplace(parser.release());
   // The tree keeps the last of two equal members: fewer are in it than in the text.
-  if (native::count_members(text) != count_members(*root_)) {
+  if (counts.members != count_members(*root_)) {
     return fail(Reason::invalid, "an object in the request's body names the same member twice");
   }
   return {};

@@ -89,19 +89,21 @@ std::string_view RawElements::next() {
   return element;
 }
 
-// Outside of strings a colon stands behind every key and nowhere else.
-std::uint64_t count_members(std::string_view text) {
-  std::uint64_t count = 0;
+// Outside of strings a colon stands behind every key and nowhere else, and a comma between any two
+// elements.
+JsonCounts count_json(std::string_view text) {
+  JsonCounts counts{.members = 0, .values = 1};
   for (std::size_t at = 0; at < text.size();) {
     const char c = text[at];
     if (c == '"') {
       at += string_end(text.substr(at));
       continue;
     }
-    if (c == ':') ++count;
+    if (c == ':') ++counts.members;
+    if (c == ',' || c == '[' || c == '{') ++counts.values;
     ++at;
   }
-  return count;
+  return counts;
 }
 
 }  // namespace deferd::native

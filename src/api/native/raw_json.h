@@ -2,7 +2,8 @@
 // was written. A caller's `json` body is passed on byte for byte, so that large numbers and the
 // order of members survive.
 //
-// All texts given here must be valid JSON; the walk then needs no checks beyond the end.
+// Texts given here must be valid JSON unless said otherwise; the walk then needs no checks beyond
+// the end.
 #pragma once
 
 #include <cstdint>
@@ -24,7 +25,12 @@ class RawElements {
   std::string_view left_;
 };
 
-// How many members the objects in `text` have together, at every depth.
-std::uint64_t count_members(std::string_view text);
+struct JsonCounts {
+  std::uint64_t members = 0;  // of all objects together, at every depth
+  std::uint64_t values = 0;   // an upper bound: elements, members, containers
+};
+
+// The one function here that also takes what is no JSON: it is asked before anything is parsed.
+JsonCounts count_json(std::string_view text);
 
 }  // namespace deferd::native

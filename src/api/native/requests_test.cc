@@ -97,6 +97,18 @@ TEST(ParseTask, EtaIsAnInstant) {
   EXPECT_EQ(task(R"({"eta":"2000-01-01T00:00:00Z"})")->eta, wall_from_micros(946'684'800'000'000));
 }
 
+// A small text must not become a large tree.
+TEST(ParseTask, ManyTinyValuesAreRefusedBeforeTheyTakeMemory) {
+  std::string numbers = R"({"json":[0)";
+  for (int i = 0; i < 2'000'000; ++i) numbers += ",0";
+  const auto refused =
+      parse_task(numbers + "]}", {.task_bytes_max = 10'000'000, .now = limits.now});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().reason, Reason::too_large);
+  std::string commas = R"({"body":")" + std::string(3'000'000, ',') + "\"}";  // text is no values
+  EXPECT_TRUE(parse_task(commas, {.task_bytes_max = 10'000'000, .now = limits.now}));
+}
+
 TEST(ParseTask, RefusesWhatIsNoTaskAndSaysWhy) {
   const std::string many_headers = [] {
     std::string out = R"({"url":"http://a/","headers":{)";

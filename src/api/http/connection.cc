@@ -6,8 +6,6 @@
 #include <algorithm>
 #include <boost/asio/buffer.hpp>
 #include <cerrno>
-#include <charconv>
-#include <cstring>
 #include <exception>
 #include <limits>
 
@@ -32,40 +30,6 @@ constexpr std::int64_t no_deadline = std::numeric_limits<std::int64_t>::max();
 constexpr std::string_view http2_preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 }  // namespace
-
-void ReadBuffer::consume(std::size_t bytes) {
-  begin_ += bytes;
-  if (begin_ == end_) begin_ = end_ = 0;
-}
-
-void ReadBuffer::cut(std::size_t offset, std::size_t bytes) {
-  char* const at = data_.get() + begin_ + offset;
-  std::memmove(at, at + bytes, size() - offset - bytes);
-  end_ -= bytes;
-}
-
-void ReadBuffer::make_room(std::size_t capacity) {
-  if (capacity > capacity_) {
-    std::unique_ptr<char[]> larger(new char[capacity]);  // not zeroed
-    if (size() > 0) std::memcpy(larger.get(), data_.get() + begin_, size());
-    data_ = std::move(larger);
-    capacity_ = capacity;
-  } else if (begin_ > 0 && size() > 0) {
-    std::memmove(data_.get(), data_.get() + begin_, size());
-  }
-  end_ = size();
-  begin_ = 0;
-}
-
-void ReadBuffer::shrink_to(std::size_t capacity) {
-  if (capacity_ <= capacity || size() > capacity) return;
-  std::unique_ptr<char[]> smaller(new char[capacity]);
-  if (size() > 0) std::memcpy(smaller.get(), data_.get() + begin_, size());
-  data_ = std::move(smaller);
-  capacity_ = capacity;
-  end_ = size();
-  begin_ = 0;
-}
 
 // Invariant 4: entry points from the loop hold the connection until they return.
 class Connection::Hold {

@@ -313,7 +313,8 @@ def main() -> int:
     stored = [0]
     producer = threading.Thread(target=produce, args=(api, target.server_address[1], documents, stored), daemon=True)
     producer.start()
-    progress.line(f"{len(documents)} documents; pace {RATE}, 16 at once, copyright files at priority 8, others at 3")
+    few = f" (all that {DOCUMENTS} has)" if len(documents) < options.files else ""
+    progress.line(f"{len(documents)} documents{few}; pace {RATE}, 16 at once, copyright files at priority 8, others at 3")
 
     before_kill: dict = {}
     deadline = time.monotonic() + 55

@@ -77,7 +77,7 @@ int add(Session& session, const AddOptions& options) {
   }
   if (!options.data_json.empty()) {
     json::error_code error;
-    task["json"] = json::parse(options.data_json, error);
+    (void)json::parse(options.data_json, error);
     if (error) return session.usage("--data-json: is not JSON: " + error.message());
   }
   if (!options.name.empty()) task["name"] = options.name;
@@ -95,8 +95,12 @@ int add(Session& session, const AddOptions& options) {
     }
     task["retry"] = json::object{{"max_attempts", std::move(number)}};
   }
+  std::string body = json::serialize(task);
+  if (!options.data_json.empty()) {  // as it was written
+    body.insert(1, "\"json\":" + options.data_json + (task.empty() ? "" : ","));
+  }
   const Outcome<json::value> added =
-      session.call("POST", session.queue_path(options.queue) + "/tasks", task);
+      session.call_text("POST", session.queue_path(options.queue) + "/tasks", std::move(body));
   if (!added) return session.fail(added.error());
   if (session.json()) {
     session.print_json(*added);

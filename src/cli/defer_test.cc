@@ -212,13 +212,14 @@ TEST_F(Defer, ABodyMayBeAFileStandardInputOrBytes) {
   EXPECT_EQ(run({"add", "results", "-d", "@-"}, std::string("\xff\xfe\x00z", 4)), exit_done)
       << err();
   server_.answer(201, "{}");
-  EXPECT_EQ(run({"add", "results", "--data-json", R"({"a": [1]})"}), exit_done) << err();
+  EXPECT_EQ(run({"add", "results", "--data-json", R"({"a": [1.10]})", "--key", "k"}), exit_done)
+      << err();
   server_.answer(201, "{}");
   EXPECT_EQ(run({"add", "results", "-d", ""}), exit_done) << err();
   EXPECT_THAT(server_.asked,
               ElementsAre(R"(POST /v1/queues/results/tasks {"body":"from a pipe"})",
                           R"(POST /v1/queues/results/tasks {"body_base64":"//4Aeg=="})",
-                          R"(POST /v1/queues/results/tasks {"json":{"a":[1]}})",
+                          R"(POST /v1/queues/results/tasks {"json":{"a": [1.10]},"key":"k"})",
                           R"(POST /v1/queues/results/tasks {"body":""})"));
   EXPECT_EQ(run({"add", "results", "-d", "@/nonexistent/file"}), exit_usage);
   EXPECT_THAT(err(), HasSubstr("/nonexistent/file: cannot be read"));
@@ -361,8 +362,10 @@ TEST_F(Defer, SendsABatchInCallsOfAThousand) {
 TEST_F(Defer, ABatchShowsProgressOnATerminalOnly) {
   err_is_terminal_ = true;
   server_.answer(200, R"({"results":[{"task":{}}]})");
-  EXPECT_EQ(run({"batch", "mail"}, "{}\n"), exit_done);
+  EXPECT_EQ(run({"batch", "mail"}, "{\"json\": 1.10}\n"), exit_done);
   EXPECT_THAT(err(), HasSubstr("100 %  1 stored"));
+  EXPECT_THAT(server_.asked,
+              ElementsAre(R"(POST /v1/queues/mail/tasks:batch {"tasks":[{"json": 1.10}]})"));
 }
 
 TEST_F(Defer, ARefusedLineIsNamedAndDoesNotHoldUpTheOthers) {

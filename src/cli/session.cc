@@ -73,14 +73,13 @@ Outcome<HttpAnswer> Session::raw_call(std::string_view method, const std::string
 }
 
 Outcome<json::value> Session::call(std::string_view method, const std::string& path,
-                                   const json::value& body) {
-  return call(method, path, body, Micros(0));
+                                   const json::value& body, Micros extra) {
+  return call_text(method, path, body.is_null() ? "" : json::serialize(body), extra);
 }
 
-Outcome<json::value> Session::call(std::string_view method, const std::string& path,
-                                   const json::value& body, Micros extra) {
-  Outcome<HttpAnswer> answer =
-      raw_call(method, path, body.is_null() ? "" : json::serialize(body), extra);
+Outcome<json::value> Session::call_text(std::string_view method, const std::string& path,
+                                        std::string body, Micros extra) {
+  Outcome<HttpAnswer> answer = raw_call(method, path, std::move(body), extra);
   if (!answer) return tl::unexpected(std::move(answer.error()));
   if (answer->status < 200 || answer->status > 299) return tl::unexpected(refusal(*answer));
   if (answer->body.empty()) return json::value(nullptr);

@@ -38,12 +38,14 @@ class Session {
   std::string queues_path() const;
   std::string queue_path(std::string_view queue) const;
 
-  // One call; a 2xx answer's JSON (null when it has none), anything else as a Failure.
+  // One call; a 2xx answer's JSON (null when it has none), anything else as a Failure. Waits up to
+  // `extra` longer than --timeout: for a long poll.
   Outcome<json::value> call(std::string_view method, const std::string& path,
-                            const json::value& body = nullptr);
-  // Waits up to `extra` longer than --timeout: for a long poll.
-  Outcome<json::value> call(std::string_view method, const std::string& path,
-                            const json::value& body, Micros extra);
+                            const json::value& body = nullptr, Micros extra = {});
+  // The same with a body that is JSON already: what a user wrote goes out as it was written (1.10
+  // stays 1.10, a number of 30 digits keeps them).
+  Outcome<json::value> call_text(std::string_view method, const std::string& path, std::string body,
+                                 Micros extra = {});
   // Any answer, as text: for /healthz and the like, where 503 is news and not a failure.
   Outcome<HttpAnswer> raw_call(std::string_view method, const std::string& path, std::string body,
                                Micros extra = {});

@@ -94,8 +94,6 @@ class Bare {
     rocksdb::Options options;
     options.create_if_missing = true;
     options.create_missing_column_families = true;
-    options.recycle_log_file_num = 4;
-    options.wal_recovery_mode = rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
     options.max_background_jobs = 2;
     options.compression = rocksdb::kNoCompression;
     std::vector<rocksdb::ColumnFamilyHandle*> families;

@@ -142,31 +142,19 @@ Result<void> check_format(const std::string& folder) {
   return {};
 }
 
-// An fsync into blocks that are already written costs half of one that grows a file, so logs are
-// written over. RocksDB does that only in a recovery mode that refuses to open, or skips, where a
-// log that is not recycled was torn in its middle (disks write sectors in any order). The other
-// mode takes what is whole up to the first tear, which is what rule 2 asks for. So a database is
-// opened twice: to recover, after which its logs are empty, and to work.
-//
-// Both rely on this: no log holds anything while an earlier one has a tail that was not synced. The
-// committer keeps it so: it syncs before it lets RocksDB change logs, and nothing else makes
-// RocksDB do that.
-enum class Opening { recover, work };
-
-rocksdb::DBOptions database_options(rocksdb::Env* env, Opening opening) {
+rocksdb::DBOptions database_options(rocksdb::Env* env) {
   rocksdb::DBOptions options;
   options.env = env;
-  options.create_if_missing = opening == Opening::work;
+  options.create_if_missing = true;
   options.create_missing_column_families = true;
   options.max_background_jobs = 2;
   options.max_open_files = 512;
   options.bytes_per_sync = 1 << 20;
-  if (opening == Opening::work) {
-    options.recycle_log_file_num = 4;
-    options.wal_recovery_mode = rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
-  } else {
-    options.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
-  }
+
+  // Takes what is whole up to the first tear. That loses nothing but the last batches as long as no
+  // log holds anything while an earlier one has a tail that was not synced: the committer syncs
+  // before it lets RocksDB change logs, and nothing else makes RocksDB change them.
+  options.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
   options.max_total_wal_size = std::uint64_t{1} << 40;
   options.allow_fallocate = false;  // logs are written ahead (log_files.h), which is worth more
 
@@ -226,11 +214,10 @@ Result<std::unique_ptr<Database>> Database::open(const RocksOptions& options, co
 
   const auto files =
       seams.file_system != nullptr ? seams.file_system : rocksdb::FileSystem::Default();
-  const std::unique_ptr<rocksdb::Env> plain_env = rocksdb::NewCompositeEnv(files);
   // A log takes what is written between two flushes, and what is under way when the second one
   // begins.
-  database->env_ = rocksdb::NewCompositeEnv(
-      std::make_shared<LogFiles>(files, seams.flush_bytes + seams.flush_bytes / 8));
+  database->env_ = rocksdb::NewCompositeEnv(std::make_shared<LogFiles>(
+      files, options.folder + "/spare_log", seams.flush_bytes + seams.flush_bytes / 8));
   const auto cache = rocksdb::NewLRUCache(options.block_cache_bytes);
   const rocksdb::ColumnFamilyOptions plain = family_options(cache);
   rocksdb::ColumnFamilyOptions bodies = plain;
@@ -250,16 +237,11 @@ Result<std::unique_ptr<Database>> Database::open(const RocksOptions& options, co
       {"tombstones", plain},
   };
   const std::string path = options.folder + "/db";
-  for (const Opening opening : {Opening::recover, Opening::work}) {
-    rocksdb::Env* env = opening == Opening::recover ? plain_env.get() : database->env_.get();
-    if (opening == Opening::recover && !env->FileExists(path + "/CURRENT").ok()) continue;
-    database->close();
-    rocksdb::DB* db = nullptr;
-    const rocksdb::Status status = rocksdb::DB::Open(database_options(env, opening), path, families,
-                                                     &database->families_, &db);
-    database->db_.reset(db);
-    if (!status.ok()) return fail(store_error("cannot open " + path, status));
-  }
+  rocksdb::DB* db = nullptr;
+  const rocksdb::Status status = rocksdb::DB::Open(database_options(database->env_.get()), path,
+                                                   families, &database->families_, &db);
+  database->db_.reset(db);
+  if (!status.ok()) return fail(store_error("cannot open " + path, status));
   if (auto synced = sync_folder(options.folder); !synced) return fail(synced.error());
   return database;
 }
@@ -278,18 +260,15 @@ Result<QueueNumber> read_next_number(Database& database) {
   return next;
 }
 
-void Database::close() {
-  if (db_ == nullptr) return;
-  for (rocksdb::ColumnFamilyHandle* family : families_) {
-    db_->DestroyColumnFamilyHandle(family).PermitUncheckedError();
-  }
-  families_.clear();
-  db_->Close().PermitUncheckedError();  // all that matters was synced, or has failed and said so
-  db_.reset();
-}
-
 Database::~Database() {
-  close();
+  if (db_ != nullptr) {
+    for (rocksdb::ColumnFamilyHandle* family : families_) {
+      db_->DestroyColumnFamilyHandle(family).PermitUncheckedError();
+    }
+    db_->Close().PermitUncheckedError();  // all that matters was synced, or has failed and said so
+    db_.reset();
+  }
+  env_.reset();
   if (lock_fd_ >= 0) ::close(lock_fd_);
 }
 

@@ -4,6 +4,7 @@
 //   FOLDER/FORMAT   "deferd store, format 1", written once, before anything else is
 //   FOLDER/LOCK     held with flock while a server has the folder; holds its process id
 //   FOLDER/db/      RocksDB
+//   FOLDER/spare_log   the next log, full of zeros (log_files.h)
 #pragma once
 
 #include <rocksdb/db.h>
@@ -27,7 +28,7 @@ struct Seams {
   std::shared_ptr<rocksdb::FileSystem> file_system;
   // How much is written before RocksDB's memory goes to files. A restart reads the log again from
   // there (about a second for each 200 MB), and the logs take twice as much on the disk.
-  std::uint64_t flush_bytes = 64 << 20;
+  std::uint64_t flush_bytes = 32 << 20;
   // How many slots of runs the packer remembers: 60 bytes each at most, so 16 MB; enough for what
   // is leased or about to be, many times over.
   std::uint64_t cached_slots_max = 256 << 10;
@@ -68,7 +69,6 @@ class Database {
 
  private:
   Database() = default;
-  void close();
 
   int lock_fd_ = -1;
   Seams seams_;

@@ -1,39 +1,79 @@
 #include "store/rocksdb/log_files.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace deferd {
 
+using rocksdb::FileOptions;
 using rocksdb::IODebugContext;
 using rocksdb::IOOptions;
 using rocksdb::IOStatus;
 
-IOStatus LogFiles::fill(rocksdb::FSWritableFile& file, IODebugContext* debug) const {
-  constexpr std::uint64_t piece_bytes = 1 << 20;
-  const std::string zeros(piece_bytes, '\0');
-  for (std::uint64_t written = 0; written < log_bytes_; written += piece_bytes) {
-    const rocksdb::Slice piece(zeros.data(), std::min(piece_bytes, log_bytes_ - written));
-    if (IOStatus status = file.Append(piece, IOOptions(), debug); !status.ok()) return status;
-  }
-  return file.Sync(IOOptions(), debug);
+LogFiles::LogFiles(std::shared_ptr<rocksdb::FileSystem> files, std::string spare,
+                   std::uint64_t log_bytes)
+    : FileSystemWrapper(std::move(files)), spare_(std::move(spare)), log_bytes_(log_bytes) {
+  // The first log is made while the store opens; it should not grow either.
+  ready_ = make_spare().ok();
+  thread_ = std::thread([this] { run(); });
 }
 
-IOStatus LogFiles::NewWritableFile(const std::string& path, const rocksdb::FileOptions& options,
+LogFiles::~LogFiles() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  changed_.notify_all();
+  thread_.join();
+  target_->DeleteFile(spare_, IOOptions(), nullptr).PermitUncheckedError();
+}
+
+void LogFiles::run() {
+  std::unique_lock lock(mutex_);
+  while (true) {
+    changed_.wait(lock, [this] { return wanted_ || stopping_; });
+    if (stopping_) return;
+    wanted_ = false;
+    lock.unlock();
+    const bool made = make_spare().ok();  // else logs grow: no reason to fail
+    lock.lock();
+    ready_ = made;
+  }
+}
+
+IOStatus LogFiles::make_spare() {
+  constexpr std::uint64_t piece_bytes = 1 << 20;
+  const std::string fresh = spare_ + ".new";
+  const std::string zeros(std::min(piece_bytes, log_bytes_), '\0');
+  std::unique_ptr<rocksdb::FSWritableFile> file;
+  IOStatus status = target_->NewWritableFile(fresh, FileOptions(), &file, nullptr);
+  for (std::uint64_t written = 0; status.ok() && written < log_bytes_; written += piece_bytes) {
+    const rocksdb::Slice piece(zeros.data(), std::min(piece_bytes, log_bytes_ - written));
+    status = file->Append(piece, IOOptions(), nullptr);
+  }
+  if (status.ok()) status = file->Sync(IOOptions(), nullptr);
+  if (status.ok()) status = file->Close(IOOptions(), nullptr);
+  file.reset();
+  if (status.ok()) status = target_->RenameFile(fresh, spare_, IOOptions(), nullptr);
+  // Above all when the disk is full.
+  if (!status.ok()) target_->DeleteFile(fresh, IOOptions(), nullptr).PermitUncheckedError();
+  return status;
+}
+
+IOStatus LogFiles::NewWritableFile(const std::string& path, const FileOptions& options,
                                    std::unique_ptr<rocksdb::FSWritableFile>* file,
                                    IODebugContext* debug) {
-  if (IOStatus status = target_->NewWritableFile(path, options, file, debug);
-      !status.ok() || !path.ends_with(".log")) {
-    return status;
+  if (path.ends_with(".log")) {
+    const std::lock_guard lock(mutex_);
+    const bool ready = std::exchange(ready_, false);
+    wanted_ = true;
+    changed_.notify_all();
+    // "Reused" it is open at its beginning, and keeps its length. RocksDB syncs the folder before
+    // it relies on a log.
+    if (ready && target_->ReuseWritableFile(path, spare_, options, file, debug).ok()) {
+      return IOStatus::OK();
+    }
   }
-  const IOStatus filled = fill(**file, debug);
-  const IOStatus closed = (*file)->Close(IOOptions(), debug);
-  file->reset();
-  // "Reused" under its own name it is open at its beginning, and keeps its length.
-  if (filled.ok() && closed.ok()) {
-    return target_->ReuseWritableFile(path, path, options, file, debug);
-  }
-  // It may be that the disk is too full for the zeros, yet not for what there is to write.
-  if (IOStatus status = target_->DeleteFile(path, IOOptions(), debug); !status.ok()) return status;
   return target_->NewWritableFile(path, options, file, debug);
 }
 

@@ -1,24 +1,32 @@
-// New logs are written full of zeros before they are used. An fsync into blocks that were written
-// before costs half of one that makes a file grow: no length and no extents to record. RocksDB
-// recycles its logs, so this is done for the first two or three only; without it, a store would be
-// slow until it has written its first hundred megabytes.
+// Logs that are full of zeros before they are used. An fsync into blocks that were written before
+// costs half of one that makes a file grow: there is no length and there are no extents to record.
+// (RocksDB can recycle its logs to that end; version 7.8 does so only in a recovery mode that skips
+// what is torn in the middle, and then crashes when it flushes.)
 //
-// A reader takes zeros for the end: a record of type zero and length zero is padding.
+// A thread keeps one spare ready while the last is in use. A log that is wanted before that simply
+// grows. A spare of an earlier process is never used: after a power cut it may hold the beginning
+// of a log that was renamed from it.
+//
+// Readers take zeros for padding: a record of type zero and length zero.
 #pragma once
 
 #include <rocksdb/file_system.h>
 
+#include <condition_variable>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <string>
+#include <thread>
 
 namespace deferd {
 
 class LogFiles final : public rocksdb::FileSystemWrapper {
  public:
-  // `log_bytes`: how long a log becomes.
-  LogFiles(std::shared_ptr<rocksdb::FileSystem> files, std::uint64_t log_bytes)
-      : FileSystemWrapper(std::move(files)), log_bytes_(log_bytes) {}
+  // `spare`: a path on the database's file system, outside its folder. `log_bytes`: how long a log
+  // becomes.
+  LogFiles(std::shared_ptr<rocksdb::FileSystem> files, std::string spare, std::uint64_t log_bytes);
+  ~LogFiles() override;
 
   const char* Name() const override { return "LogFiles"; }
 
@@ -27,9 +35,18 @@ class LogFiles final : public rocksdb::FileSystemWrapper {
                                     rocksdb::IODebugContext* debug) override;
 
  private:
-  rocksdb::IOStatus fill(rocksdb::FSWritableFile& file, rocksdb::IODebugContext* debug) const;
+  void run();
+  rocksdb::IOStatus make_spare();
 
+  const std::string spare_;
   const std::uint64_t log_bytes_;
+
+  std::mutex mutex_;  // guards the rest
+  std::condition_variable changed_;
+  bool ready_ = false;
+  bool wanted_ = false;
+  bool stopping_ = false;
+  std::thread thread_;
 };
 
 }  // namespace deferd

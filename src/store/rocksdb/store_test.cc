@@ -363,7 +363,7 @@ TEST(RocksStore, AFullDiskIsNamed) {
 
 // Logs are written over several times; each power cut finds junk of older uses behind what was
 // synced.
-TEST(RocksStore, PowerCutsOnRecycledLogsLoseNothingDurable) {
+TEST(RocksStore, PowerCutsAmongManyLogsLoseNothingDurable) {
   Random random(test_seed());
   RocksBox box(forgetful());
   ASSERT_TRUE(box.is_open());

@@ -31,8 +31,8 @@ std::string parent(const std::string& path) {
 
 }  // namespace
 
-// Only appends: RocksDB writes its files from front to back, a recycled log from its beginning over
-// what it was.
+// Only appends: RocksDB writes its files from front to back, a log from its beginning over
+// the zeros that it was made of.
 class FaultyFiles::File final : public rocksdb::FSWritableFileOwnerWrapper {
  public:
   File(FaultyFiles& files, const std::string& path, std::shared_ptr<Content> content,

@@ -53,6 +53,8 @@ void Checker::on(Event event) {
     void operator()(CommitFailed& e) const { self.inbox_.emplace_back(e); }
     void operator()(Stopping& e) const { self.inbox_.emplace_back(e); }
     void operator()(const RunBegan& e) const {
+      self.runs_at_once_ = e.now.mono == self.now_.mono ? self.runs_at_once_ + 1 : 0;
+      if (self.runs_at_once_ > 2000) self.violated(17, "the shard turns round and round without an end");
       self.now_ = e.now;
       ++self.run_;
       self.in_run_ = true;
@@ -626,22 +628,23 @@ void Checker::die(const Died& died) {
     }
     if (!failed_) horizon_ = run_;  // what changed was committed
   }
+  // What is known to survive: by the horizon, whatever happened; by the time that has passed, if the machine did not lose power.
+  const auto survives = [&](const ModelTask& task) {
+    if (task.changed_run <= horizon_) return true;
+    if (task.changed_run == unsettled || failed_ || died.how == Death::power_cut) return false;
+    return options_.settle_within != Nanos::max() && died.at - task.changed_at > options_.settle_within;
+  };
   for (const auto& made : queues_) {
     ModelQueue& queue = *made;
     for (ModelTask* task : queue.tasks) {
       static_cast<void>(sure(*task));
       if (task->endings > 0) task->doubt = true;
-      const bool may_be_granted = queue.settings.mode == QueueMode::pull && queue.leases_out > 0 &&
+      const bool may_be_granted = queue.settings.mode == QueueMode::pull && (queue.leases_out > 0 || failed_) &&
                                   task->eta_from <= now_.wall;
-      if (task->movings > 0 || may_be_granted) task->changed_run = unsettled;
+      const bool known = task->movings == 0 && !may_be_granted && survives(*task);
+      task->changed_run = known ? 0 : unsettled;
     }
-    for (ModelTask* task : queue.ended) {
-      if (task->end_is_durable) continue;
-      const bool committed = died.how != Death::power_cut && !failed_ &&
-                             options_.settle_within != Nanos::max() &&
-                             died.at - task->changed_at > options_.settle_within;
-      task->end_is_durable = task->changed_run <= horizon_ || committed;
-    }
+    for (ModelTask* task : queue.ended) task->end_is_durable = task->end_is_durable || survives(*task);
     queue.leases_out = 0;
     queue.running = 0;
   }
@@ -766,7 +769,7 @@ void Checker::open_queue(ModelQueue& queue, const StoredQueue& stored,
       continue;
     }
     const Task& found = *at->second;
-    if (task->life == Life::live && settled(*task)) {
+    if (task->life == Life::live && task->changed_run == 0) {
       if (found.place.eta < task->eta_from || found.place.eta > task->eta_to) {
         return violated(1, "stored with eta " + std::to_string(to_micros(found.place.eta)) + ": " +
                                describe(*task));

@@ -213,6 +213,7 @@ class Checker {
   bool stopping_ = false;
   std::uint64_t stopping_run_ = 0;
   bool in_run_ = false;
+  std::uint64_t runs_at_once_ = 0;  // while the clock stood still
   QueueNumber next_number_{1};
 
   std::map<Tag, std::unique_ptr<ModelTask>> tasks_;

@@ -90,6 +90,7 @@ int main(int argc, char** argv) {
   }
   if (!given) return usage();
   deferd::set_log_level(deferd::LogLevel::off);  // failed reads and commits are what we ask for
+  if (trace) std::setvbuf(stdout, nullptr, _IOLBF, 0);  // what an assertion cuts off is wanted most
   std::signal(SIGABRT, tell_seed);
   std::signal(SIGSEGV, tell_seed);
 

@@ -210,8 +210,12 @@ void World::die(Death how) {
   const bool planned = restart_planned_;
   emit(Died{how, clock_.now().mono});
   store_->memory().abandon();
-  if (how == Death::killed) disk_->kill(random_);
-  if (how == Death::power_cut) disk_->power_cut(random_);
+  // After a failed commit nobody knows what of it is on the disk, however cleanly the process ends.
+  if (how == Death::power_cut) {
+    disk_->power_cut(random_);
+  } else if (how == Death::killed || store_->memory().failed()) {
+    disk_->kill(random_);
+  }
   ++life_;
   loop_.reset();
   attempts_.clear();

@@ -261,7 +261,8 @@ void Queue::check() const {
     running += held.running;
   }
   DEFERD_ASSERT(pushing == tasks_pushing_, "pushing", pushing, "counted", tasks_pushing_);
-  DEFERD_ASSERT(running <= attempts_running_, "running", running, "counted", attempts_running_);
+  // After a failed commit the ends of attempts are not recorded any more.
+  DEFERD_ASSERT(running <= attempts_running_ || core_.failed, "running", running, "counted", attempts_running_);
   const std::uint64_t free_tasks = due_counts_.ready() + due_counts_.scheduled() + due_counts_.leased();
   DEFERD_ASSERT(free_tasks + tasks_pushing_ == counters_.tasks, "free", free_tasks, "pushing", tasks_pushing_, "tasks",
                 counters_.tasks);

@@ -99,6 +99,8 @@ bool Queue::gather(const Waiter& waiter, bool only_without_key, const Now& now, 
     }
     if (full) return false;
     if (!past_due && lane->disk_due_from() <= now.wall) {
+      // A window full of due tasks with keys hides those without one: a scan would find no room for them.
+      if (only_without_key && lane->window_tasks() >= window_max()) continue;
       if (!lane->scan_open() && retry_reads_at_ <= now.mono) start_scan(*lane, static_cast<std::uint8_t>(p));
       return true;  // what is on disk here goes before any lower lane
     }

@@ -13,6 +13,7 @@ void Queue::pump_push(const Now& now) {
     if (lane == nullptr) break;
     const Task& head = *lane->head();
     if (!head.payload) {
+      if (retry_reads_at_ > now.mono) break;
       // Its payload is on disk only, and very likely that of those behind it too.
       std::vector<TaskId> ids;
       constexpr std::size_t load_tasks_max = 128;

@@ -352,7 +352,9 @@ void Shard::stop(const Now&) {
 }
 
 bool Shard::is_idle() const {
-  return core_.attempts_running == 0 && (core_.failed || (!is_committing_ && core_.dirty.empty()));
+  // Whoever waits for a read waits for an answer.
+  return core_.attempts_running == 0 && !core_.is_reading() &&
+         (core_.failed || (!is_committing_ && core_.dirty.empty()));
 }
 
 void Shard::check() const {

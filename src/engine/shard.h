@@ -49,7 +49,7 @@ class Shard {
 
   // From now on commands are refused (Reason::stopping), no attempt starts and nobody waits for leases.
   void stop(const Now& now);
-  // Nothing runs, nothing waits to be committed.
+  // Nothing runs, nothing waits to be committed or read.
   bool is_idle() const;
 
   std::size_t queue_count() const { return by_name_.size(); }

@@ -57,6 +57,7 @@ class ShardCore {
     reads_.emplace(id, std::move(done));
     effects.reads.push_back({id, std::move(read)});
   }
+  bool is_reading() const { return !reads_.empty(); }
   ReadDone take_read(std::uint64_t id) {
     const auto at = reads_.find(id);
     DEFERD_ASSERT(at != reads_.end(), "read", id);

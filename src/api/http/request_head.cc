@@ -182,9 +182,18 @@ ChunkedBody::~ChunkedBody() = default;
 
 bool ChunkedBody::done() const { return parser_->is_done(); }
 
+// Boost.Beast 1.81 asserts that it is not asked to go on in the last chunk, "0\r\n\r\n", with less
+// than all of it, and a client may send it byte by byte. So its pieces are held back: something
+// always follows them.
+bool may_be_piece_of_last_chunk(std::string_view input) {
+  constexpr std::string_view last_chunk = "0\r\n\r\n";
+  return input.size() < last_chunk.size() &&
+         input.find_first_not_of(last_chunk) == std::string_view::npos;
+}
+
 std::size_t ChunkedBody::take(std::string_view input, HttpRefusal& refusal) {
   std::size_t taken = 0;
-  while (taken < input.size() && !parser_->is_done()) {
+  while (!parser_->is_done() && !may_be_piece_of_last_chunk(input.substr(taken))) {
     error_code error;
     const std::size_t used =
         parser_->put(boost::asio::const_buffer(input.data() + taken, input.size() - taken), error);

@@ -138,5 +138,26 @@ TEST(ChunkedBody, MalformedChunksAreRefused) {
   }
 }
 
+// Boost.Beast 1.81 asserted on an empty body that came byte by byte: any client could end the
+// process.
+TEST(ChunkedBody, MayComeInPiecesOfAnySize) {
+  for (const std::string_view text :
+       {"0\r\n\r\n", "1\r\na\r\n0\r\n\r\n", "3;x=y\r\nabc\r\n0\r\nT: v\r\n\r\n", "0;e\r\n\r\n",
+        "00\r\nT:\r\n\r\n"}) {
+    for (std::size_t piece = 1; piece <= text.size(); ++piece) {
+      ChunkedBody body("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n", 100);
+      HttpRefusal refusal;
+      std::string received;
+      for (std::size_t at = 0; at < text.size(); at += piece) {
+        received += text.substr(at, piece);
+        received.erase(0, body.take(received, refusal));
+        ASSERT_FALSE(refusal) << refusal.message;
+      }
+      EXPECT_TRUE(body.done()) << text << " in pieces of " << piece;
+      EXPECT_EQ(received, "");
+    }
+  }
+}
+
 }  // namespace
 }  // namespace deferd

@@ -56,6 +56,7 @@ void Checker::on(Event event) {
       self.runs_at_once_ = e.now.mono == self.now_.mono ? self.runs_at_once_ + 1 : 0;
       if (self.runs_at_once_ > 2000) self.violated(17, "the shard turns round and round without an end");
       self.now_ = e.now;
+      self.wall_max_ = std::max(self.wall_max_, e.now.wall);
       ++self.run_;
       self.in_run_ = true;
       self.take_inbox();
@@ -175,6 +176,7 @@ void Checker::apply(Call& call) {
               ModelQueue& queue = *call.queue;
               // By the settings that go, some leased tasks may be dropped already.
               for (ModelTask* task : queue.tasks) static_cast<void>(sure(*task));
+              queue.timeout_before = queue.settings.timeout;
               queue.settings = call.wanted;
               queue.bucket.change(call.wanted.rate, call.wanted.burst, now_.mono);
               queue.tombstone_min = std::min(queue.tombstone_min, call.wanted.tombstone);
@@ -524,7 +526,9 @@ void Checker::start(const Started& started) {
   const Micros timeout = task.given.options && task.given.options->timeout > Micros(0)
                              ? task.given.options->timeout
                              : queue.settings.timeout;
-  if (started.what.timeout != timeout) return bad(15, "sent with another timeout");
+  // Started by hand, it may have been before the queue was configured in this very run.
+  const bool fits_before = forced && started.what.timeout == queue.timeout_before;
+  if (started.what.timeout != timeout && !fits_before) return bad(15, "sent with another timeout");
 
   attempts_[started.attempt] = {&task, now_, forced};
   ++task.attempts;

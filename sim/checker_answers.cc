@@ -295,7 +295,7 @@ void Checker::judge_added(Call& call, ModelTask& task, const Task& added) {
       if (sure_since(*other, call.applied_event))
         return bad(10, "takes the name of the live " + describe(*other));
       if (other->life == Life::ended && other->cause != EndCause::lost_in_crash &&
-          other->ended_event < call.applied_event && to < other->ended_from + queue.tombstone_min) {
+          other->ended_event < call.applied_event && wall_max_ < other->ended_from + queue.tombstone_min) {
         return bad(10, "takes the name of " + describe(*other) + " before its tombstone is over");
       }
     }

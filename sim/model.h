@@ -135,6 +135,7 @@ struct ModelQueue {
   std::optional<Wall> paused_since;  // a pause was answered then, and no resume was asked for since
   EventNumber paused_event = 0;
   EventNumber running_event = 0;  // it runs (as far as anybody asked) since this
+  Micros timeout_before{0};  // until it was last configured
   Micros tombstone_min{0};
   Micros tombstone_max{0};
 

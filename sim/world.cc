@@ -111,6 +111,7 @@ void World::run() {
   next_run_ = Mono::max();
   const Now now = clock_.now();
   engine_now_ = time_.at(now);
+  wall_max_ = std::max(wall_max_, engine_now_.wall);
   emit(RunBegan{engine_now_});
   const Mono wake_at = loop_->run(now);
   emit(RunEnded{store_->busy(), wake_at});
@@ -298,6 +299,8 @@ void World::strike(Mishap mishap) {
 void World::calm() {
   is_calm_ = true;
   is_slow_ = false;
+  // Somebody sets the clock right, so that what was planned before it went back is not due in days.
+  clock_.set_wall(std::max(clock_.now().wall, wall_max_));
   if (loop_ == nullptr) return;  // its next start is planned
   store_->memory().fail_reads(false);
   // Whatever fault was still to strike would strike in the calm.

@@ -116,6 +116,7 @@ class World final : private Dispatcher {
   std::shared_ptr<ShardLoop> loop_;
   EngineTime time_;
   Now engine_now_{};
+  Wall wall_max_{};
   Mono next_run_ = Mono::max();
   bool stopping_ = false;
   bool restart_planned_ = false;

@@ -42,13 +42,15 @@ std::optional<Error> Queue::name_error(const std::string& name, const std::optio
 }
 
 void Queue::add_tasks(AddTasks command, const Now& now) {
+  // All of them are read when one must be: another that is in hand now may be settled by the time the answer comes.
   std::vector<std::string> names;
+  bool all_in_hand = true;
   for (const NewTask& task : command.tasks) {
-    if (task.options && !task.options->name.empty() && !names_in_hand_.contains(task.options->name)) {
-      names.push_back(task.options->name);
-    }
+    if (!task.options || task.options->name.empty()) continue;
+    names.push_back(task.options->name);
+    all_in_hand = all_in_hand && names_in_hand_.contains(task.options->name);
   }
-  if (names.empty()) {
+  if (all_in_hand) {
     add_checked(std::move(command), {}, now);
     return;
   }
@@ -58,7 +60,9 @@ void Queue::add_tasks(AddTasks command, const Now& now) {
       FindNames{record_.number, std::move(read_names)},
       [self = shared_from_this(), command = std::move(command), names = std::move(names), read](
           Result<ReadAnswer> answer, const Now& later) mutable {
-        const auto changed = [&](const std::string& name) { return self->name_changes_.changed_since(name, read); };
+        const auto changed = [&](const std::string& name) {
+          return self->name_changes_.changed_since(name, read) && !self->names_in_hand_.contains(name);
+        };
         const bool stale = std::ranges::any_of(names, changed);
         self->name_changes_.end_read(read);
         using Added = Result<std::vector<Result<Task>>>;

@@ -311,6 +311,22 @@ void lease_cycle(const Options& options, const std::string& folder) {
   });
 }
 
+void reopen(const Options& options, const std::string& folder) {
+  {
+    Caller caller(options, folder);
+    caller.fill(options.backlog);
+  }
+  const Clock::time_point begin = Clock::now();
+  auto store = open_rocksdb(RocksOptions{.folder = folder});
+  if (!store || !(*store)->load()) std::abort();
+  std::promise<Result<ReadAnswer>> promise;
+  (*store)->read(ScanLane{generation, 5, Place{5, Wall::min(), 0}, 100, std::uint64_t{1} << 30},
+                 [&promise](Result<ReadAnswer> answer) { promise.set_value(std::move(answer)); });
+  if (!promise.get_future().get()) std::abort();
+  std::printf("%-14s %10.0f ms\n", "reopen",
+              std::chrono::duration<double, std::milli>(Clock::now() - begin).count());
+}
+
 int main(int argc, char** argv) {
   Options options;
   for (int i = 1; i + 1 < argc; i += 2) {
@@ -332,11 +348,9 @@ int main(int argc, char** argv) {
   const struct {
     const char* name;
     void (*run)(const Options&, const std::string&);
-  } benches[] = {{"bare put", bare_put},
-                 {"add", add},
-                 {"bare cycle", bare_cycle},
-                 {"cycle", cycle},
-                 {"lease cycle", lease_cycle}};
+  } benches[] = {{"bare put", bare_put},       {"add", add},
+                 {"bare cycle", bare_cycle},   {"cycle", cycle},
+                 {"lease cycle", lease_cycle}, {"reopen", reopen}};
   for (const auto& bench : benches) {
     if (!options.only.empty() && options.only != bench.name) continue;
     bench.run(options, options.folder);

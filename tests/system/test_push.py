@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import socket
 import time
 
 import pytest
@@ -233,3 +234,43 @@ def test_pages_are_exact_while_tasks_come_and_go(client, target):
         if not token:
             break
     assert seen == names
+
+
+def test_target_deny_and_its_exceptions(make_server, make_target):
+    denied, allowed = make_target(), make_target()
+    server = make_server("--target-deny", "loopback", "--target-allow", "127.0.0.2")
+    client = server.client
+    client.put("/v1/queues/q", {"retry": {"max_attempts": 1}})
+    client.add("q", url=denied.url())
+    client.add("q", url=f"http://localhost:{denied.port}/")
+    wait_until(lambda: client.stats("q")["dropped_total"] == 2, "both to be refused")
+    assert denied.pushes == []
+    # The narrower network decides. Nobody listens at 127.0.0.2, so what is seen is that it was tried.
+    client.put("/v1/queues/slow", {"retry": {"min_backoff": "1h"}})
+    task = client.add("slow", url=f"http://127.0.0.2:{allowed.port}/")
+    assert wait_until(lambda: client.get(f"/v1/queues/slow/tasks/{task['id']}").get("last_failure"), "the attempt") == "unreachable"
+
+
+def test_a_task_overrides_its_queue(client, make_target):
+    target = make_target(lambda push: 500 if push.path == "/fail" else Answer(hang=True))
+    client.put("/v1/queues/q", {"retry": {"min_backoff": "1h"}})
+    client.add("q", url=target.url("/fail"), retry={"max_attempts": 3, "min_backoff": "0.01s", "max_backoff": "0.02s"})
+    wait_until(lambda: client.stats("q")["dropped_total"] == 1, "the task to be given up")
+    assert len(target.pushes) == 3
+    task = client.add("q", url=target.url("/hang"), timeout="0.2s")
+    assert wait_until(lambda: client.get(f"/v1/queues/q/tasks/{task['id']}").get("last_failure"), "its end") == "timeout"
+
+
+def test_a_target_that_is_away_gets_its_tasks_when_it_is_back(client, make_target):
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))  # bound, not listening: connections are refused, and nobody else gets the port
+        port = held.getsockname()[1]
+        client.put("/v1/queues/q", {"retry": {"min_backoff": "0.05s", "max_backoff": "0.1s"}})
+        client.add("q", url=f"http://127.0.0.1:{port}/")
+        wait_until(lambda: client.stats("q")["failed_total"] >= 2, "two failed attempts")
+        held.listen()
+        connection, _ = held.accept()
+        with connection:
+            assert connection.recv(65536).startswith(b"POST / HTTP/1.1\r\n")
+            connection.sendall(b"HTTP/1.1 204 No Content\r\n\r\n")
+            wait_until(lambda: drained(client, "q"), "the task to end")

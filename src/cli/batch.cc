@@ -1,4 +1,4 @@
-// defer batch QUEUE [FILE]: tasks from JSON lines, up to 1,000 a call.
+// defer batch [QUEUE] [FILE]: tasks from JSON lines, up to 1,000 a call.
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <fstream>
@@ -19,7 +19,7 @@ constexpr std::size_t complaints_max = 20;  // further refused lines are counted
 constexpr int waits_max = 30;               // of one call that is refused for overload
 
 struct BatchOptions {
-  std::string queue;
+  std::string queue = "default";
   std::string file = "-";
 };
 
@@ -192,14 +192,15 @@ void add_batch_command(CLI::App& app, Session& session) {
   auto options = std::make_shared<BatchOptions>();
   CLI::App* command =
       app.add_subcommand("batch", "Add many tasks: one JSON object a line, up to 1,000 a call");
-  command->add_option("QUEUE", options->queue, "Its name")->required();
+  command->add_option("QUEUE", options->queue, "Its name; the queue default when not given");
   command->add_option("FILE", options->file, "JSON lines; standard input when not given");
   command->footer(
       "A line is what POST /v1/queues/QUEUE/tasks takes: "
       "{\"url\":\"http://...\",\"json\":{...},\"delay\":\"10s\"}.\n"
       "A refused line is told with its number and does not hold up the others; the exit code is "
       "then 1.\n"
-      "\nExamples:\n  defer batch mail < tasks.jsonl\n  defer batch mail tasks.jsonl");
+      "\nExamples:\n  defer batch < tasks.jsonl\n  defer batch mail < tasks.jsonl\n  defer batch "
+      "mail tasks.jsonl");
   command->callback([&session, options] {
     session.action = [&session, options] { return batch(session, *options); };
   });

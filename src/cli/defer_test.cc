@@ -368,6 +368,12 @@ TEST_F(Defer, ABatchShowsProgressOnATerminalOnly) {
               ElementsAre(R"(POST /v1/queues/mail/tasks:batch {"tasks":[{"json": 1.10}]})"));
 }
 
+TEST_F(Defer, ABatchGoesToTheDefaultQueueUnlessToldOtherwise) {
+  server_.answer(200, R"({"results":[{"task":{}}]})");
+  EXPECT_EQ(run({"batch"}, "{}\n"), exit_done);
+  EXPECT_EQ(server_.asked.back(), R"(POST /v1/queues/default/tasks:batch {"tasks":[{}]})");
+}
+
 TEST_F(Defer, ARefusedLineIsNamedAndDoesNotHoldUpTheOthers) {
   server_.answer(
       200,

@@ -185,6 +185,10 @@ void Checker::apply(Call& call) {
             } else {
               auto made = std::make_unique<ModelQueue>();
               made->name = command.queue;
+              // Only a queue that was made and deleted within one commit leaves its number to another.
+              for (const auto& old : queues_) {
+                if (old->number == next_number_) old->number = QueueNumber{};
+              }
               made->number = next_number_;
               ++next_number_.value;
               made->settings = call.wanted;

@@ -254,6 +254,37 @@ struct EventText {
 };
 }  // namespace
 
+std::string to_text(const Read& read) {
+  struct Visit {
+    std::string of(const Generation& generation) const { return " of queue " + std::to_string(generation.queue.value); }
+    std::string operator()(const ScanLane& r) const {
+      return "scan lane " + std::to_string(r.priority) + of(r.generation) + " after eta " + text(r.after.eta) + " order " +
+             std::to_string(r.after.order) + " max " + std::to_string(r.tasks_max);
+    }
+    std::string operator()(const ScanKey& r) const {
+      return "scan key " + r.key + of(r.generation) + " after eta " + text(r.after.eta) + " max " +
+             std::to_string(r.tasks_max);
+    }
+    std::string operator()(const ScanIds& r) const {
+      return "scan ids" + of(r.generation) + " after #" + std::to_string(r.after.value);
+    }
+    std::string operator()(const FindTasks& r) const {
+      std::string out = "find" + of(r.generation);
+      for (const TaskId id : r.ids) out += " #" + std::to_string(id.value);
+      return out;
+    }
+    std::string operator()(const FindNames& r) const {
+      std::string out = "find names";
+      for (const std::string& name : r.names) out += " " + name;
+      return out;
+    }
+    std::string operator()(const ScanPlaces& r) const {
+      return "scan places of lane " + std::to_string(r.priority) + of(r.generation);
+    }
+  };
+  return std::visit(Visit{}, read);
+}
+
 std::string to_text(const Event& event) { return std::visit(EventText{}, event); }
 
 }  // namespace deferd::sim

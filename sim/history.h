@@ -90,6 +90,7 @@ using Event = std::variant<Called, AttemptEnded, CommitFailed, Stopping, RunBega
 
 std::string to_text(const Event& event);
 std::string to_text(const TaskRef& ref);
+std::string to_text(const Read& read);
 
 // The same command without its reply.
 Command without_reply(const Command& command);

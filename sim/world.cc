@@ -39,6 +39,7 @@ class World::SlowStore final : public Store {
 
   void read(Read read, Callback<void(Result<ReadAnswer>)> done) override {
     ++under_way_;
+    if (world_.trace_) std::printf("   %s\n", to_text(read).c_str());
     const Nanos takes = world_.between(world_.weather_.read_min, world_.weather_.read_max);
     const Nanos there = world_.between(Nanos(0), takes);
     world_.plan(

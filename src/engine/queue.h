@@ -157,7 +157,11 @@ class Queue : public std::enable_shared_from_this<Queue> {
     Mono deadline;
     // By::key: when the next task of the key may be due as far as the last scan knew; a scan is due when it is reached.
     Wall next_check = Wall::min();
+    // Where a scan goes on that met only tasks that are in somebody's hand.
+    std::optional<Place> scan_on;
     bool scanning = false;
+    std::string scan_key;  // of the scan that is under way
+    std::pair<Wall, std::uint64_t> settled_from;  // the first of that key that was settled since the scan began
     bool served = false;
   };
 
@@ -230,6 +234,7 @@ class Queue : public std::enable_shared_from_this<Queue> {
   void serve_waiters(const Now& now);
   Served serve_any(Waiter& waiter, bool only_without_key, const Now& now);
   Served serve_key(const std::shared_ptr<Waiter>& waiter, const std::string& key, const Now& now);
+  void start_key_scan(const std::shared_ptr<Waiter>& waiter, const std::string& key, const Place& after);
   Served serve_oldest_key(const std::shared_ptr<Waiter>& waiter, const Now& now);
   bool gather(const Waiter& waiter, bool only_without_key, const Now& now, std::vector<Place>& places);
   void key_scanned(Waiter& waiter, const std::string& key, std::uint64_t read, std::uint32_t generation,

@@ -54,11 +54,14 @@ void Queue::fill(Batch& batch, const Now& now) {
 void Queue::settle_task(std::unique_ptr<Task> task) {
   if (!task->key().empty()) {
     const std::string key(task->key());
-    if (const auto mark = key_marks_.find(key); mark != key_marks_.end() && task->place < mark->second) {
+    const std::pair at(task->place.eta, task->place.order);  // a key's tasks stand by these, whatever their priority
+    if (const auto mark = key_marks_.find(key);
+        mark != key_marks_.end() && at < std::pair(mark->second.eta, mark->second.order)) {
       key_marks_.erase(mark);
     }
     for (const auto& waiter : waiters_) {
       if (waiter->command.key == key) waiter->next_check = std::min(waiter->next_check, task->place.eta);
+      if (waiter->scanning && waiter->scan_key == key) waiter->settled_from = std::min(waiter->settled_from, at);
     }
   }
   lane(task->place.priority).stored(std::move(task), window_max());

@@ -163,8 +163,16 @@ Queue::Served Queue::serve_key(const std::shared_ptr<Waiter>& waiter, const std:
   if (key_marks_.size() > key_marks_max) key_marks_.clear();
   Place after{0, Wall::min(), 0};
   if (const auto mark = key_marks_.find(key); mark != key_marks_.end()) after = mark->second;
+  if (waiter->scan_on) after = *waiter->scan_on;
+  start_key_scan(waiter, key, after);
+  return Served::blocked;
+}
+
+void Queue::start_key_scan(const std::shared_ptr<Waiter>& waiter, const std::string& key, const Place& after) {
   const std::uint64_t read = task_changes_.begin_read();
   waiter->scanning = true;
+  waiter->scan_key = key;
+  waiter->settled_from = {Wall::max(), 0};
   waiter->next_check = Wall::max();  // what is stored from here on lowers it
   ScanKey scan{{record_.number, record_.generation}, key, after, waiter->command.tasks_max,
                core_.options.lease_bytes_max};
@@ -173,7 +181,6 @@ Queue::Served Queue::serve_key(const std::shared_ptr<Waiter>& waiter, const std:
     self->key_scanned(*waiter, key, read, generation, std::move(answer), later);
     self->task_changes_.end_read(read);
   });
-  return Served::blocked;
 }
 
 void Queue::key_scanned(Waiter& waiter, const std::string& key, std::uint64_t read, std::uint32_t generation,
@@ -194,16 +201,20 @@ void Queue::key_scanned(Waiter& waiter, const std::string& key, std::uint64_t re
   std::vector<std::unique_ptr<Task>> tasks;
   bool in_a_row = record_.state == QueueState::running;  // nothing that lives was left behind so far
   Wall next_check = found.end ? Wall::max() : Wall::min();
+  waiter.scan_on.reset();
+  if (!found.end && !found.tasks.empty()) waiter.scan_on = found.tasks.back().place;
   for (Task& task : found.tasks) {
     const bool live = fresh(task, read);
     if (live && task.place.eta > now.wall) {
       next_check = task.place.eta;
+      waiter.scan_on.reset();
       break;
     }
     if (live && record_.state == QueueState::running) {
       take_free(task);
       tasks.push_back(std::make_unique<Task>(std::move(task)));
-      if (in_a_row) key_marks_.insert_or_assign(key, tasks.back()->place);
+      const Place& place = tasks.back()->place;
+      if (in_a_row && std::pair(place.eta, place.order) < waiter.settled_from) key_marks_.insert_or_assign(key, place);
     } else {
       in_a_row = false;
     }
@@ -228,8 +239,11 @@ Queue::Served Queue::serve_oldest_key(const std::shared_ptr<Waiter>& waiter, con
     }
   }
   if (oldest == nullptr) return Served::nothing;
-  waiter->next_check = Wall::min();
-  return serve_key(waiter, std::string(oldest->key()), now);
+  if (oldest->key().empty()) return serve_any(*waiter, true, now);
+  if (retry_reads_at_ > now.mono) return Served::blocked;
+  // Nothing that is free comes before it.
+  start_key_scan(waiter, std::string(oldest->key()), {0, oldest->place.eta, oldest->place.order - 1});
+  return Served::blocked;
 }
 
 std::optional<Error> Queue::lease_error(const Found& found, const Lease& lease, const Now& now) const {

@@ -58,6 +58,7 @@ void Checker::on(Event event) {
       self.now_ = e.now;
       self.wall_max_ = std::max(self.wall_max_, e.now.wall);
       ++self.run_;
+      self.run_event_ = self.event_;
       self.in_run_ = true;
       self.take_inbox();
     }
@@ -176,8 +177,8 @@ void Checker::apply(Call& call) {
               ModelQueue& queue = *call.queue;
               // By the settings that go, some leased tasks may be dropped already.
               for (ModelTask* task : queue.tasks) static_cast<void>(sure(*task));
-              queue.timeout_before = queue.settings.timeout;
               queue.settings = call.wanted;
+              queue.log.emplace_back(event_, queue.settings);
               queue.bucket.change(call.wanted.rate, call.wanted.burst, now_.mono);
               queue.tombstone_min = std::min(queue.tombstone_min, call.wanted.tombstone);
               queue.tombstone_max = std::max(queue.tombstone_max, call.wanted.tombstone);
@@ -198,6 +199,7 @@ void Checker::apply(Call& call) {
               made->tombstone_min = made->tombstone_max = call.wanted.tombstone;
               made->versions.push_back({made->settings, made->state, call.id});
               made->running_event = event_;
+              made->log.emplace_back(event_, made->settings);
               call.queue = made.get();
               current_[command.queue] = made.get();
               queues_.push_back(std::move(made));
@@ -466,6 +468,23 @@ void Checker::start(const Started& started) {
     violated(property, what + ": " + describe(task));
   };
 
+  const bool forced = task.forced > 0;
+  if (forced && task.end_run == run_) {
+    if (task.life == Life::ended && task.cause == EndCause::completed) {  // it went out, and its twin came back
+      --task.forced;
+      attempts_[started.attempt] = {&task, now_, true};
+      ++task.running;
+      ++queue.running;
+      ++running_;
+      return;
+    }
+    if (task.life == Life::ended && task.cause == EndCause::dropped) {  // the twin's failure decided nothing
+      task.life = Life::live;
+      std::erase(queue.ended, &task);
+      queue.tasks.push_back(&task);
+    }
+    if (started.what.task.place.eta == task.eta_before) task.eta_from = task.eta_to = task.eta_before;
+  }
   switch (task.life) {
     case Life::asked:
       return bad(2, "an attempt before the add was answered");
@@ -491,7 +510,6 @@ void Checker::start(const Started& started) {
     return bad(15, "an attempt from queue " + started.what.queue->queue);
   if (queue.settings.mode != QueueMode::push) return bad(15, "a push from a pull queue");
 
-  const bool forced = task.forced > 0;
   if (forced) {
     --task.forced;
     ++marks_.forced;
@@ -527,12 +545,14 @@ void Checker::start(const Started& started) {
     return bad(15, "sent with another payload");
   if (sent.name() != task.name() || sent.key() != task.key())
     return bad(15, "sent with another name or key");
-  const Micros timeout = task.given.options && task.given.options->timeout > Micros(0)
-                             ? task.given.options->timeout
-                             : queue.settings.timeout;
+  const auto fits = [&](const QueueSettings& settings) {
+    const bool own = task.given.options && task.given.options->timeout > Micros(0);
+    return started.what.timeout == (own ? task.given.options->timeout : settings.timeout);
+  };
   // Started by hand, it may have been before the queue was configured in this very run.
-  const bool fits_before = forced && started.what.timeout == queue.timeout_before;
-  if (started.what.timeout != timeout && !fits_before) return bad(15, "sent with another timeout");
+  if (!fits(queue.settings) && !(forced && any_since(queue, run_event_, fits))) {
+    return bad(15, "sent with another timeout");
+  }
 
   attempts_[started.attempt] = {&task, now_, forced};
   ++task.attempts;
@@ -578,6 +598,8 @@ void Checker::end_attempt(const AttemptEnded& ended) {
     task.changed_run = unsettled;
     return;
   }
+  task.end_run = run_;
+  task.eta_before = task.eta_from;
   if (succeeded) {
     finish(task, EndCause::completed, now_.wall, now_.wall, false);
     changed(task, false);
@@ -714,6 +736,7 @@ void Checker::open_queue(ModelQueue& queue, const StoredQueue& stored,
   queue.settings = stored.record.settings;
   queue.state = stored.record.state;
   queue.versions = {*version};
+  queue.log = {{event_, queue.settings}};
   queue.made_durable = true;
   queue.dropped = false;
   queue.created = stored.record.created;

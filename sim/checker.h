@@ -164,6 +164,15 @@ class Checker {
   void changed(ModelTask& task, bool is_settled);
   void finish(ModelTask& task, EndCause cause, Wall from, Wall to, bool durable);
   void durable(Call& call);
+  // Whether `fits(settings)` for any settings that were in force since then.
+  template <class Fits>
+  bool any_since(const ModelQueue& queue, EventNumber since, Fits&& fits) const {
+    for (auto at = queue.log.rbegin(); at != queue.log.rend(); ++at) {
+      if (fits(at->second)) return true;
+      if (at->first < since) return false;
+    }
+    return false;
+  }
   std::string describe(const ModelTask& task) const;
 
   // -- answers (checker_answers.cc)
@@ -214,6 +223,7 @@ class Checker {
   bool stopping_ = false;
   std::uint64_t stopping_run_ = 0;
   bool in_run_ = false;
+  EventNumber run_event_ = 0;       // of the last RunBegan
   std::uint64_t runs_at_once_ = 0;  // while the clock stood still
   QueueNumber next_number_{1};
 

@@ -229,12 +229,6 @@ void Checker::judge(Call& call, const AddTasks& command,
   durable(call);
   // Calls whose names had to be looked up have no exact instant; but what surely lives now was all
   // there by the last of them.
-  const auto limit = [&](auto member) {
-    const std::uint64_t before = (*call.before).*member;
-    const std::uint64_t after = call.queue->settings.*member;
-    return before == 0 || after == 0 ? std::numeric_limits<std::uint64_t>::max()
-                                     : std::max(before, after);
-  };
   if (call.queue->settings.max_tasks == 0 && call.queue->settings.max_bytes == 0) return;
   std::uint64_t tasks = 0;
   std::uint64_t bytes = 0;
@@ -243,7 +237,11 @@ void Checker::judge(Call& call, const AddTasks& command,
     ++tasks;
     bytes += task->bytes;
   }
-  if (tasks > limit(&QueueSettings::max_tasks) || bytes > limit(&QueueSettings::max_bytes)) {
+  const auto fits = [&](const QueueSettings& settings) {
+    return (settings.max_tasks == 0 || tasks <= settings.max_tasks) &&
+           (settings.max_bytes == 0 || bytes <= settings.max_bytes);
+  };
+  if (!any_since(*call.queue, call.applied_event, fits)) {
     violated(13, "queue " + call.queue->name.queue + " holds " + std::to_string(tasks) +
                      " tasks and " + std::to_string(bytes) +
                      " bytes after an add that its limits forbid");
@@ -273,8 +271,10 @@ void Checker::judge_added(Call& call, ModelTask& task, const Task& added) {
     return bad(15, "added with another name or key");
   if (added.progress != Progress{}) return bad(15, "added with progress");
   const std::uint8_t priority = added.place.priority;
-  if (priority != task.given.priority.value_or(call.before->priority) &&
-      priority != task.given.priority.value_or(queue.settings.priority)) {
+  const auto same = [&](const QueueSettings& settings) {
+    return priority == task.given.priority.value_or(settings.priority);
+  };
+  if (!any_since(queue, call.applied_event, same)) {
     return bad(15, "added with priority " + std::to_string(priority));
   }
   // Due at what was asked for; or at the latest now.
@@ -564,6 +564,7 @@ void Checker::judge(Call& call, const LeaseTasks& command,
       return;
     const bool ran = queue.state == QueueState::running && queue.running_event < call.applied_event;
     if (!ran || options_.reads_may_fail) return;
+    if (command.by == LeaseTasks::By::key && command.key.empty()) return;
     for (ModelTask* task : queue.tasks) {
       if (waited(*task, call.applied_at.wall))
         return violated(17, "nothing was leased though there was " + describe(*task));
@@ -580,11 +581,13 @@ void Checker::judge(Call& call, const LeaseTasks& command,
       return violated(2, "leased a task that was never added, or without its payload");
     granted_at = info.task.place.eta - command.duration;
   }
+  // Tasks without a key have no index: those behind a window full of tasks with keys are hidden, and order is by lane.
+  const bool keyless = command.by == LeaseTasks::By::key && command.key.empty();
   // Order first, as all of them waited until they were granted together.
   for (ModelTask* other : queue.tasks) {
     const bool among = std::ranges::any_of(
         *answer, [&](const TaskInfo& info) { return task_of(info.task) == other; });
-    if (among || command.by == LeaseTasks::By::oldest_key || !waited(*other, granted_at)) continue;
+    if (among || keyless || command.by == LeaseTasks::By::oldest_key || !waited(*other, granted_at)) continue;
     for (const TaskInfo& info : *answer) {
       const ModelTask& task = *task_of(info.task);
       const bool higher = command.by == LeaseTasks::By::any && other->priority > task.priority;
@@ -653,7 +656,8 @@ void Checker::judge_granted(Call& call, const LeaseTasks& command, const TaskInf
         task.given.options ? task.given.options->retry.over(settings.retry) : settings.retry;
     return task.attempts > 0 && exhausted(policy, task.attempts, at - task.first_attempt);
   };
-  if (over(queue.settings) && over(*call.before)) return bad(7, "leased after its last attempt");
+  const auto may_go_on = [&](const QueueSettings& settings) { return !over(settings); };
+  if (!any_since(queue, call.applied_event, may_go_on)) return bad(7, "leased after its last attempt");
 
   if (task.lease_token != 0) task.old_tokens.push_back(task.lease_token);
   task.lease_token = token;
@@ -783,23 +787,26 @@ void Checker::judge(Call& call, const ReleaseTasks& command,
       if (task->life == Life::live) {
         const RetryOverride none;
         const RetryOverride& own = task->given.options ? task->given.options->retry : none;
-        const RetryPolicy first = own.over(call.before->retry);
-        const RetryPolicy last = own.over(call.queue->settings.retry);
         const Wall from = call.applied_at.wall;
         const Wall to = now_.wall;
-        const bool may_end = exhausted(first, task->attempts, to - task->first_attempt) ||
-                             exhausted(last, task->attempts, to - task->first_attempt);
-        const bool may_stay = !exhausted(first, task->attempts, from - task->first_attempt) ||
-                              !exhausted(last, task->attempts, from - task->first_attempt);
+        bool may_end = false;
+        bool may_stay = false;
+        Micros low = command.delay.value_or(Micros::max());
+        Micros high = command.delay.value_or(Micros(0));
+        static_cast<void>(any_since(*call.queue, call.applied_event, [&](const QueueSettings& s) {
+          const RetryPolicy policy = own.over(s.retry);
+          may_end = may_end || exhausted(policy, task->attempts, to - task->first_attempt);
+          may_stay = may_stay || !exhausted(policy, task->attempts, from - task->first_attempt);
+          if (command.delay) return false;
+          low = std::min(low, backoff(policy, task->attempts));
+          high = std::max(high, backoff(policy, task->attempts));
+          return false;
+        }));
         if (!may_stay) {
           ++marks_.dropped;
           finish(*task, EndCause::dropped, from, to, true);
         } else {
           if (may_end) task->doubt = true;
-          const Micros low = command.delay.value_or(
-              std::min(backoff(first, task->attempts), backoff(last, task->attempts)));
-          const Micros high = command.delay.value_or(
-              std::max(backoff(first, task->attempts), backoff(last, task->attempts)));
           task->eta_from = from + low;
           task->eta_to = to + high;
           task->order = 0;

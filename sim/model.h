@@ -55,6 +55,9 @@ struct ModelTask {
   std::uint32_t attempts = 0;
   Wall first_attempt{};
   std::uint32_t running = 0;  // attempts at the target
+  // Before an attempt ended in run `end_run`: another that was started by hand in that very run may have come first.
+  std::uint64_t end_run = 0;
+  Wall eta_before{};
 
   std::uint64_t lease_token = 0;  // the live or last one
   Wall lease_end{};
@@ -111,6 +114,7 @@ struct ModelQueue {
   QueueSettings settings;  // in force
   QueueState state = QueueState::running;
   Wall created{};
+  std::vector<std::pair<EventNumber, QueueSettings>> log;  // all settings of this process, and since when
   // What a restart may find: the last that is known to be durable, and all that were given since.
   struct Version {
     QueueSettings settings;
@@ -135,7 +139,6 @@ struct ModelQueue {
   std::optional<Wall> paused_since;  // a pause was answered then, and no resume was asked for since
   EventNumber paused_event = 0;
   EventNumber running_event = 0;  // it runs (as far as anybody asked) since this
-  Micros timeout_before{0};  // until it was last configured
   Micros tombstone_min{0};
   Micros tombstone_max{0};
 

@@ -361,7 +361,7 @@ bool Checker::still_since(const ModelTask& task, EventNumber event) const {
 }
 
 bool Checker::settled(const ModelTask& task) const {
-  if (task.changed_run <= horizon_) return true;
+  if (task.is_settled || task.changed_run <= horizon_) return true;
   if (task.changed_run == unsettled || failed_ || options_.settle_within == Nanos::max())
     return false;
   return now_.mono - task.changed_at > options_.settle_within;
@@ -374,6 +374,7 @@ bool Checker::waiting(ModelTask& task) {
 
 void Checker::changed(ModelTask& task, bool is_settled) {
   task.changed_event = event_;
+  task.is_settled = is_settled;
   task.changed_run = is_settled ? 0 : run_;
   task.changed_at = now_.mono;
 }
@@ -596,6 +597,7 @@ void Checker::end_attempt(const AttemptEnded& ended) {
   if (task.life != Life::live) return;
   if (failed_) {  // it can no longer be recorded
     task.changed_run = unsettled;
+    task.is_settled = false;
     return;
   }
   task.end_run = run_;
@@ -656,13 +658,14 @@ void Checker::die(const Died& died) {
       return violated(16, "call " + std::to_string(calls_.begin()->first.value) +
                               " was not answered before the end");
     }
-    if (!failed_) horizon_ = run_;  // what changed was committed
   }
-  // What is known to survive: by the horizon, whatever happened; by the time that has passed, if the machine did not lose power.
+  lost_power_ = died.how == Death::power_cut;
+  // What is known to survive: by the horizon, whatever happened; what was committed, if the machine did not lose power.
   const auto survives = [&](const ModelTask& task) {
     if (task.changed_run <= horizon_) return true;
-    if (task.changed_run == unsettled || failed_ || died.how == Death::power_cut) return false;
-    return options_.settle_within != Nanos::max() && died.at - task.changed_at > options_.settle_within;
+    if (task.changed_run == unsettled || failed_ || lost_power_) return false;
+    return died.how == Death::stopped || task.is_settled ||
+           (options_.settle_within != Nanos::max() && died.at - task.changed_at > options_.settle_within);
   };
   for (const auto& made : queues_) {
     ModelQueue& queue = *made;
@@ -671,10 +674,12 @@ void Checker::die(const Died& died) {
       if (task->endings > 0) task->doubt = true;
       const bool may_be_granted = queue.settings.mode == QueueMode::pull && (queue.leases_out > 0 || failed_) &&
                                   task->eta_from <= now_.wall;
-      const bool known = task->movings == 0 && !may_be_granted && survives(*task);
-      task->changed_run = known ? 0 : unsettled;
+      task->is_on_disk = task->movings == 0 && !may_be_granted && survives(*task);
     }
-    for (ModelTask* task : queue.ended) task->end_is_durable = task->end_is_durable || survives(*task);
+    for (ModelTask* task : queue.ended) {
+      task->end_is_durable = task->end_is_durable || task->changed_run <= horizon_;
+      task->is_on_disk = task->end_is_durable || survives(*task);
+    }
     queue.leases_out = 0;
     queue.running = 0;
   }
@@ -755,7 +760,7 @@ void Checker::open_queue(ModelQueue& queue, const StoredQueue& stored,
       return violated(2, "the disk holds a task that was never added");
     if (known->life == Life::refused)
       return violated(16, "refused, and yet on the disk: " + describe(*known));
-    if (known->life == Life::ended && known->end_is_durable) {
+    if (known->life == Life::ended && (known->end_is_durable || known->is_on_disk)) {
       const bool by_caller = known->cause == EndCause::acked || known->cause == EndCause::deleted;
       const bool by_purge =
           known->cause == EndCause::purged || known->cause == EndCause::queue_deleted;
@@ -783,7 +788,9 @@ void Checker::open_queue(ModelQueue& queue, const StoredQueue& stored,
     task.lease_end = found.place.eta;
     task.unsure_event = event_;
     task.changed_event = event_;
-    task.changed_run = 0;
+    // What a killed process had committed survives, but not yet a loss of power.
+    task.changed_run = lost_power_ ? 0 : run_;
+    task.is_settled = true;
     queue.by_id[task.id] = &task;
     queue.last_id = std::max(queue.last_id, task.id.value);
   };
@@ -800,7 +807,7 @@ void Checker::open_queue(ModelQueue& queue, const StoredQueue& stored,
       continue;
     }
     const Task& found = *at->second;
-    if (task->life == Life::live && task->changed_run == 0) {
+    if (task->life == Life::live && task->is_on_disk) {
       if (found.place.eta < task->eta_from || found.place.eta > task->eta_to) {
         return violated(1, "stored with eta " + std::to_string(to_micros(found.place.eta)) + ": " +
                                describe(*task));
@@ -819,7 +826,8 @@ void Checker::open_queue(ModelQueue& queue, const StoredQueue& stored,
   for (ModelTask* task : std::exchange(queue.ended, {})) {
     const auto at = on_disk.find(task->tag);
     if (at == on_disk.end()) {
-      task->end_is_durable = true;
+      task->end_is_durable = task->end_is_durable || lost_power_;
+      if (!task->end_is_durable) queue.ended.push_back(task);
       continue;
     }
     ++marks_.resurrected;

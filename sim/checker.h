@@ -220,6 +220,7 @@ class Checker {
   Wall wall_max_{};  // a tombstone that was over once may have been swept, whatever the clock says later
   bool failed_ = false;
   std::uint64_t failed_run_ = 0;
+  bool lost_power_ = false;  // the last process did
   bool stopping_ = false;
   std::uint64_t stopping_run_ = 0;
   bool in_run_ = false;

@@ -34,6 +34,7 @@ void Checker::answer(const Answered& answered) {
                   task->doubt = true;
                   task->unsure_event = event_;
                   task->changed_run = std::numeric_limits<std::uint64_t>::max();
+                  task->is_settled = false;
                 }
               }
               return;
@@ -556,7 +557,7 @@ void Checker::judge(Call& call, const LeaseTasks& command,
   };
   // Free all the time since the call was taken, due, and committed before.
   const auto waited = [&](ModelTask& task, Wall due_by) {
-    return task.changed_run == 0 && task.eta_to <= due_by && may_take(task) &&
+    return task.is_settled && task.eta_to <= due_by && may_take(task) &&
            still_since(task, call.applied_event) && sure_since(task, call.applied_event);
   };
   if (answer->empty()) {

@@ -71,7 +71,9 @@ struct ModelTask {
   std::uint32_t forced = 0;   // attempts started by hand whose start is still to come in this run
   EventNumber unsure_event = 0;   // the last at which it was not sure
   EventNumber changed_event = 0;  // the last at which place or progress changed, or may have
-  std::uint64_t changed_run = 0;  // the run of its last change; 0: it is known to be settled
+  std::uint64_t changed_run = 0;  // the run of its last change; 0: it is known to be durable
+  bool is_settled = false;        // its last change is known to be committed, if not durable
+  bool is_on_disk = false;        // at a death: the next process must find it as it is believed to be (or gone)
   Mono changed_at{};
 
   EndCause cause = EndCause::none;

@@ -97,7 +97,7 @@ Outcome<void> show(Session& session, const StatsOptions& options, std::ostream& 
   Table table({"QUEUE", "STATE", ">TASKS", ">READY", ">SCHEDULED", ">IN FLIGHT", ">LEASED",
                ">OLDEST", ">LAST MINUTE", ">FAILED"});
   std::vector<json::value> queues;
-  const Outcome<void> walked =
+  Outcome<void> walked =
       each_page(session, session.queues_path(), "queues", [&](const json::array& page) {
         queues.insert(queues.end(), page.begin(), page.end());
         return true;

@@ -321,7 +321,15 @@ void Workload::do_deed(Deed deed) {
 
 // ---- The calm
 
-void Workload::begin_calm() { tick(); }
+void Workload::begin_calm() {
+  calm_from_ = world_.now().mono;
+  tick();
+}
+
+bool Workload::is_quiet() const {
+  // By then every call of the storm was answered.
+  return world_.now().mono > calm_from_ + Seconds(15);
+}
 
 void Workload::tick() {
   if (drained_) return;
@@ -358,33 +366,35 @@ void Workload::drain(const std::vector<QueueInfo>& queues) {
     if (info.state != QueueState::running) {
       world_.call(SetQueueState{info.name, QueueState::running, {}}, ignore<QueueInfo>());
     }
-    if (info.settings.mode == QueueMode::pull) {
-      LeaseTasks lease;
-      lease.queue = info.name;
-      lease.tasks_max = 100;
-      lease.duration = Seconds(10);
-      world_.call(std::move(lease),
-                  Callback<void(const Result<std::vector<TaskInfo>>&)>(
-                      [this, name = info.name](const Result<std::vector<TaskInfo>>& answer) {
-                        if (!answer || answer->empty()) return;
-                        AckTasks ack;
-                        ack.queue = name;
-                        for (const TaskInfo& task : *answer) {
-                          ack.leases.push_back({task.task.id, task.task.progress.lease_token});
-                        }
-                        world_.call(std::move(ack), ignore<std::vector<Result<void>>>());
-                      }));
-    }
+    if (info.settings.mode == QueueMode::pull) drain_leases(info.name);
     world_.call(GetQueueStats{info.name, {}},
                 Callback<void(const Result<QueueStats>&)>(
                     [this, count, all = queues.size()](const Result<QueueStats>& answer) {
                       if (!answer) return;
                       ++count->answers;
                       count->tasks += answer->tasks;
-                      if (count->answers == all && count->tasks == 0) drained_ = true;
+                      if (count->answers == all && count->tasks == 0 && is_quiet()) drained_ = true;
                     }));
   }
-  if (queues.empty()) drained_ = true;
+  if (queues.empty() && is_quiet()) drained_ = true;
+}
+
+void Workload::drain_leases(const QueueName& name) {
+  LeaseTasks lease;
+  lease.queue = name;
+  lease.tasks_max = 100;
+  lease.duration = Seconds(10);
+  world_.call(std::move(lease), Callback<void(const Result<std::vector<TaskInfo>>&)>(
+                                    [this, name](const Result<std::vector<TaskInfo>>& answer) {
+                                      if (!answer || answer->empty()) return;
+                                      AckTasks ack;
+                                      ack.queue = name;
+                                      for (const TaskInfo& task : *answer) {
+                                        ack.leases.push_back({task.task.id, task.task.progress.lease_token});
+                                      }
+                                      world_.call(std::move(ack), ignore<std::vector<Result<void>>>());
+                                      drain_leases(name);
+                                    }));
 }
 
 }  // namespace deferd::sim

@@ -47,6 +47,8 @@ class Workload {
   void note(std::size_t queue, const Task& task);
   void tick();
   void drain(const std::vector<QueueInfo>& queues);
+  void drain_leases(const QueueName& name);
+  bool is_quiet() const;
 
   QueueName name_of(std::size_t queue) const;
   bool is_push(std::size_t queue) const { return queue < weather_.push_queues; }
@@ -64,6 +66,7 @@ class Workload {
   std::vector<Held> held_;
 
   // The calm
+  Mono calm_from_{};
   Nanos tick_gap_ = Millis(50);
   std::uint64_t tick_ = 0;
   bool drained_ = false;

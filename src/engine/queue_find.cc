@@ -46,6 +46,7 @@ Queue::Look Queue::look(Finding& finding, std::size_t index) {
     if (!sought.name_answer) return Look::needs_name;
     const std::optional<NameEntry>& entry = *sought.name_answer;
     if (!entry || entry->free_at != Wall{} || entry->generation != record_.generation) return Look::known;
+    if (sought.id != entry->id) sought.task_answer.reset();  // the name is another task's by now
     sought.id = entry->id;
   } else {
     sought.id = std::get<TaskId>(sought.ref);
@@ -93,6 +94,7 @@ Queue::Look Queue::look_after_failure(const Finding& finding, Sought& sought) co
     if (!sought.name_answer) return Look::needs_name;
     const std::optional<NameEntry>& entry = *sought.name_answer;
     if (!entry || entry->free_at != Wall{} || entry->generation != finding.generation) return Look::known;
+    if (sought.id != entry->id) sought.task_answer.reset();  // the name is another task's by now
     sought.id = entry->id;
   } else {
     sought.id = std::get<TaskId>(sought.ref);

@@ -326,12 +326,12 @@ void Checker::judge_refused(Call& call, std::size_t index, ModelTask& task, cons
       return;
     case Reason::queue_full_tasks:
       ++marks_.full;
-      if (call.before->max_tasks == 0 && queue.settings.max_tasks == 0) return bad(13);
+      if (!any_since(queue, call.applied_event, [](const auto& s) { return s.max_tasks != 0; })) return bad(13);
       if (fit == Fit::fits || fit == Fit::too_large) return bad(13);
       return;
     case Reason::queue_full_bytes:
       ++marks_.full;
-      if (call.before->max_bytes == 0 && queue.settings.max_bytes == 0) return bad(13);
+      if (!any_since(queue, call.applied_event, [](const auto& s) { return s.max_bytes != 0; })) return bad(13);
       if (fit == Fit::fits || fit == Fit::too_many) return bad(13);
       return;
     case Reason::task_name_taken:

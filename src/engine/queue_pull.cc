@@ -217,6 +217,7 @@ void Queue::key_scanned(Waiter& waiter, const std::string& key, std::uint64_t re
       if (in_a_row && std::pair(place.eta, place.order) < waiter.settled_from) key_marks_.insert_or_assign(key, place);
     } else {
       in_a_row = false;
+      if (live) waiter.scan_on.reset();  // the queue is paused
     }
   }
   waiter.next_check = std::min(waiter.next_check, next_check);

@@ -1,7 +1,6 @@
 #include "model/names.h"
 
 #include <algorithm>
-#include <cstdio>
 
 namespace deferd {
 namespace {
@@ -24,9 +23,10 @@ bool has_form_of_id(std::string_view text) {
 
 Result<void> check_part(std::string_view text, std::string_view what, std::string_view extra) {
   if (!text.empty() && text.size() <= 100 && only(text, extra)) return {};
-  return fail(Reason::invalid, std::string(what) + " name must be 1 to 100 characters of A-Z a-z 0-9 " +
-                                   std::string(extra) + " (it has " + std::to_string(text.size()) +
-                                   " characters" + (text.size() <= 100 ? ", or others than these)" : ")"));
+  return fail(Reason::invalid,
+              std::string(what) + " name must be 1 to 100 characters of A-Z a-z 0-9 " +
+                  std::string(extra) + " (it has " + std::to_string(text.size()) + " characters" +
+                  (text.size() <= 100 ? ", or others than these)" : ")"));
 }
 
 }  // namespace
@@ -57,9 +57,10 @@ std::size_t hash_value(const QueueName& name) {
 }
 
 std::string to_string(TaskId id) {
-  char text[id_digits + 1];
-  std::snprintf(text, sizeof text, "%020llu", static_cast<unsigned long long>(id.value));
-  return std::string(text, id_digits);
+  std::string text(id_digits, '0');
+  std::uint64_t left = id.value;
+  for (std::size_t i = id_digits; i > 0; left /= 10) text[--i] = static_cast<char>('0' + left % 10);
+  return text;
 }
 
 Result<std::string> parse_task_name(std::string_view text) {
@@ -71,7 +72,8 @@ Result<std::string> parse_task_name(std::string_view text) {
   }
   if (has_form_of_id(text)) {
     return fail(Reason::invalid,
-                "task name must not be 20 digits beginning with 0: that is how the server spells the ids it "
+                "task name must not be 20 digits beginning with 0: that is how the server spells "
+                "the ids it "
                 "chooses",
                 "name");
   }

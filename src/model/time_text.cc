@@ -41,13 +41,6 @@ bool take(std::string_view& text, char wanted) {
   return true;
 }
 
-void append_digits(std::string& out, std::int64_t value, int width) {
-  const std::size_t from = out.size();
-  out.append(static_cast<std::size_t>(width), '0');
-  for (std::size_t i = out.size(); i > from; value /= 10)
-    out[--i] = static_cast<char>('0' + value % 10);
-}
-
 }  // namespace
 
 Result<Wall> parse_time(std::string_view text) {
@@ -112,20 +105,19 @@ void append_time(std::string& out, Wall wall) {
   const std::int64_t micros = to_micros(wall);
   const std::int64_t seconds = micros / 1'000'000;
   const chrono::year_month_day date{chrono::sys_days(chrono::days(seconds / 86400))};
-  append_digits(out, static_cast<int>(date.year()), 4);
-  out.push_back('-');
-  append_digits(out, static_cast<unsigned>(date.month()), 2);
-  out.push_back('-');
-  append_digits(out, static_cast<unsigned>(date.day()), 2);
-  out.push_back('T');
-  append_digits(out, seconds % 86400 / 3600, 2);
-  out.push_back(':');
-  append_digits(out, seconds % 3600 / 60, 2);
-  out.push_back(':');
-  append_digits(out, seconds % 60, 2);
-  out.push_back('.');
-  append_digits(out, micros % 1'000'000, 6);
-  out.push_back('Z');
+  char text[] = "0000-00-00T00:00:00.000000Z";
+  const auto digits = [&text](std::size_t at, std::size_t count, std::int64_t number) {
+    for (std::size_t i = at + count; i > at; number /= 10)
+      text[--i] = static_cast<char>('0' + number % 10);
+  };
+  digits(0, 4, static_cast<int>(date.year()));
+  digits(5, 2, static_cast<unsigned>(date.month()));
+  digits(8, 2, static_cast<unsigned>(date.day()));
+  digits(11, 2, seconds % 86400 / 3600);
+  digits(14, 2, seconds % 3600 / 60);
+  digits(17, 2, seconds % 60);
+  digits(20, 6, micros % 1'000'000);
+  out.append(text, sizeof text - 1);
 }
 
 std::string format_time(Wall wall) {

@@ -15,6 +15,7 @@
 #include <cmath>
 #include <concepts>
 #include <cstdint>
+#include <cstring>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -109,14 +110,29 @@ class JsonWriter {
     out_.push_back('"');
     std::size_t plain_from = 0;  // what needs no escape is appended in one piece
     for (std::size_t i = 0; i < text.size(); ++i) {
+      while (i + 8 <= text.size() && eight_are_plain(text.data() + i)) i += 8;
+      if (i == text.size()) break;
       const auto c = static_cast<unsigned char>(text[i]);
-      if (c >= 0x20 && c != '"' && c != '\\' && c != 0x7f) continue;
+      if (is_plain(c)) continue;
       out_.append(text.substr(plain_from, i - plain_from));
       plain_from = i + 1;
       append_escape(c);
     }
     out_.append(text.substr(plain_from));
     out_.push_back('"');
+  }
+  static bool is_plain(unsigned char c) { return c >= 0x20 && c != '"' && c != '\\' && c != 0x7f; }
+  // The same of eight bytes at once: a byte's high bit tells of one that is not (and, for bytes
+  // after such a one, may tell so wrongly, which costs a closer look).
+  static bool eight_are_plain(const char* bytes) {
+    constexpr std::uint64_t each = 0x0101010101010101;
+    constexpr std::uint64_t high = each * 0x80;
+    std::uint64_t word = 0;
+    std::memcpy(&word, bytes, sizeof word);
+    const auto any_zero = [](std::uint64_t w) { return (w - each) & ~w & high; };
+    const std::uint64_t below_space = (word - each * 0x20) & ~word & high;
+    return (below_space | any_zero(word ^ each * '"') | any_zero(word ^ each * '\\') |
+            any_zero(word ^ each * 0x7f)) == 0;
   }
   void append_escape(unsigned char c) {
     switch (c) {

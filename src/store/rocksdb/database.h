@@ -29,9 +29,9 @@ struct Seams {
   // How much is written before RocksDB's memory goes to files. A restart reads the log again from
   // there (about a second for each 200 MB), and the logs take twice as much on the disk.
   std::uint64_t flush_bytes = 32 << 20;
-  // How many slots of runs the packer remembers: 60 bytes each at most, so 16 MB; enough for what
-  // is leased or about to be, many times over.
-  std::uint64_t cached_slots_max = 256 << 10;
+  // How many slots of runs the packer remembers, some twenty bytes each: enough for what is leased
+  // or about to be, many times over.
+  std::uint64_t cached_slots_max = 1 << 20;
   // How many writes a run that is mostly finished is left alone before it is rewritten: most end on
   // their own.
   std::uint64_t thin_rounds = 512;

@@ -66,7 +66,8 @@ struct Packer::Run {
     return key.first_order <= place.order && place.order <= last_order && key.eta == place.eta &&
            key.priority == place.priority && key.generation == generation;
   }
-  std::size_t weight() const { return is_home ? slots.size() : entries.size(); }
+  // In slots: what a run takes beside them counts as some.
+  std::size_t weight() const { return 16 + (is_home ? slots.size() : entries.size()); }
 
   Marks marks() const {
     Marks marks;
@@ -215,6 +216,7 @@ Result<void> Packer::finish() {
 
 void Packer::committed() {
   out_.Clear();
+  lookups_.reset();
   while (slots_ > database_.seams().cached_slots_max) {
     Run& oldest = *by_use_.front();
     if (oldest.is_thin) forgotten_thin_.insert(oldest.key);
@@ -499,19 +501,12 @@ Result<Packer::Run*> Packer::run_at(const Generation& generation, const Place& p
       return last_ = found->second.get();
     }
   }
-  const std::string lower =
-      runs::place_key(generation, place.priority, place.eta,
-                      place.order - std::min(place.order, runs::run_orders_max - 1));
-  const std::string upper =
-      runs::place_key(generation, place.priority, place.eta, place.order) + '\xff';
-  const rocksdb::Slice lower_slice = lower;
-  const rocksdb::Slice upper_slice = upper;
-  rocksdb::ReadOptions options;
-  options.iterate_lower_bound = &lower_slice;
-  options.iterate_upper_bound = &upper_slice;
-  const std::unique_ptr<rocksdb::Iterator> it(
-      database_.db().NewIterator(options, database_.runs()));
-  it->SeekToLast();
+  // One iterator for all of a round: what the round changes is in memory, so it is not out of date.
+  if (lookups_ == nullptr) {
+    lookups_.reset(database_.db().NewIterator(rocksdb::ReadOptions(), database_.runs()));
+  }
+  rocksdb::Iterator* const it = lookups_.get();
+  it->SeekForPrev(runs::place_key(generation, place.priority, place.eta, place.order) + '\xff');
   if (!it->status().ok()) return fail(store_error("cannot read a run", it->status()));
   if (!it->Valid()) return missing("in any run", TaskId{place.order});
   const auto parsed = runs::parse_run_key(it->key().ToStringView());

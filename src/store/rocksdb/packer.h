@@ -100,6 +100,7 @@ class Packer {
   std::uint64_t slots_ = 0;                      // of all in runs_: what is bounded
   Run* last_ = nullptr;                          // found last: the next task is often in it too
   std::vector<Run*> changed_;                    // in this round
+  std::unique_ptr<rocksdb::Iterator> lookups_;   // of this round: over runs on the disk
   std::vector<NewHome> new_homes_;               // of this batch
   std::vector<Item> items_;                      // of this batch
   // Runs that are mostly finished, with the round in which they came to be. They are rewritten when

@@ -1,6 +1,7 @@
 #include "sim/checker.h"
 
 #include <algorithm>
+#include <span>
 #include <type_traits>
 
 #include "base/assert.h"
@@ -217,13 +218,16 @@ void Checker::apply(Call& call) {
             return;
           }
           const auto mark_all = [&](const auto& refs, bool may_end, bool may_move, auto ref_of) {
+            call.may_end = may_end;
+            call.may_move = may_move;
             for (const auto& one : refs) {
-              for (ModelTask* task : candidates(queue, ref_of(one)))
-                mark(call, task, may_end, may_move);
+              const TaskRef& ref = ref_of(one);
+              if (const auto* given = std::get_if<std::string>(&ref)) call.names.push_back(*given);
+              for (ModelTask* task : candidates(queue, ref)) mark(call, task, may_end, may_move);
             }
           };
-          const auto itself = [](const TaskRef& ref) { return ref; };
-          const auto of_lease = [](const Lease& lease) { return lease.task; };
+          const auto itself = [](const TaskRef& ref) -> const TaskRef& { return ref; };
+          const auto of_lease = [](const Lease& lease) -> const TaskRef& { return lease.task; };
           if constexpr (std::is_same_v<C, DeleteQueue>) {
             queue.dropped = true;
             current_.erase(command.queue);
@@ -283,17 +287,22 @@ void Checker::apply(Call& call) {
               if (!named) call.fits.push_back(fit);
               call.added.push_back(task.get());
               queue.tasks.push_back(task.get());
-              if (!task->name().empty())
-                queue.by_name[std::string(task->name())].push_back(task.get());
               task->unsure_event = event_;
               task->changed_event = event_;
+              if (!task->name().empty()) {
+                queue.by_name[std::string(task->name())].push_back(task.get());
+                for (auto& [id, other] : calls_) {
+                  if (other.queue != &queue || std::ranges::find(other.names, task->name()) == other.names.end()) continue;
+                  mark(other, task.get(), other.may_end, other.may_move);
+                }
+              }
               const Tag tag = task->tag;
               DEFERD_ASSERT(tasks_.emplace(tag, std::move(task)).second, "tag used twice", tag);
             }
           } else if constexpr (std::is_same_v<C, DeleteTasks>) {
             mark_all(command.tasks, true, false, itself);
           } else if constexpr (std::is_same_v<C, RunTask>) {
-            for (ModelTask* task : candidates(queue, command.task)) mark(call, task, false, true);
+            mark_all(std::span(&command.task, 1), false, true, itself);
           } else if constexpr (std::is_same_v<C, LeaseTasks>) {
             ++queue.leases_out;
           } else if constexpr (std::is_same_v<C, AckTasks>) {

@@ -120,6 +120,10 @@ class Checker {
     ModelQueue* queue = nullptr;          // null: there was none
     std::optional<QueueSettings> before;  // in force when it was applied
     std::optional<Reason> must_fail;
+    // By these names it may also meet tasks that are added while it is under way.
+    std::vector<std::string> names;
+    bool may_end = false;
+    bool may_move = false;
     std::vector<ModelTask*> endings;  // tasks it may end
     std::vector<ModelTask*> movings;  // tasks it may move
     std::vector<ModelTask*> added;

@@ -144,7 +144,7 @@ void add_add_command(CLI::App& app, Session& session) {
       ->type_name("N");
   command->add_option("--key", options->key, "The tag that workers lease by");
   command
-      ->add_option("--timeout-attempt", options->timeout, "The longest that one attempt may take")
+      ->add_option("--attempt-timeout", options->timeout, "The longest that one attempt may take")
       ->type_name("DURATION");
   command->add_option("--max-attempts", options->max_attempts, "Over the queue's; -1 is no limit")
       ->type_name("N");

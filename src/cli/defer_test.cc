@@ -191,7 +191,7 @@ TEST_F(Defer, AddsATaskWithAllThatItCanCarry) {
                  "9",
                  "--key",
                  "k",
-                 "--timeout-attempt",
+                 "--attempt-timeout",
                  "5s",
                  "--max-attempts",
                  "3"}),

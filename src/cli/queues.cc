@@ -73,7 +73,7 @@ struct SetOptions {
       {"rate", "rate", false, "Attempts started: 5/s, 0.25/s, 10/m, 0 (none), unlimited"},
       {"burst", "burst", true, "Attempts at once after a rest"},
       {"concurrency", "concurrency", true, "Attempts running at once"},
-      {"timeout-attempt", "timeout", false, "The longest that one attempt may take: 10s, 5m"},
+      {"attempt-timeout", "timeout", false, "The longest that one attempt may take: 10s, 5m"},
       {"priority", "priority", true, "Of tasks that give none: 0 lowest .. 9 highest"},
       {"max-tasks", "max_tasks", true, "How many tasks the queue takes; 0 is no limit"},
       {"max-bytes", "max_bytes", true, "How many bytes of tasks the queue takes; 0 is no limit"},

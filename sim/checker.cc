@@ -55,7 +55,8 @@ void Checker::on(Event event) {
     void operator()(Stopping& e) const { self.inbox_.emplace_back(e); }
     void operator()(const RunBegan& e) const {
       self.runs_at_once_ = e.now.mono == self.now_.mono ? self.runs_at_once_ + 1 : 0;
-      if (self.runs_at_once_ > 2000) self.violated(17, "the shard turns round and round without an end");
+      if (self.runs_at_once_ > 2000)
+        self.violated(17, "the shard turns round and round without an end");
       self.now_ = e.now;
       self.wall_max_ = std::max(self.wall_max_, e.now.wall);
       ++self.run_;
@@ -187,7 +188,8 @@ void Checker::apply(Call& call) {
             } else {
               auto made = std::make_unique<ModelQueue>();
               made->name = command.queue;
-              // Only a queue that was made and deleted within one commit leaves its number to another.
+              // Only a queue that was made and deleted within one commit leaves its number to
+              // another.
               for (const auto& old : queues_) {
                 if (old->number == next_number_) old->number = QueueNumber{};
               }
@@ -292,7 +294,9 @@ void Checker::apply(Call& call) {
               if (!task->name().empty()) {
                 queue.by_name[std::string(task->name())].push_back(task.get());
                 for (auto& [id, other] : calls_) {
-                  if (other.queue != &queue || std::ranges::find(other.names, task->name()) == other.names.end()) continue;
+                  if (other.queue != &queue ||
+                      std::ranges::find(other.names, task->name()) == other.names.end())
+                    continue;
                   mark(other, task.get(), other.may_end, other.may_move);
                 }
               }
@@ -346,7 +350,7 @@ RetryPolicy Checker::policy_of(const ModelTask& task) const {
 }
 
 bool Checker::sure(ModelTask& task) {
-  if (task.life != Life::live || task.doubt || task.endings > 0) return false;
+  if (task.life != Life::live) return false;
   // A leased task that was tried too often is dropped when somebody asks for tasks: nobody is told.
   const bool may_be_dropped =
       task.queue->settings.mode == QueueMode::pull && task.attempts > 0 &&
@@ -356,7 +360,7 @@ bool Checker::sure(ModelTask& task) {
     task.doubt = true;
     task.unsure_event = event_;
   }
-  return !may_be_dropped;
+  return !task.doubt && task.endings == 0;
 }
 
 bool Checker::sure_since(ModelTask& task, EventNumber event) {
@@ -395,7 +399,7 @@ void Checker::finish(ModelTask& task, EndCause cause, Wall from, Wall to, bool i
   task.ended_event = event_;
   task.unsure_event = event_;
   task.end_is_durable = is_durable;
-  task.ended_from = from;
+  task.ended_from = task.doubt ? Wall{} : from;  // in doubt, it may have ended long ago
   task.ended_to = to;
   std::erase(queue.tasks, &task);
   if (!is_durable) queue.ended.push_back(&task);
@@ -480,7 +484,8 @@ void Checker::start(const Started& started) {
 
   const bool forced = task.forced > 0;
   if (forced && task.end_run == run_) {
-    if (task.life == Life::ended && task.cause == EndCause::completed) {  // it went out, and its twin came back
+    if (task.life == Life::ended &&
+        task.cause == EndCause::completed) {  // it went out, and its twin came back
       --task.forced;
       attempts_[started.attempt] = {&task, now_, true};
       ++task.running;
@@ -488,12 +493,14 @@ void Checker::start(const Started& started) {
       ++running_;
       return;
     }
-    if (task.life == Life::ended && task.cause == EndCause::dropped) {  // the twin's failure decided nothing
+    if (task.life == Life::ended &&
+        task.cause == EndCause::dropped) {  // the twin's failure decided nothing
       task.life = Life::live;
       std::erase(queue.ended, &task);
       queue.tasks.push_back(&task);
     }
-    if (started.what.task.place.eta == task.eta_before) task.eta_from = task.eta_to = task.eta_before;
+    if (started.what.task.place.eta == task.eta_before)
+      task.eta_from = task.eta_to = task.eta_before;
   }
   switch (task.life) {
     case Life::asked:
@@ -599,7 +606,11 @@ void Checker::end_attempt(const AttemptEnded& ended) {
   --task.running;
   --queue.running;
   --running_;
-  if (queue.dropped) return;
+  if (queue.dropped) {  // if the deletion is lost in a crash, so is this end
+    task.changed_run = unsettled;
+    task.is_settled = false;
+    return;
+  }
   const bool succeeded = ended.result.status >= 200 && ended.result.status <= 299;
   ++queue.executed;
   if (!succeeded) ++queue.failed;
@@ -669,20 +680,22 @@ void Checker::die(const Died& died) {
     }
   }
   lost_power_ = died.how == Death::power_cut;
-  // What is known to survive: by the horizon, whatever happened; what was committed, if the machine did not lose power.
+  // What is known to survive: by the horizon, whatever happened; what was committed, if the machine
+  // did not lose power.
   const auto survives = [&](const ModelTask& task) {
     if (task.changed_run <= horizon_) return true;
     if (task.changed_run == unsettled || failed_ || lost_power_) return false;
     return died.how == Death::stopped || task.is_settled ||
-           (options_.settle_within != Nanos::max() && died.at - task.changed_at > options_.settle_within);
+           (options_.settle_within != Nanos::max() &&
+            died.at - task.changed_at > options_.settle_within);
   };
   for (const auto& made : queues_) {
     ModelQueue& queue = *made;
     for (ModelTask* task : queue.tasks) {
       static_cast<void>(sure(*task));
       if (task->endings > 0) task->doubt = true;
-      const bool may_be_granted = queue.settings.mode == QueueMode::pull && (queue.leases_out > 0 || failed_) &&
-                                  task->eta_from <= now_.wall;
+      const bool may_be_granted = queue.settings.mode == QueueMode::pull &&
+                                  (queue.leases_out > 0 || failed_) && task->eta_from <= now_.wall;
       task->is_on_disk = task->movings == 0 && !may_be_granted && survives(*task);
     }
     for (ModelTask* task : queue.ended) {
@@ -787,6 +800,7 @@ void Checker::open_queue(ModelQueue& queue, const StoredQueue& stored,
     task.endings = task.movings = task.forced = task.running = 0;
     task.id = found.id;
     task.created = found.created;
+    task.priority = found.place.priority;
     task.attempts = found.progress.attempts;
     task.first_attempt = found.progress.first_attempt;
     task.eta_from = task.eta_to = found.place.eta;
@@ -812,7 +826,9 @@ void Checker::open_queue(ModelQueue& queue, const StoredQueue& stored,
         continue;
       }
       if (sure(*task)) return violated(1, "gone after a restart: " + describe(*task));
-      finish(*task, EndCause::lost_in_crash, Wall{}, now_.wall, true);
+      // What only the end of a process took is not yet safe from a loss of power.
+      finish(*task, EndCause::lost_in_crash, Wall{}, now_.wall, lost_power_);
+      task->changed_run = run_;
       continue;
     }
     const Task& found = *at->second;

@@ -221,7 +221,8 @@ class Checker {
   std::uint64_t run_ = 0;
   std::uint64_t horizon_ = 0;  // all changes of runs up to this one are durable
   Now now_{};
-  Wall wall_max_{};  // a tombstone that was over once may have been swept, whatever the clock says later
+  Wall wall_max_{};  // a tombstone that was over once may have been swept, whatever the clock says
+                     // later
   bool failed_ = false;
   std::uint64_t failed_run_ = 0;
   bool lost_power_ = false;  // the last process did

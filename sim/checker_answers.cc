@@ -296,7 +296,8 @@ void Checker::judge_added(Call& call, ModelTask& task, const Task& added) {
       if (sure_since(*other, call.applied_event))
         return bad(10, "takes the name of the live " + describe(*other));
       if (other->life == Life::ended && other->cause != EndCause::lost_in_crash &&
-          other->ended_event < call.applied_event && wall_max_ < other->ended_from + queue.tombstone_min) {
+          other->ended_event < call.applied_event &&
+          wall_max_ < other->ended_from + queue.tombstone_min) {
         return bad(10, "takes the name of " + describe(*other) + " before its tombstone is over");
       }
     }
@@ -326,12 +327,14 @@ void Checker::judge_refused(Call& call, std::size_t index, ModelTask& task, cons
       return;
     case Reason::queue_full_tasks:
       ++marks_.full;
-      if (!any_since(queue, call.applied_event, [](const auto& s) { return s.max_tasks != 0; })) return bad(13);
+      if (!any_since(queue, call.applied_event, [](const auto& s) { return s.max_tasks != 0; }))
+        return bad(13);
       if (fit == Fit::fits || fit == Fit::too_large) return bad(13);
       return;
     case Reason::queue_full_bytes:
       ++marks_.full;
-      if (!any_since(queue, call.applied_event, [](const auto& s) { return s.max_bytes != 0; })) return bad(13);
+      if (!any_since(queue, call.applied_event, [](const auto& s) { return s.max_bytes != 0; }))
+        return bad(13);
       if (fit == Fit::fits || fit == Fit::too_many) return bad(13);
       return;
     case Reason::task_name_taken:
@@ -582,13 +585,15 @@ void Checker::judge(Call& call, const LeaseTasks& command,
       return violated(2, "leased a task that was never added, or without its payload");
     granted_at = info.task.place.eta - command.duration;
   }
-  // Tasks without a key have no index: those behind a window full of tasks with keys are hidden, and order is by lane.
+  // Tasks without a key have no index: those behind a window full of tasks with keys are hidden,
+  // and order is by lane.
   const bool keyless = command.by == LeaseTasks::By::key && command.key.empty();
   // Order first, as all of them waited until they were granted together.
   for (ModelTask* other : queue.tasks) {
     const bool among = std::ranges::any_of(
         *answer, [&](const TaskInfo& info) { return task_of(info.task) == other; });
-    if (among || keyless || command.by == LeaseTasks::By::oldest_key || !waited(*other, granted_at)) continue;
+    if (among || keyless || command.by == LeaseTasks::By::oldest_key || !waited(*other, granted_at))
+      continue;
     for (const TaskInfo& info : *answer) {
       const ModelTask& task = *task_of(info.task);
       const bool higher = command.by == LeaseTasks::By::any && other->priority > task.priority;
@@ -658,7 +663,8 @@ void Checker::judge_granted(Call& call, const LeaseTasks& command, const TaskInf
     return task.attempts > 0 && exhausted(policy, task.attempts, at - task.first_attempt);
   };
   const auto may_go_on = [&](const QueueSettings& settings) { return !over(settings); };
-  if (!any_since(queue, call.applied_event, may_go_on)) return bad(7, "leased after its last attempt");
+  if (!any_since(queue, call.applied_event, may_go_on))
+    return bad(7, "leased after its last attempt");
 
   if (task.lease_token != 0) task.old_tokens.push_back(task.lease_token);
   task.lease_token = token;

@@ -256,10 +256,13 @@ struct EventText {
 
 std::string to_text(const Read& read) {
   struct Visit {
-    std::string of(const Generation& generation) const { return " of queue " + std::to_string(generation.queue.value); }
+    std::string of(const Generation& generation) const {
+      return " of queue " + std::to_string(generation.queue.value);
+    }
     std::string operator()(const ScanLane& r) const {
-      return "scan lane " + std::to_string(r.priority) + of(r.generation) + " after eta " + text(r.after.eta) + " order " +
-             std::to_string(r.after.order) + " max " + std::to_string(r.tasks_max);
+      return "scan lane " + std::to_string(r.priority) + of(r.generation) + " after eta " +
+             text(r.after.eta) + " order " + std::to_string(r.after.order) + " max " +
+             std::to_string(r.tasks_max);
     }
     std::string operator()(const ScanKey& r) const {
       return "scan key " + r.key + of(r.generation) + " after eta " + text(r.after.eta) + " max " +

@@ -55,7 +55,8 @@ struct ModelTask {
   std::uint32_t attempts = 0;
   Wall first_attempt{};
   std::uint32_t running = 0;  // attempts at the target
-  // Before an attempt ended in run `end_run`: another that was started by hand in that very run may have come first.
+  // Before an attempt ended in run `end_run`: another that was started by hand in that very run may
+  // have come first.
   std::uint64_t end_run = 0;
   Wall eta_before{};
 
@@ -73,7 +74,8 @@ struct ModelTask {
   EventNumber changed_event = 0;  // the last at which place or progress changed, or may have
   std::uint64_t changed_run = 0;  // the run of its last change; 0: it is known to be durable
   bool is_settled = false;        // its last change is known to be committed, if not durable
-  bool is_on_disk = false;        // at a death: the next process must find it as it is believed to be (or gone)
+  bool is_on_disk =
+      false;  // at a death: the next process must find it as it is believed to be (or gone)
   Mono changed_at{};
 
   EndCause cause = EndCause::none;
@@ -116,7 +118,8 @@ struct ModelQueue {
   QueueSettings settings;  // in force
   QueueState state = QueueState::running;
   Wall created{};
-  std::vector<std::pair<EventNumber, QueueSettings>> log;  // all settings of this process, and since when
+  std::vector<std::pair<EventNumber, QueueSettings>>
+      log;  // all settings of this process, and since when
   // What a restart may find: the last that is known to be durable, and all that were given since.
   struct Version {
     QueueSettings settings;

@@ -384,17 +384,18 @@ void Workload::drain_leases(const QueueName& name) {
   lease.queue = name;
   lease.tasks_max = 100;
   lease.duration = Seconds(10);
-  world_.call(std::move(lease), Callback<void(const Result<std::vector<TaskInfo>>&)>(
-                                    [this, name](const Result<std::vector<TaskInfo>>& answer) {
-                                      if (!answer || answer->empty()) return;
-                                      AckTasks ack;
-                                      ack.queue = name;
-                                      for (const TaskInfo& task : *answer) {
-                                        ack.leases.push_back({task.task.id, task.task.progress.lease_token});
-                                      }
-                                      world_.call(std::move(ack), ignore<std::vector<Result<void>>>());
-                                      drain_leases(name);
-                                    }));
+  world_.call(std::move(lease),
+              Callback<void(const Result<std::vector<TaskInfo>>&)>(
+                  [this, name](const Result<std::vector<TaskInfo>>& answer) {
+                    if (!answer || answer->empty()) return;
+                    AckTasks ack;
+                    ack.queue = name;
+                    for (const TaskInfo& task : *answer) {
+                      ack.leases.push_back({task.task.id, task.task.progress.lease_token});
+                    }
+                    world_.call(std::move(ack), ignore<std::vector<Result<void>>>());
+                    world_.after(Micros(100), [this, name] { drain_leases(name); });
+                  }));
 }
 
 }  // namespace deferd::sim

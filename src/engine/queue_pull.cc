@@ -240,7 +240,11 @@ Queue::Served Queue::serve_oldest_key(const std::shared_ptr<Waiter>& waiter, con
     }
   }
   if (oldest == nullptr) return Served::nothing;
-  if (oldest->key().empty()) return serve_any(*waiter, true, now);
+  if (oldest->key().empty()) {
+    const Served outcome = serve_any(*waiter, true, now);
+    // Nothing: it had been tried too often and was dropped, so another is the oldest now.
+    return outcome == Served::nothing ? serve_oldest_key(waiter, now) : outcome;
+  }
   if (retry_reads_at_ > now.mono) return Served::blocked;
   // Nothing that is free comes before it.
   start_key_scan(waiter, std::string(oldest->key()), {0, oldest->place.eta, oldest->place.order - 1});

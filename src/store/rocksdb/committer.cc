@@ -108,6 +108,7 @@ Result<void> Committer::write(std::vector<Waiting>& batches) {
   if (done) {
     packer_.committed();
     unflushed_bytes_ += report.bytes;
+    ++unflushed_writes_;
   } else {
     failure_ = done.error();
     failure_->message += "; nothing is accepted until the server is started again";
@@ -134,7 +135,10 @@ Result<void> Committer::pack(std::vector<Waiting>& batches) {
 // not notice the gap).
 void Committer::flush_if_large() {
   if (unflushed_bytes_ < database_.seams().flush_bytes) return;
+  constexpr std::uint64_t large_commit_bytes = 64 << 10;
+  database_.log_files().make_spares(unflushed_bytes_ / unflushed_writes_ < large_commit_bytes);
   unflushed_bytes_ = 0;
+  unflushed_writes_ = 0;
   rocksdb::FlushOptions options;
   options.wait = false;
   const rocksdb::Status status = database_.db().Flush(options, database_.families());

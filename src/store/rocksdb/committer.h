@@ -54,7 +54,8 @@ class Committer {
   Packer packer_;
   std::optional<Error> failure_;
   std::uint64_t unflushed_bytes_ = 0;  // written since RocksDB's memory was given to files
-  bool unsynced_ = false;              // the last write had no fsync
+  std::uint64_t unflushed_writes_ = 0;
+  bool unsynced_ = false;  // the last write had no fsync
 
   std::mutex mutex_;  // guards the rest
   std::condition_variable arrived_;

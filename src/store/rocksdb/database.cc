@@ -18,7 +18,6 @@
 #include <utility>
 
 #include "base/bytes.h"
-#include "store/rocksdb/log_files.h"
 #include "store/rocksdb/records.h"
 
 namespace deferd {
@@ -180,8 +179,12 @@ rocksdb::ColumnFamilyOptions family_options(const std::shared_ptr<rocksdb::Cache
   options.level0_file_num_compaction_trigger = 4;
   options.target_file_size_base = 64 << 20;
   options.max_bytes_for_level_base = 256 << 20;
-  options.compression = rocksdb::kNoCompression;
-  options.bottommost_compression = rocksdb::kLZ4Compression;
+  // Tasks that are soon gone never leave the first two levels; between levels of one compression a
+  // file is moved, not rewritten.
+  options.compression_per_level = {rocksdb::kNoCompression,  rocksdb::kNoCompression,
+                                   rocksdb::kLZ4Compression, rocksdb::kLZ4Compression,
+                                   rocksdb::kLZ4Compression, rocksdb::kLZ4Compression,
+                                   rocksdb::kLZ4Compression};
   // What was consumed leaves tombstones that scans and seeks would walk over: a file that holds
   // many close together is compacted soon.
   options.table_properties_collector_factories.push_back(
@@ -222,8 +225,9 @@ Result<std::unique_ptr<Database>> Database::open(const RocksOptions& options, co
       seams.file_system != nullptr ? seams.file_system : rocksdb::FileSystem::Default();
   // A log takes what is written between two flushes, and what is under way when the second one
   // begins.
-  database->env_ = rocksdb::NewCompositeEnv(std::make_shared<LogFiles>(
-      files, options.folder + "/spare_log", seams.flush_bytes + seams.flush_bytes / 8));
+  database->log_files_ = std::make_shared<LogFiles>(files, options.folder + "/spare_log",
+                                                    seams.flush_bytes + seams.flush_bytes / 8);
+  database->env_ = rocksdb::NewCompositeEnv(database->log_files_);
   const auto cache = rocksdb::NewLRUCache(options.block_cache_bytes);
   const rocksdb::ColumnFamilyOptions plain = family_options(cache);
   rocksdb::ColumnFamilyOptions bodies = plain;

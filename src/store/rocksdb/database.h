@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "store/rocksdb/log_files.h"
 #include "store/rocksdb/store.h"
 
 namespace deferd {
@@ -46,6 +47,7 @@ class Database {
   Database& operator=(const Database&) = delete;
 
   rocksdb::DB& db() { return *db_; }
+  LogFiles& log_files() { return *log_files_; }
   const Seams& seams() const { return seams_; }
 
   rocksdb::ColumnFamilyHandle* meta() const {
@@ -72,6 +74,7 @@ class Database {
 
   int lock_fd_ = -1;
   Seams seams_;
+  std::shared_ptr<LogFiles> log_files_;
   std::unique_ptr<rocksdb::Env> env_;
   std::unique_ptr<rocksdb::DB> db_;
   std::vector<rocksdb::ColumnFamilyHandle*> families_;

@@ -28,12 +28,22 @@ LogFiles::~LogFiles() {
   target_->DeleteFile(spare_, IOOptions(), nullptr).PermitUncheckedError();
 }
 
+void LogFiles::make_spares(bool worthwhile) {
+  const std::lock_guard lock(mutex_);
+  worthwhile_ = worthwhile;
+  if (worthwhile && !ready_) {
+    wanted_ = true;
+    changed_.notify_all();
+  }
+}
+
 void LogFiles::run() {
   std::unique_lock lock(mutex_);
   while (true) {
     changed_.wait(lock, [this] { return wanted_ || stopping_; });
     if (stopping_) return;
     wanted_ = false;
+    if (ready_) continue;
     lock.unlock();
     const bool made = make_spare().ok();  // else logs grow: no reason to fail
     lock.lock();
@@ -66,7 +76,7 @@ IOStatus LogFiles::NewWritableFile(const std::string& path, const FileOptions& o
   if (path.ends_with(".log")) {
     const std::lock_guard lock(mutex_);
     const bool ready = std::exchange(ready_, false);
-    wanted_ = true;
+    wanted_ = worthwhile_;
     changed_.notify_all();
     // "Reused" it is open at its beginning, and keeps its length. RocksDB syncs the folder before
     // it relies on a log.

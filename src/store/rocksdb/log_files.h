@@ -4,8 +4,9 @@
 // what is torn in the middle, and then crashes when it flushes.)
 //
 // A thread keeps one spare ready while the last is in use. A log that is wanted before that simply
-// grows. A spare of an earlier process is never used: after a power cut it may hold the beginning
-// of a log that was renamed from it.
+// grows. Zeros cost as much to write as what replaces them, so no spare is made while commits are
+// large: there an fsync is mostly data. A spare of an earlier process is never used: after a power
+// cut it may hold the beginning of a log that was renamed from it.
 //
 // Readers take zeros for padding: a record of type zero and length zero.
 #pragma once
@@ -30,6 +31,9 @@ class LogFiles final : public rocksdb::FileSystemWrapper {
 
   const char* Name() const override { return "LogFiles"; }
 
+  // Whether spares are worth their making. Thread-safe; until it is called they are.
+  void make_spares(bool worthwhile);
+
   rocksdb::IOStatus NewWritableFile(const std::string& path, const rocksdb::FileOptions& options,
                                     std::unique_ptr<rocksdb::FSWritableFile>* file,
                                     rocksdb::IODebugContext* debug) override;
@@ -45,6 +49,7 @@ class LogFiles final : public rocksdb::FileSystemWrapper {
   std::condition_variable changed_;
   bool ready_ = false;
   bool wanted_ = false;
+  bool worthwhile_ = true;
   bool stopping_ = false;
   std::thread thread_;
 };

@@ -21,9 +21,9 @@ Checker::Options options_of(const Weather& weather) {
     // time.
     options.settle_within =
         2 * weather.commit_max + Nanos(weather.shard.linger) + 8 * weather.wake_max + Millis(1);
-    // A grant is such a change, after a few reads.
+    // A grant is such a change, after a read for each who waits before it.
     if (!options.reads_may_fail)
-      options.answer_within = options.settle_within + 20 * weather.read_max + Seconds(1);
+      options.answer_within = options.settle_within + 200 * weather.read_max + Seconds(5);
   }
   return options;
 }

@@ -123,27 +123,33 @@ void Checker::take_inbox() {
 void Checker::mark(Call& call, ModelTask* task, bool may_end, bool may_move) {
   if (may_end) {
     ++task->endings;
+    call.endings.push_back({task, event_, task->unsure_event});
     task->unsure_event = event_;
-    call.endings.push_back(task);
   }
   if (may_move) {
     ++task->movings;
+    call.movings.push_back({task, event_, task->changed_event});
     task->changed_event = event_;
-    call.movings.push_back(task);
   }
 }
 
-void Checker::unmark(Call& call) {
-  for (ModelTask* task : call.endings) {
-    --task->endings;
-    task->unsure_event = event_;
+// While the call's own answer is judged, its tasks are as sure as if it had not been: if nothing
+// else shook them.
+void Checker::unmark(const Call& call) {
+  for (auto mark = call.endings.rbegin(); mark != call.endings.rend(); ++mark) {
+    --mark->task->endings;
+    if (mark->task->unsure_event == mark->at) mark->task->unsure_event = mark->before;
   }
-  for (ModelTask* task : call.movings) {
-    --task->movings;
-    task->changed_event = event_;
+  for (auto mark = call.movings.rbegin(); mark != call.movings.rend(); ++mark) {
+    --mark->task->movings;
+    if (mark->task->changed_event == mark->at) mark->task->changed_event = mark->before;
   }
-  call.endings.clear();
-  call.movings.clear();
+}
+
+// For all other calls they were not sure until now.
+void Checker::forget_marks(const Call& call) {
+  for (const Call::Mark& mark : call.endings) mark.task->unsure_event = event_;
+  for (const Call::Mark& mark : call.movings) mark.task->changed_event = event_;
 }
 
 void Checker::apply(Call& call) {

@@ -124,8 +124,15 @@ class Checker {
     std::vector<std::string> names;
     bool may_end = false;
     bool may_move = false;
-    std::vector<ModelTask*> endings;  // tasks it may end
-    std::vector<ModelTask*> movings;  // tasks it may move
+    // A task that it may end, or move. For this very call the task was as sure as before: see
+    // unmark().
+    struct Mark {
+      ModelTask* task = nullptr;
+      EventNumber at = 0;
+      EventNumber before = 0;
+    };
+    std::vector<Mark> endings;
+    std::vector<Mark> movings;
     std::vector<ModelTask*> added;
     std::vector<ModelTask*> purged;  // what a purge met
     std::vector<Fit> fits;           // of an add without names
@@ -164,7 +171,8 @@ class Checker {
   std::vector<ModelTask*> candidates(ModelQueue& queue, const TaskRef& ref) const;
   ModelTask* task_of(const Task& task) const;
   void mark(Call& call, ModelTask* task, bool may_end, bool may_move);
-  void unmark(Call& call);
+  void unmark(const Call& call);
+  void forget_marks(const Call& call);
   void changed(ModelTask& task, bool is_settled);
   void finish(ModelTask& task, EndCause cause, Wall from, Wall to, bool durable);
   void durable(Call& call);

@@ -17,8 +17,6 @@ void Checker::answer(const Answered& answered) {
                     "call " + std::to_string(call.id.value) + " was answered before it was taken");
   if (std::holds_alternative<LeaseTasks>(call.command) && call.queue != nullptr && !call.must_fail)
     --call.queue->leases_out;
-  const std::vector<ModelTask*> endings = call.endings;
-  const std::vector<ModelTask*> movings = call.movings;
   unmark(call);
   std::visit(
       [&](const auto& command, const auto& result) {
@@ -29,13 +27,14 @@ void Checker::answer(const Answered& answered) {
             if (!check_error(call, error)) return;
             if (error.reason == Reason::store_failed && failed_) {
               // It may be on the disk all the same.
-              for (const auto& tasks : {endings, movings, call.added}) {
-                for (ModelTask* task : tasks) {
-                  task->doubt = true;
-                  task->unsure_event = event_;
-                  task->changed_run = std::numeric_limits<std::uint64_t>::max();
-                  task->is_settled = false;
-                }
+              std::vector<ModelTask*> touched = call.added;
+              for (const Call::Mark& mark : call.endings) touched.push_back(mark.task);
+              for (const Call::Mark& mark : call.movings) touched.push_back(mark.task);
+              for (ModelTask* task : touched) {
+                task->doubt = true;
+                task->unsure_event = event_;
+                task->changed_run = std::numeric_limits<std::uint64_t>::max();
+                task->is_settled = false;
               }
               return;
             }
@@ -58,6 +57,7 @@ void Checker::answer(const Answered& answered) {
         }
       },
       call.command, answered.answer);
+  forget_marks(call);
 }
 
 // False after a violation.

@@ -1,7 +1,9 @@
-// The engine alone, on one core: commands a second with a store and targets that answer at once and keep nothing. What it
-// measures is the shard's own work (names, places, windows, leases, batches), not disk, network or JSON.
+// The engine alone, on one core: commands a second with a store and targets that answer at once and
+// keep nothing. What it measures is the shard's own work (names, places, windows, leases, batches),
+// not disk, network or JSON.
 //
-//   ./dev bench --only engine        items_per_second is commands a second: one for each task added, pushed or acknowledged
+//   ./dev bench --only engine        items_per_second is commands a second: one for each task
+//   added, pushed or acknowledged
 #include <benchmark/benchmark.h>
 
 #include <memory>
@@ -14,10 +16,12 @@
 namespace deferd {
 namespace {
 
-// Answers every commit at once and every read with "nothing there": the backlog of these runs fits into the windows.
+// Answers every commit at once and every read with "nothing there": the backlog of these runs fits
+// into the windows.
 class Harness {
  public:
-  explicit Harness(QueueMode mode) : shard_(ShardOptions{.linger = Micros(0)}, [] { return QueueNumber{1}; }) {
+  explicit Harness(QueueMode mode)
+      : shard_(ShardOptions{.linger = Micros(0)}, [] { return QueueNumber{1}; }) {
     name_ = *QueueName::parse("p", "l", "q");
     shard_.apply(ConfigureQueue{name_,
                                 [mode](const QueueSettings*) -> Result<QueueSettings> {
@@ -32,7 +36,9 @@ class Harness {
   }
 
   void add(std::size_t count) {
-    AddTasks command{name_, {}, [](Result<std::vector<Result<Task>>> added) { benchmark::DoNotOptimize(added); }};
+    AddTasks command{name_, {}, [](Result<std::vector<Result<Task>>> added) {
+                       benchmark::DoNotOptimize(added);
+                     }};
     command.tasks.resize(count);
     for (NewTask& task : command.tasks) {
       task.payload = payload_;
@@ -45,7 +51,8 @@ class Harness {
     std::vector<Lease> leases;
     LeaseTasks command{.queue = name_, .tasks_max = count};
     command.reply = [&leases](Result<std::vector<TaskInfo>> granted) {
-      for (const TaskInfo& info : *granted) leases.push_back({info.task.id, info.task.progress.lease_token});
+      for (const TaskInfo& info : *granted)
+        leases.push_back({info.task.id, info.task.progress.lease_token});
     };
     shard_.apply(Command(std::move(command)), now_);
     step();
@@ -53,7 +60,8 @@ class Harness {
   }
 
   void ack(std::vector<Lease> leases) {
-    shard_.apply(AckTasks{name_, std::move(leases), [](Result<std::vector<Result<void>>>) {}}, now_);
+    shard_.apply(AckTasks{name_, std::move(leases), [](Result<std::vector<Result<void>>>) {}},
+                 now_);
     step();
   }
 
@@ -65,8 +73,10 @@ class Harness {
       shard_.step(now_);
       Effects effects = shard_.take_effects();
       for (auto& reply : effects.replies) reply();
-      for (const auto& attempt : effects.attempts) shard_.attempt_done(attempt.key, AttemptResult{200, "", Micros(0)}, now_);
-      for (const auto& read : effects.reads) shard_.read_done(read.id, ReadAnswer(ScanAnswer{{}, true}), now_);
+      for (const auto& attempt : effects.attempts)
+        shard_.attempt_done(attempt.key, AttemptResult{200, "", Micros(0)}, now_);
+      for (const auto& read : effects.reads)
+        shard_.read_done(read.id, ReadAnswer(ScanAnswer{{}, true}), now_);
       if (effects.commit) shard_.committed({}, now_);
       if (!effects.commit && effects.attempts.empty() && effects.reads.empty()) return;
     }

@@ -1,6 +1,6 @@
-// Bytes on their way into and out of records: varints for values, big-endian for keys (so that byte order is
-// number order), length-prefixed strings. The reader never reads past its end: a record that a disk or a caller
-// damaged gives ok() == false, not an assertion.
+// Bytes on their way into and out of records: varints for values, big-endian for keys (so that byte
+// order is number order), length-prefixed strings. The reader never reads past its end: a record
+// that a disk or a caller damaged gives ok() == false, not an assertion.
 #pragma once
 
 #include <cstdint>
@@ -10,8 +10,8 @@
 
 namespace deferd {
 
-// A payload that many may hold and nobody changes. Null and empty both mean "no bytes here"; which of the
-// two is said where it matters.
+// A payload that many may hold and nobody changes. Null and empty both mean "no bytes here"; which
+// of the two is said where it matters.
 using SharedBytes = std::shared_ptr<const std::string>;
 
 inline SharedBytes share(std::string bytes) {

@@ -1,5 +1,5 @@
-// Log lines: one JSON object an event on standard error, with a level, an event name and fields. No payloads, no
-// secrets: what a caller sent is named, never printed.
+// Log lines: one JSON object an event on standard error, with a level, an event name and fields. No
+// payloads, no secrets: what a caller sent is named, never printed.
 //
 //   log_info("server.started", {{"listen", address}, {"queues", queue_count}});
 //   {"ts":"2026-11-24T22:35:02.123456Z","level":"info","event":"server.started","listen":"127.0.0.1:8123","queues":3}

@@ -1,4 +1,5 @@
-// Numbers that mean different things and must not mix: a TaskId compares, hashes, prints; it does not add.
+// Numbers that mean different things and must not mix: a TaskId compares, hashes, prints; it does
+// not add.
 #pragma once
 
 #include <compare>
@@ -13,7 +14,9 @@ struct Named {
   Value value{};
 
   friend constexpr auto operator<=>(const Named&, const Named&) = default;
-  friend std::ostream& operator<<(std::ostream& out, const Named& named) { return out << named.value; }
+  friend std::ostream& operator<<(std::ostream& out, const Named& named) {
+    return out << named.value;
+  }
   friend std::size_t hash_value(const Named& named) { return std::hash<Value>{}(named.value); }
 };
 

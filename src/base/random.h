@@ -1,4 +1,5 @@
-// Randomness that a seed replays, the same with every library and compiler: no std:: distributions, no floats.
+// Randomness that a seed replays, the same with every library and compiler: no std:: distributions,
+// no floats.
 #pragma once
 
 #include <cstdint>
@@ -19,7 +20,8 @@ class Random {
     return z ^ (z >> 31);
   }
 
-  // 0 .. bound - 1. Requires bound > 0. (Multiply-shift; the bias is below 2^-32 for the bounds used here.)
+  // 0 .. bound - 1. Requires bound > 0. (Multiply-shift; the bias is below 2^-32 for the bounds
+  // used here.)
   std::uint64_t below(std::uint64_t bound) {
     DEFERD_ASSERT(bound > 0);
     return static_cast<std::uint64_t>((static_cast<Wide>(next()) * bound) >> 64);

@@ -4,23 +4,40 @@ namespace deferd {
 
 std::string_view to_string(Reason reason) {
   switch (reason) {
-    case Reason::invalid: return "invalid";
-    case Reason::too_large: return "too_large";
-    case Reason::queue_missing: return "queue_missing";
-    case Reason::queue_mode: return "queue_mode";
-    case Reason::task_missing: return "task_missing";
-    case Reason::task_name_taken: return "task_name_taken";
-    case Reason::task_name_recent: return "task_name_recent";
-    case Reason::queue_full_tasks: return "queue_full_tasks";
-    case Reason::queue_full_bytes: return "queue_full_bytes";
-    case Reason::lease_lost: return "lease_lost";
-    case Reason::overloaded: return "overloaded";
-    case Reason::store_failed: return "store_failed";
-    case Reason::stopping: return "stopping";
-    case Reason::not_found: return "not_found";
-    case Reason::unsupported: return "unsupported";
-    case Reason::timeout: return "timeout";
-    case Reason::internal: return "internal";
+    case Reason::invalid:
+      return "invalid";
+    case Reason::too_large:
+      return "too_large";
+    case Reason::queue_missing:
+      return "queue_missing";
+    case Reason::queue_mode:
+      return "queue_mode";
+    case Reason::task_missing:
+      return "task_missing";
+    case Reason::task_name_taken:
+      return "task_name_taken";
+    case Reason::task_name_recent:
+      return "task_name_recent";
+    case Reason::queue_full_tasks:
+      return "queue_full_tasks";
+    case Reason::queue_full_bytes:
+      return "queue_full_bytes";
+    case Reason::lease_lost:
+      return "lease_lost";
+    case Reason::overloaded:
+      return "overloaded";
+    case Reason::store_failed:
+      return "store_failed";
+    case Reason::stopping:
+      return "stopping";
+    case Reason::not_found:
+      return "not_found";
+    case Reason::unsupported:
+      return "unsupported";
+    case Reason::timeout:
+      return "timeout";
+    case Reason::internal:
+      return "internal";
   }
   return "internal";
 }

@@ -1,5 +1,6 @@
-// The two kinds of time. Wall time says when (ETAs, leases, tombstones; it may jump when an operator or NTP
-// sets it); monotonic time says how long (rates, deadlines of attempts). They do not convert.
+// The two kinds of time. Wall time says when (ETAs, leases, tombstones; it may jump when an
+// operator or NTP sets it); monotonic time says how long (rates, deadlines of attempts). They do
+// not convert.
 //
 // Nothing here reads a clock. Whoever drives the engine hands it a Now (runtime/clock.h).
 #pragma once

@@ -20,8 +20,8 @@ bool is_digit(char c) { return c >= '0' && c <= '9'; }
 // A decimal number as an integer scaled by 10^places: "0.25", 3 -> 250. Advances `text` past it.
 struct Scaled {
   std::int64_t value = 0;
-  bool any = false;       // at least one digit was there
-  bool exact = true;      // no digit beyond `places` other than 0
+  bool any = false;   // at least one digit was there
+  bool exact = true;  // no digit beyond `places` other than 0
   bool fits = true;
 };
 
@@ -57,8 +57,10 @@ Scaled take_number(std::string_view& text, int places) {
     if (!after_point) number.any = false;  // "1." is not a number
   }
   for (; decimals < places && number.fits; ++decimals) {
-    if (number.value > limit) number.fits = false;
-    else number.value *= 10;
+    if (number.value > limit)
+      number.fits = false;
+    else
+      number.value *= 10;
   }
   return number;
 }
@@ -76,8 +78,9 @@ tl::unexpected<Error> bad_duration(std::string_view text, std::string_view why) 
 }
 
 tl::unexpected<Error> bad_rate(std::string_view text, std::string_view why) {
-  return fail(Reason::invalid, "rate " + quoted(text) + " " + std::string(why) +
-                                   "; write it like \"5/s\", \"0.25/s\", \"10/m\", \"0\" or \"unlimited\"");
+  return fail(Reason::invalid,
+              "rate " + quoted(text) + " " + std::string(why) +
+                  "; write it like \"5/s\", \"0.25/s\", \"10/m\", \"0\" or \"unlimited\"");
 }
 
 }  // namespace
@@ -90,7 +93,8 @@ Result<Micros> parse_duration(std::string_view text) {
   std::int64_t total = 0;
   std::size_t next_unit = 0;
   while (!text.empty()) {
-    // Six places of the largest unit would overflow an int64, so the number is kept apart from its unit.
+    // Six places of the largest unit would overflow an int64, so the number is kept apart from its
+    // unit.
     std::string_view before = text;
     Scaled number = take_number(text, 6);
     if (!number.any) return bad_duration(whole, "is not a duration");
@@ -154,11 +158,16 @@ Result<Rate> parse_rate(std::string_view text) {
     return bad_rate(whole, "has no unit");
   }
   Micros period{};
-  if (text == "/s") period = Seconds(1);
-  else if (text == "/m") period = Seconds(60);
-  else if (text == "/h") period = Seconds(3600);
-  else if (text == "/d") period = Seconds(86400);
-  else return bad_rate(whole, "has an unknown unit");
+  if (text == "/s")
+    period = Seconds(1);
+  else if (text == "/m")
+    period = Seconds(60);
+  else if (text == "/h")
+    period = Seconds(3600);
+  else if (text == "/d")
+    period = Seconds(86400);
+  else
+    return bad_rate(whole, "has an unknown unit");
   const std::int64_t most = rate_per_second_max * 1000 * (period / Seconds(1));
   if (number.value > most) return bad_rate(whole, "is above 1000000/s");
   if (number.value == 0) return Rate{};

@@ -12,9 +12,10 @@ namespace deferd {
 // The longest duration that any setting takes: a century, so that no sum of two instants overflows.
 constexpr Micros duration_max = std::chrono::hours(24 * 365 * 100);
 
-// Accepts "1h2m3.5s", units w d h m s ms us each at most once and in falling order, or a plain number of seconds ("90",
-// "0.1"). At most duration_max, to the microsecond (further digits are refused, not rounded). A leading "-" is
-// understood, so that the caller can say what is wrong with a negative one.
+// Accepts "1h2m3.5s", units w d h m s ms us each at most once and in falling order, or a plain
+// number of seconds ("90", "0.1"). At most duration_max, to the microsecond (further digits are
+// refused, not rounded). A leading "-" is understood, so that the caller can say what is wrong with
+// a negative one.
 Result<Micros> parse_duration(std::string_view text);
 
 // The shortest text that parses to the same: "1m30s", "100ms", "0s".
@@ -35,7 +36,8 @@ struct Rate {
 
 constexpr std::int64_t rate_per_second_max = 1'000'000;
 
-// Accepts NUMBER "/" (s|m|h|d) with up to three decimals, "0", and "unlimited". At most a million a second.
+// Accepts NUMBER "/" (s|m|h|d) with up to three decimals, "0", and "unlimited". At most a million a
+// second.
 Result<Rate> parse_rate(std::string_view text);
 std::string format_rate(const Rate& rate);
 

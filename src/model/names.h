@@ -12,11 +12,13 @@
 
 namespace deferd {
 
-// The number of a task within its queue: given by the engine, ordered by creation, never given twice, also not to
-// a queue that is deleted and made again (it starts from the wall clock in microseconds).
+// The number of a task within its queue: given by the engine, ordered by creation, never given
+// twice, also not to a queue that is deleted and made again (it starts from the wall clock in
+// microseconds).
 using TaskId = Named<std::uint64_t, struct TaskIdTag>;
 
-// projects/P/locations/L/queues/Q. App Engine's (application, queue) is (P, Q) in the configured location.
+// projects/P/locations/L/queues/Q. App Engine's (application, queue) is (P, Q) in the configured
+// location.
 struct QueueName {
   std::string project;   // 1..100 of [A-Za-z0-9._:-]
   std::string location;  // 1..100 of [A-Za-z0-9-]
@@ -35,8 +37,9 @@ std::size_t hash_value(const QueueName& name);
 
 constexpr std::size_t task_name_chars_max = 500;
 
-// How the server spells an id that it chose: the number in exactly 20 digits. No given name may have this form
-// (20 digits beginning with 0), so a chosen name never meets a given one. 2^63 microseconds have 19 digits.
+// How the server spells an id that it chose: the number in exactly 20 digits. No given name may
+// have this form (20 digits beginning with 0), so a chosen name never meets a given one. 2^63
+// microseconds have 19 digits.
 std::string to_string(TaskId id);
 
 // What a caller calls a task: a name that it gave, or an id that the server chose.

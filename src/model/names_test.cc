@@ -6,7 +6,8 @@ namespace deferd {
 namespace {
 
 TEST(TaskRef, AChosenIdNeverMeetsAGivenName) {
-  for (const std::uint64_t value : {std::uint64_t{1}, std::uint64_t{1'732'495'812'345'678}, std::uint64_t{1} << 62}) {
+  for (const std::uint64_t value :
+       {std::uint64_t{1}, std::uint64_t{1'732'495'812'345'678}, std::uint64_t{1} << 62}) {
     const std::string text = to_string(TaskId{value});
     EXPECT_EQ(text.size(), 20U);
     EXPECT_FALSE(parse_task_name(text)) << "a caller could take the name of " << text;
@@ -17,7 +18,8 @@ TEST(TaskRef, AChosenIdNeverMeetsAGivenName) {
 }
 
 TEST(TaskRef, OtherNumbersAreNames) {
-  for (const char* text : {"0", "1618033988749894848", "12345678901234567890", "0000000000000000000a"}) {
+  for (const char* text :
+       {"0", "1618033988749894848", "12345678901234567890", "0000000000000000000a"}) {
     const auto ref = parse_task_ref(text);
     ASSERT_TRUE(ref) << text;
     EXPECT_EQ(std::get<std::string>(*ref), text);
@@ -26,8 +28,9 @@ TEST(TaskRef, OtherNumbersAreNames) {
 
 TEST(TaskName, RefusesWhatNoDoorAllows) {
   EXPECT_TRUE(parse_task_name(std::string(500, 'a')));
-  for (const std::string& text : {std::string(), std::string(501, 'a'), std::string("a b"), std::string("a/b"),
-                                  std::string("caf\xc3\xa9"), std::string("a\0b", 3)}) {
+  for (const std::string& text :
+       {std::string(), std::string(501, 'a'), std::string("a b"), std::string("a/b"),
+        std::string("caf\xc3\xa9"), std::string("a\0b", 3)}) {
     EXPECT_EQ(parse_task_name(text).error().field, "name");
   }
 }

@@ -5,19 +5,20 @@
 namespace deferd {
 namespace {
 
-Result<void> check_range(const char* field, std::int64_t value, std::int64_t low, std::int64_t high) {
+Result<void> check_range(const char* field, std::int64_t value, std::int64_t low,
+                         std::int64_t high) {
   if (value >= low && value <= high) return {};
   return fail(Reason::invalid,
-              std::string(field) + " is " + std::to_string(value) + "; give " + std::to_string(low) + " to " +
-                  std::to_string(high),
+              std::string(field) + " is " + std::to_string(value) + "; give " +
+                  std::to_string(low) + " to " + std::to_string(high),
               field);
 }
 
 Result<void> check_range(const char* field, Micros value, Micros low, Micros high) {
   if (value >= low && value <= high) return {};
   return fail(Reason::invalid,
-              std::string(field) + " is " + format_duration(value) + "; give " + format_duration(low) + " to " +
-                  format_duration(high),
+              std::string(field) + " is " + format_duration(value) + "; give " +
+                  format_duration(low) + " to " + format_duration(high),
               field);
 }
 
@@ -35,7 +36,8 @@ Result<void> QueueSettings::check() const {
   if (auto ok = check_range("concurrency", concurrency, 1, 100'000); !ok) return ok;
   if (auto ok = check_range("timeout", timeout, Millis(1), std::chrono::hours(24)); !ok) return ok;
   if (auto ok = check_range("priority", priority, 0, priority_count - 1); !ok) return ok;
-  if (auto ok = check_range("tombstone", tombstone, Micros(0), std::chrono::hours(24 * 30)); !ok) return ok;
+  if (auto ok = check_range("tombstone", tombstone, Micros(0), std::chrono::hours(24 * 30)); !ok)
+    return ok;
   return retry.check("retry");
 }
 

@@ -1,5 +1,5 @@
-// What an operator sets on a queue. Defaults are those of Cloud Tasks (spec/cloud-tasks.md 9.1) where it has the
-// setting. Every member is returned to callers with the value in force.
+// What an operator sets on a queue. Defaults are those of Cloud Tasks (spec/cloud-tasks.md 9.1)
+// where it has the setting. Every member is returned to callers with the value in force.
 #pragma once
 
 #include <cstdint>
@@ -32,11 +32,11 @@ struct QueueSettings {
 
   std::uint8_t priority = priority_default;  // of tasks that give none
   RetryPolicy retry;
-  // Pull: retry applies to leases: a task whose lease expires or is released max_attempts times is dropped. The
-  // default of a pull queue is no limit (max_attempts -1).
+  // Pull: retry applies to leases: a task whose lease expires or is released max_attempts times is
+  // dropped. The default of a pull queue is no limit (max_attempts -1).
 
-  std::uint64_t max_tasks = 0;      // 0: no limit
-  std::uint64_t max_bytes = 0;      // 0: no limit
+  std::uint64_t max_tasks = 0;       // 0: no limit
+  std::uint64_t max_bytes = 0;       // 0: no limit
   Micros tombstone = Seconds(3600);  // how long the name of an ended task stays taken: 0..30d
 
   static QueueSettings defaults(QueueMode mode);

@@ -11,22 +11,26 @@ namespace deferd {
 Result<void> RetryPolicy::check(std::string_view field) const {
   const std::string prefix(field);
   if (max_attempts == 0 || max_attempts < -1) {
-    return fail(Reason::invalid,
-                "max_attempts is " + std::to_string(max_attempts) + "; give 1 or more, or -1 for no limit",
-                prefix + ".max_attempts");
+    return fail(
+        Reason::invalid,
+        "max_attempts is " + std::to_string(max_attempts) + "; give 1 or more, or -1 for no limit",
+        prefix + ".max_attempts");
   }
   if (max_doublings < 0) {
-    return fail(Reason::invalid, "max_doublings is " + std::to_string(max_doublings) + "; give 0 or more",
+    return fail(Reason::invalid,
+                "max_doublings is " + std::to_string(max_doublings) + "; give 0 or more",
                 prefix + ".max_doublings");
   }
   const struct {
     const char* name;
     Micros value;
-  } durations[] = {{"max_age", max_age}, {"min_backoff", min_backoff}, {"max_backoff", max_backoff}};
+  } durations[] = {
+      {"max_age", max_age}, {"min_backoff", min_backoff}, {"max_backoff", max_backoff}};
   for (const auto& [name, value] : durations) {
     if (value < Micros(0) || value > duration_max) {
-      return fail(Reason::invalid, std::string(name) + " is " + format_duration(value) +
-                                       "; give a duration from 0s to " + format_duration(duration_max),
+      return fail(Reason::invalid,
+                  std::string(name) + " is " + format_duration(value) +
+                      "; give a duration from 0s to " + format_duration(duration_max),
                   prefix + "." + name);
     }
   }

@@ -1,5 +1,5 @@
-// When a failed attempt is tried again, and when no more. The formula and the stop rule are those of Cloud Tasks
-// (spec/cloud-tasks.md 9.6, 9.7), which App Engine shares.
+// When a failed attempt is tried again, and when no more. The formula and the stop rule are those
+// of Cloud Tasks (spec/cloud-tasks.md 9.6, 9.7), which App Engine shares.
 #pragma once
 
 #include <cstdint>
@@ -17,8 +17,8 @@ struct RetryPolicy {
   Micros max_backoff = Seconds(3600);
   std::int32_t max_doublings = 16;
 
-  // max_attempts -1 or 1.., durations >= 0, min_backoff <= max_backoff, all durations at most a century.
-  // `field` is the prefix of the member named in an error ("retry").
+  // max_attempts -1 or 1.., durations >= 0, min_backoff <= max_backoff, all durations at most a
+  // century. `field` is the prefix of the member named in an error ("retry").
   Result<void> check(std::string_view field) const;
 
   friend bool operator==(const RetryPolicy&, const RetryPolicy&) = default;
@@ -41,8 +41,8 @@ struct RetryOverride {
 //   e = min(n - 1, max_doublings);  min(max_backoff, min_backoff * 2^e * max(1, n - e))
 Micros backoff(const RetryPolicy& policy, std::uint32_t failures);
 
-// Whether no attempt follows after `attempts` of them, the first of which began `age` ago. With both limits set both
-// must be reached.
+// Whether no attempt follows after `attempts` of them, the first of which began `age` ago. With
+// both limits set both must be reached.
 bool exhausted(const RetryPolicy& policy, std::uint32_t attempts, Micros age);
 
 }  // namespace deferd

@@ -13,7 +13,8 @@ namespace {
 std::vector<double> delays(const RetryPolicy& policy, int count) {
   std::vector<double> seconds;
   for (int n = 1; n <= count; ++n) {
-    seconds.push_back(static_cast<double>(backoff(policy, static_cast<std::uint32_t>(n)).count()) / 1e6);
+    seconds.push_back(static_cast<double>(backoff(policy, static_cast<std::uint32_t>(n)).count()) /
+                      1e6);
   }
   return seconds;
 }
@@ -32,9 +33,11 @@ TEST(Backoff, DoublesThenGrowsLinearlyUpToTheCap) {
 }
 
 TEST(Backoff, NothingOverflows) {
-  const RetryPolicy policy{.min_backoff = Micros(1), .max_backoff = duration_max, .max_doublings = INT32_MAX};
+  const RetryPolicy policy{
+      .min_backoff = Micros(1), .max_backoff = duration_max, .max_doublings = INT32_MAX};
   EXPECT_EQ(backoff(policy, UINT32_MAX), duration_max);
-  const RetryPolicy linear{.min_backoff = duration_max, .max_backoff = duration_max, .max_doublings = 0};
+  const RetryPolicy linear{
+      .min_backoff = duration_max, .max_backoff = duration_max, .max_doublings = 0};
   EXPECT_EQ(backoff(linear, UINT32_MAX), duration_max);
   const RetryPolicy none{.min_backoff = Micros(0), .max_backoff = Micros(0), .max_doublings = 16};
   EXPECT_EQ(backoff(none, 5), Micros(0));
@@ -42,7 +45,8 @@ TEST(Backoff, NothingOverflows) {
 
 // The table of spec/cloud-tasks.md 9.7.
 TEST(StopRule, WithBothLimitsBothMustBeReached) {
-  const auto stops = [](std::int32_t max_attempts, Micros max_age, std::uint32_t attempts, Micros age) {
+  const auto stops = [](std::int32_t max_attempts, Micros max_age, std::uint32_t attempts,
+                        Micros age) {
     return exhausted(RetryPolicy{.max_attempts = max_attempts, .max_age = max_age}, attempts, age);
   };
   EXPECT_FALSE(stops(3, Seconds(0), 2, Seconds(1000)));
@@ -61,7 +65,10 @@ TEST(RetryPolicy, ChecksItsRanges) {
   EXPECT_EQ(RetryPolicy{.max_attempts = -2}.check("retry").error().field, "retry.max_attempts");
   EXPECT_EQ(RetryPolicy{.max_doublings = -1}.check("retry").error().field, "retry.max_doublings");
   EXPECT_EQ(RetryPolicy{.max_age = Seconds(-1)}.check("retry").error().field, "retry.max_age");
-  EXPECT_EQ((RetryPolicy{.min_backoff = Seconds(2), .max_backoff = Seconds(1)}.check("retry").error().field),
+  EXPECT_EQ((RetryPolicy{.min_backoff = Seconds(2), .max_backoff = Seconds(1)}
+                 .check("retry")
+                 .error()
+                 .field),
             "retry.min_backoff");
 }
 

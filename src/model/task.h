@@ -1,5 +1,6 @@
-// A task as every room knows it: what was given once (options, payload), where it stands in its queue (place) and
-// what has happened to it (progress). Plain values; copying one copies no payload.
+// A task as every room knows it: what was given once (options, payload), where it stands in its
+// queue (place) and what has happened to it (progress). Plain values; copying one copies no
+// payload.
 #pragma once
 
 #include <compare>
@@ -15,28 +16,30 @@
 
 namespace deferd {
 
-constexpr int priority_count = 10;                // 0 lowest .. 9 highest
-constexpr std::uint8_t priority_default = 5;      // medium
-constexpr std::size_t task_key_bytes_max = 500;   // as App Engine's tags
+constexpr int priority_count = 10;               // 0 lowest .. 9 highest
+constexpr std::uint8_t priority_default = 5;     // medium
+constexpr std::size_t task_key_bytes_max = 500;  // as App Engine's tags
 
 // Where a task stands in its queue. Within one priority the next task is the first by (eta, order).
 struct Place {
   std::uint8_t priority = priority_default;
   Wall eta{};
-  // Unique within a queue and growing: given when a task is added (then it is the task's id) and anew whenever it
-  // moves. So places never collide, and of two tasks due at one instant the one that was placed first goes first.
+  // Unique within a queue and growing: given when a task is added (then it is the task's id) and
+  // anew whenever it moves. So places never collide, and of two tasks due at one instant the one
+  // that was placed first goes first.
   std::uint64_t order = 0;
 
   friend auto operator<=>(const Place&, const Place&) = default;
 };
 
 // How an attempt ended when there was no HTTP status.
-constexpr std::int16_t status_none = 0;         // no attempt has ended yet
-constexpr std::int16_t status_timeout = -1;     // the deadline of the attempt passed
-constexpr std::int16_t status_unreachable = -2; // no connection: DNS, connect, TLS, or closed without an answer
-constexpr std::int16_t status_refused = -3;     // the target guard did not let it out
+constexpr std::int16_t status_none = 0;      // no attempt has ended yet
+constexpr std::int16_t status_timeout = -1;  // the deadline of the attempt passed
+constexpr std::int16_t status_unreachable =
+    -2;  // no connection: DNS, connect, TLS, or closed without an answer
+constexpr std::int16_t status_refused = -3;  // the target guard did not let it out
 constexpr std::int16_t status_lease_expired = -4;
-constexpr std::int16_t status_released = -5;    // a worker gave the lease back
+constexpr std::int16_t status_released = -5;  // a worker gave the lease back
 
 // What changes while a task lives.
 struct Progress {
@@ -48,7 +51,8 @@ struct Progress {
   Wall last_attempt{};
   Wall last_eta{};       // the ETA that led to the last attempt
   Wall last_response{};  // when it ended
-  // The live or last lease; 0: never leased, or released. A lease is live while this is not 0 and now < place.eta.
+  // The live or last lease; 0: never leased, or released. A lease is live while this is not 0 and
+  // now < place.eta.
   std::uint64_t lease_token = 0;
 
   friend bool operator==(const Progress&, const Progress&) = default;
@@ -56,10 +60,10 @@ struct Progress {
 
 // What few tasks have; most share none (a null pointer).
 struct TaskOptions {
-  std::string name;       // given by the caller
-  std::string key;        // tag of a pull task, fairness key of a push task
-  RetryOverride retry;    // over the queue's
-  Micros timeout{0};      // of one attempt; 0: the queue's
+  std::string name;     // given by the caller
+  std::string key;      // tag of a pull task, fairness key of a push task
+  RetryOverride retry;  // over the queue's
+  Micros timeout{0};    // of one attempt; 0: the queue's
 
   bool empty() const { return *this == TaskOptions{}; }
   friend bool operator==(const TaskOptions&, const TaskOptions&) = default;
@@ -71,16 +75,22 @@ struct Task {
   Wall created{};
   Progress progress;
   std::shared_ptr<const TaskOptions> options;  // null: none
-  // What is pushed or leased, opaque to engine and stores (model/push_request.h). Null: not in memory.
+  // What is pushed or leased, opaque to engine and stores (model/push_request.h). Null: not in
+  // memory.
   SharedBytes payload;
   // What the task counts for in its queue's bytes: payload, name, key and task_overhead_bytes.
   std::uint32_t bytes = 0;
 
-  std::string_view name() const { return options ? std::string_view(options->name) : std::string_view(); }
-  std::string_view key() const { return options ? std::string_view(options->key) : std::string_view(); }
+  std::string_view name() const {
+    return options ? std::string_view(options->name) : std::string_view();
+  }
+  std::string_view key() const {
+    return options ? std::string_view(options->key) : std::string_view();
+  }
 };
 
-// A fixed share for what a record costs beside its payload, so that a queue of empty tasks is bounded in bytes too.
+// A fixed share for what a record costs beside its payload, so that a queue of empty tasks is
+// bounded in bytes too.
 constexpr std::uint32_t task_overhead_bytes = 64;
 
 }  // namespace deferd

@@ -19,7 +19,8 @@ class SystemClock final : public Clock {
 // Stands still until it is moved. For tests and the simulator.
 class ManualClock final : public Clock {
  public:
-  explicit ManualClock(Wall start = wall_from_micros(1'800'000'000'000'000)) : now_{start, Mono(Seconds(1000))} {}
+  explicit ManualClock(Wall start = wall_from_micros(1'800'000'000'000'000))
+      : now_{start, Mono(Seconds(1000))} {}
 
   Now now() const override { return now_; }
   void advance(Nanos by) {

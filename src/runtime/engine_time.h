@@ -1,8 +1,8 @@
 // The time that engines are given: wall time that never goes back and never stands still.
 //
-// The system's wall clock is followed at once when it is ahead. When an operator or NTP sets it back, ours goes on at half
-// speed until the system's has caught up: an ETA that was due stays due, a delay of ten seconds takes at most twenty, and an
-// hour's correction is absorbed in two.
+// The system's wall clock is followed at once when it is ahead. When an operator or NTP sets it
+// back, ours goes on at half speed until the system's has caught up: an ETA that was due stays due,
+// a delay of ten seconds takes at most twenty, and an hour's correction is absorbed in two.
 #pragma once
 
 #include <algorithm>

@@ -25,7 +25,8 @@ TEST(EngineTime, AClockSetBackIsAbsorbedAtHalfSpeed) {
     const Wall wall = time.at(later(start, Seconds(second), Seconds(second) - back)).wall;
     EXPECT_EQ(wall, start.wall + Micros(second * 500'000)) << second;
   }
-  EXPECT_EQ(time.at(later(start, Seconds(200), Seconds(140))).wall, start.wall + Seconds(140)) << "it has caught up";
+  EXPECT_EQ(time.at(later(start, Seconds(200), Seconds(140))).wall, start.wall + Seconds(140))
+      << "it has caught up";
 }
 
 TEST(EngineTime, NeverGoesBackAndNeverStandsStill) {

@@ -13,7 +13,8 @@
 namespace deferd {
 namespace {
 
-// What a command takes while it waits, in bytes: its payloads, and a fixed share for each task and for itself.
+// What a command takes while it waits, in bytes: its payloads, and a fixed share for each task and
+// for itself.
 std::uint64_t waiting_cost(const Command& command) {
   constexpr std::uint64_t command_bytes = 256;
   constexpr std::uint64_t task_bytes = 256;
@@ -40,12 +41,17 @@ void refuse(Command command, const Error& error) {
   std::visit([&error](auto& one) { one.reply(fail(error)); }, command);
 }
 
-// Wakes a loop's thread, from any thread and also after that thread is gone. Cheap while it runs: only a sleeper is signalled.
+// Wakes a loop's thread, from any thread and also after that thread is gone. Cheap while it runs:
+// only a sleeper is signalled.
 class Alarm {
  public:
   void ring() {
-    if (rung_.exchange(true, std::memory_order_seq_cst) || !sleeping_.load(std::memory_order_seq_cst)) return;
-    { const std::lock_guard lock(mutex_); }  // the sleeper is before its check of rung_, or in wait()
+    if (rung_.exchange(true, std::memory_order_seq_cst) ||
+        !sleeping_.load(std::memory_order_seq_cst))
+      return;
+    {
+      const std::lock_guard lock(mutex_);
+    }  // the sleeper is before its check of rung_, or in wait()
     wake_.notify_one();
   }
 
@@ -71,7 +77,10 @@ class Alarm {
 class LoopThread {
  public:
   LoopThread(Clock& clock, std::shared_ptr<Alarm> alarm, std::shared_ptr<ShardLoop> loop)
-      : clock_(clock), alarm_(std::move(alarm)), loop_(std::move(loop)), thread_([this] { run(); }) {}
+      : clock_(clock),
+        alarm_(std::move(alarm)),
+        loop_(std::move(loop)),
+        thread_([this] { run(); }) {}
 
   ~LoopThread() {
     ended_.store(true);
@@ -96,7 +105,8 @@ class LoopThread {
     while (!ended_.load()) {
       const Mono wake_at = loop_->run(clock_.now());
       if (stopping_.load()) end_stop_if_idle();
-      // Capped, so that a wall clock that jumps ahead is noticed in time, and a stop's deadline is kept.
+      // Capped, so that a wall clock that jumps ahead is noticed in time, and a stop's deadline is
+      // kept.
       constexpr Nanos sleep_max = Millis(500);
       constexpr Nanos stopping_sleep = Millis(5);
       const Nanos until_due = wake_at == Mono::max() ? sleep_max : wake_at - clock_.now().mono;
@@ -125,7 +135,7 @@ class LoopThread {
   std::atomic<bool> ended_{false};
   std::atomic<bool> stopping_{false};
   std::mutex stop_mutex_;
-  Stop stop_;  // under stop_mutex_
+  Stop stop_;           // under stop_mutex_
   std::thread thread_;  // last: it uses all of the above
 };
 
@@ -133,20 +143,23 @@ class ThreadedRuntime final : public Runtime {
  public:
   ThreadedRuntime(const RuntimeOptions& options, Store::Loaded loaded, Clock& clock, Store& store,
                   Dispatcher& dispatcher)
-      : options_(options), next_number_(std::make_shared<std::atomic<std::uint64_t>>(loaded.next_number.value)) {
+      : options_(options),
+        next_number_(std::make_shared<std::atomic<std::uint64_t>>(loaded.next_number.value)) {
     DEFERD_ASSERT(options.shards >= 1);
     std::vector<std::vector<StoredQueue>> of_shard(options.shards);
-    for (StoredQueue& queue : loaded.queues) of_shard[shard_of(queue.record.name)].push_back(std::move(queue));
+    for (StoredQueue& queue : loaded.queues)
+      of_shard[shard_of(queue.record.name)].push_back(std::move(queue));
     for (std::uint32_t i = 0; i < options.shards; ++i) {
       ShardOptions shard = options.shard;
       shard.seed += i;
       shard.sweeps = i == 0;
       const Now now = clock.now();
-      // The store or the dispatcher may finish something after the runtime is gone: both share loop and alarm.
+      // The store or the dispatcher may finish something after the runtime is gone: both share loop
+      // and alarm.
       auto alarm = std::make_shared<Alarm>();
       auto loop = std::make_shared<ShardLoop>(
-          shard, [counter = next_number_] { return QueueNumber{counter->fetch_add(1)}; }, store, dispatcher, now,
-          [alarm] { alarm->ring(); });
+          shard, [counter = next_number_] { return QueueNumber{counter->fetch_add(1)}; }, store,
+          dispatcher, now, [alarm] { alarm->ring(); });
       loop->load(std::move(of_shard[i]), now);
       threads_.push_back(std::make_unique<LoopThread>(clock, std::move(alarm), std::move(loop)));
     }
@@ -166,10 +179,11 @@ class ThreadedRuntime final : public Runtime {
     // A single call larger than the bound goes through when nothing else waits.
     if (waiting > 0 && waiting + bytes > waiting_max) {
       refused_.fetch_add(1, std::memory_order_relaxed);
-      refuse(std::move(command), Error{Reason::overloaded,
-                                       "the server has " + std::to_string(waiting) +
-                                           " bytes waiting for its disk and takes no more; try again in a moment",
-                                       "", Seconds(1)});
+      refuse(std::move(command),
+             Error{Reason::overloaded,
+                   "the server has " + std::to_string(waiting) +
+                       " bytes waiting for its disk and takes no more; try again in a moment",
+                   "", Seconds(1)});
       return;
     }
     loop.post(std::move(command), bytes, false);
@@ -233,8 +247,10 @@ class ThreadedRuntime final : public Runtime {
                           gathered->reply(fail(*gathered->error));
                           return;
                         }
-                        std::ranges::sort(gathered->queues, {}, [](const QueueInfo& info) { return info.name; });
-                        if (gathered->queues.size() > gathered->queues_max) gathered->queues.resize(gathered->queues_max);
+                        std::ranges::sort(gathered->queues, {},
+                                          [](const QueueInfo& info) { return info.name; });
+                        if (gathered->queues.size() > gathered->queues_max)
+                          gathered->queues.resize(gathered->queues_max);
                         gathered->reply(std::move(gathered->queues));
                       }};
       thread->loop().post(Command(std::move(part)), 0);
@@ -250,8 +266,8 @@ class ThreadedRuntime final : public Runtime {
 
 }  // namespace
 
-Result<std::unique_ptr<Runtime>> Runtime::start(const RuntimeOptions& options, Clock& clock, Store& store,
-                                                Dispatcher& dispatcher) {
+Result<std::unique_ptr<Runtime>> Runtime::start(const RuntimeOptions& options, Clock& clock,
+                                                Store& store, Dispatcher& dispatcher) {
   auto loaded = store.load();
   if (!loaded) return fail(loaded.error());
   return std::unique_ptr<Runtime>(

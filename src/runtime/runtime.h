@@ -1,5 +1,6 @@
-// The runtime drives the shards: a mailbox in, effects out to store and dispatcher, replies back to the doors. It knows
-// the ports, not what stands behind them, so the simulator runs it too, single-threaded, under its own clock.
+// The runtime drives the shards: a mailbox in, effects out to store and dispatcher, replies back to
+// the doors. It knows the ports, not what stands behind them, so the simulator runs it too,
+// single-threaded, under its own clock.
 #pragma once
 
 #include <cstdint>
@@ -18,8 +19,8 @@ namespace deferd {
 
 struct RuntimeOptions {
   std::uint32_t shards = 1;
-  // What callers may have waiting between the doors and the disk, in bytes of payload and overhead. Past it a call is
-  // refused at once with Reason::overloaded.
+  // What callers may have waiting between the doors and the disk, in bytes of payload and overhead.
+  // Past it a call is refused at once with Reason::overloaded.
   std::uint64_t waiting_bytes_max = 64 << 20;
   ShardOptions shard;  // its seed is that of all shards
 };
@@ -27,7 +28,7 @@ struct RuntimeOptions {
 // What the runtime tells /metrics, beside QueueStats.
 struct RuntimeStats {
   std::uint64_t commands = 0;
-  std::uint64_t refused = 0;       // for admission
+  std::uint64_t refused = 0;  // for admission
   std::uint64_t commits = 0;
   std::uint64_t waiting_bytes = 0;
   std::uint64_t queues = 0;
@@ -37,24 +38,24 @@ struct RuntimeStats {
 class Runtime {
  public:
   // Loads the queues; fails when the store does. The references outlive the runtime.
-  static Result<std::unique_ptr<Runtime>> start(const RuntimeOptions& options, Clock& clock, Store& store,
-                                                Dispatcher& dispatcher);
+  static Result<std::unique_ptr<Runtime>> start(const RuntimeOptions& options, Clock& clock,
+                                                Store& store, Dispatcher& dispatcher);
   virtual ~Runtime() = default;
 
-  // Thread-safe. The reply is called exactly once, mostly on a shard's thread; it must return at once.
-  // `ListQueues` is answered by all shards together, in order.
+  // Thread-safe. The reply is called exactly once, mostly on a shard's thread; it must return at
+  // once. `ListQueues` is answered by all shards together, in order.
   void submit(Command command) {
     enqueue(std::move(command));
     flush();
   }
 
-  // For a thread that has several calls at hand: the same as submit() for each, but the shards may not look at them before
-  // flush(), which wakes each of them once.
+  // For a thread that has several calls at hand: the same as submit() for each, but the shards may
+  // not look at them before flush(), which wakes each of them once.
   virtual void enqueue(Command command) = 0;
   virtual void flush() = 0;
 
-  // Refuses what is new (Reason::stopping), wakes callers that wait for leases, lets running attempts end until
-  // `deadline`, commits what is pending, and calls `done` once.
+  // Refuses what is new (Reason::stopping), wakes callers that wait for leases, lets running
+  // attempts end until `deadline`, commits what is pending, and calls `done` once.
   virtual void stop(Mono deadline, Callback<void()> done) = 0;
 
   virtual RuntimeStats stats() const = 0;

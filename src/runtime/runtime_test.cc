@@ -1,4 +1,5 @@
-// The threaded runtime over the memory store: every call is answered once, admission refuses at once, stopping drains.
+// The threaded runtime over the memory store: every call is answered once, admission refuses at
+// once, stopping drains.
 #include "runtime/runtime.h"
 
 #include <gtest/gtest.h>
@@ -90,11 +91,12 @@ class RuntimeTest : public testing::Test {
     return future;
   }
   Result<ConfigureQueue::Answer> make(const std::string& queue) {
-    return ask<ConfigureQueue::Answer>(ConfigureQueue{name(queue),
-                                                      [](const QueueSettings*) -> Result<QueueSettings> {
-                                                        return QueueSettings::defaults(QueueMode::push);
-                                                      },
-                                                      {}})
+    return ask<ConfigureQueue::Answer>(
+               ConfigureQueue{name(queue),
+                              [](const QueueSettings*) -> Result<QueueSettings> {
+                                return QueueSettings::defaults(QueueMode::push);
+                              },
+                              {}})
         .get();
   }
   std::future<Result<std::vector<Result<Task>>>> add(const std::string& queue, std::size_t bytes) {
@@ -180,7 +182,8 @@ TEST_F(RuntimeTest, StoppingRefusesWhatIsNewAndWaitsForWhatRuns) {
   future.get();
   runtime.reset();
   start();
-  EXPECT_EQ(ask<QueueStats>(GetQueueStats{name("q"), {}}).get()->tasks, 0U) << "its end was committed";
+  EXPECT_EQ(ask<QueueStats>(GetQueueStats{name("q"), {}}).get()->tasks, 0U)
+      << "its end was committed";
 }
 
 TEST_F(RuntimeTest, StoppingEndsAtItsDeadlineAlthoughAnAttemptHangs) {

@@ -54,8 +54,12 @@ void ShardLoop::take(Event event, const Now& now) {
       loop.applied_bytes_ += posted.bytes;
       loop.shard_.apply(std::move(posted.command), now);
     }
-    void operator()(AttemptDone& done) const { loop.shard_.attempt_done(done.key, done.result, now); }
-    void operator()(ReadAnswered& read) const { loop.shard_.read_done(read.id, std::move(read.answer), now); }
+    void operator()(AttemptDone& done) const {
+      loop.shard_.attempt_done(done.key, done.result, now);
+    }
+    void operator()(ReadAnswered& read) const {
+      loop.shard_.read_done(read.id, std::move(read.answer), now);
+    }
     void operator()(Committed& committed) const {
       loop.waiting_bytes.fetch_sub(loop.committing_bytes_, std::memory_order_relaxed);
       loop.committing_bytes_ = 0;
@@ -68,7 +72,11 @@ void ShardLoop::take(Event event, const Now& now) {
 
 Mono ShardLoop::run(const Now& system) {
   const Now now = time_.at(system);
-  set_assert_context([](const void* owner) { return static_cast<const ShardLoop*>(owner)->shard_.last_commands(); }, this);
+  set_assert_context(
+      [](const void* owner) {
+        return static_cast<const ShardLoop*>(owner)->shard_.last_commands();
+      },
+      this);
   {
     const std::lock_guard lock(mutex_);
     taken_.swap(inbox_);
@@ -105,9 +113,10 @@ void ShardLoop::carry_out(Effects effects) {
                       });
   }
   for (auto& read : effects.reads) {
-    store_.read(std::move(read.read), [self = shared_from_this(), id = read.id](Result<ReadAnswer> answer) {
-      self->post(Event(ReadAnswered{id, std::move(answer)}));
-    });
+    store_.read(std::move(read.read),
+                [self = shared_from_this(), id = read.id](Result<ReadAnswer> answer) {
+                  self->post(Event(ReadAnswered{id, std::move(answer)}));
+                });
   }
   for (auto& reply : effects.replies) reply();
 }

@@ -1,5 +1,6 @@
-// One shard with its mailbox: what comes in from any thread is taken all at once, given to the shard, and the effects are
-// carried out. Has no thread of its own: the server gives it one (runtime.cc), the simulator steps it by hand.
+// One shard with its mailbox: what comes in from any thread is taken all at once, given to the
+// shard, and the effects are carried out. Has no thread of its own: the server gives it one
+// (runtime.cc), the simulator steps it by hand.
 #pragma once
 
 #include <atomic>
@@ -19,21 +20,24 @@ namespace deferd {
 
 class ShardLoop : public std::enable_shared_from_this<ShardLoop> {
  public:
-  // `wake` is called, from any thread, when something came into an empty mailbox. Store and dispatcher outlive every call
-  // of run(); what they finish later finds the loop alive (they share it).
-  ShardLoop(const ShardOptions& options, Callback<QueueNumber()> next_number, Store& store, Dispatcher& dispatcher,
-            const Now& now, Callback<void()> wake);
+  // `wake` is called, from any thread, when something came into an empty mailbox. Store and
+  // dispatcher outlive every call of run(); what they finish later finds the loop alive (they share
+  // it).
+  ShardLoop(const ShardOptions& options, Callback<QueueNumber()> next_number, Store& store,
+            Dispatcher& dispatcher, const Now& now, Callback<void()> wake);
 
   // Before anything else.
   void load(std::vector<StoredQueue> queues, const Now& now);
 
-  // Any thread. `bytes` is what the command was admitted with; it is given back through `waiting_bytes` when what it
-  // changed is durable, or at once if it changed nothing. Not `waking`: wake_if_waiting() follows soon.
+  // Any thread. `bytes` is what the command was admitted with; it is given back through
+  // `waiting_bytes` when what it changed is durable, or at once if it changed nothing. Not
+  // `waking`: wake_if_waiting() follows soon.
   void post(Command command, std::uint64_t bytes, bool waking = true);
   void wake_if_waiting();
   void post_stop();
 
-  // The shard's thread: takes what came in, does what is due, starts what follows. Returns when to call again at the latest.
+  // The shard's thread: takes what came in, does what is due, starts what follows. Returns when to
+  // call again at the latest.
   Mono run(const Now& system);
 
   // The shard's thread.

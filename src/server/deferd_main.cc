@@ -1,4 +1,5 @@
-// deferd: reads its settings, starts the server, and stops it cleanly on SIGTERM or SIGINT (a second one ends at once).
+// deferd: reads its settings, starts the server, and stops it cleanly on SIGTERM or SIGINT (a
+// second one ends at once).
 #include <csignal>
 #include <cstdio>
 #include <ctime>
@@ -21,10 +22,11 @@ void log_settings(const deferd::ServerConfig& config) {
   for (const deferd::Setting& setting : deferd::settings()) {
     const std::string value = setting.secret ? std::string("(secret)") : setting.print(config);
     const auto from = config.from.find(setting.name);
-    deferd::log_info("setting", {{"name", setting.name},
-                                 {"value", std::string_view(value)},
-                                 {"from", from == config.from.end() ? std::string_view("default")
-                                                                    : std::string_view(from->second)}});
+    deferd::log_info("setting",
+                     {{"name", setting.name},
+                      {"value", std::string_view(value)},
+                      {"from", from == config.from.end() ? std::string_view("default")
+                                                         : std::string_view(from->second)}});
   }
 }
 
@@ -60,9 +62,10 @@ int main(int argc, char** argv) {
     return 1;
   }
   const std::string address = (*server)->address();
-  deferd::log_info("server.started", {{"listen", std::string_view(address)},
-                                      {"store", config.store == deferd::StoreKind::memory ? "memory" : "rocksdb"},
-                                      {"data", std::string_view(config.data)}});
+  deferd::log_info("server.started",
+                   {{"listen", std::string_view(address)},
+                    {"store", config.store == deferd::StoreKind::memory ? "memory" : "rocksdb"},
+                    {"data", std::string_view(config.data)}});
   int signal = 0;
   while (signal == 0) {
     (*server)->refresh_metrics();

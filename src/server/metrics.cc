@@ -38,36 +38,48 @@ struct Metrics::Families {
     return prometheus::BuildGauge().Name(name).Help(help).Register(registry).Add({});
   }
   Histogram& histogram(const char* name, const char* help, Histogram::BucketBoundaries bounds) {
-    return prometheus::BuildHistogram().Name(name).Help(help).Register(registry).Add({}, std::move(bounds));
+    return prometheus::BuildHistogram().Name(name).Help(help).Register(registry).Add(
+        {}, std::move(bounds));
   }
 
   // From 50 us (a disk with a cache that survives power cuts) to 3 s (one that is about to die).
-  Histogram& fsync = histogram("deferd_commit_fsync_seconds", "Time of a durable write, its fsync included",
-                               {50e-6, 100e-6, 200e-6, 400e-6, 800e-6, 1.6e-3, 3.2e-3, 6.4e-3, 12.8e-3, 25e-3, 50e-3,
-                                0.1, 0.2, 0.4, 0.8, 1.6, 3.2});
-  Histogram& packing = histogram("deferd_commit_packing_seconds", "Time to turn batches into records",
-                                 {10e-6, 50e-6, 100e-6, 500e-6, 1e-3, 5e-3, 10e-3, 50e-3, 0.1});
-  Histogram& batch_tasks = histogram("deferd_commit_tasks", "Tasks put, moved or finished by one commit",
-                                     {1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000});
+  Histogram& fsync =
+      histogram("deferd_commit_fsync_seconds", "Time of a durable write, its fsync included",
+                {50e-6, 100e-6, 200e-6, 400e-6, 800e-6, 1.6e-3, 3.2e-3, 6.4e-3, 12.8e-3, 25e-3,
+                 50e-3, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2});
+  Histogram& packing =
+      histogram("deferd_commit_packing_seconds", "Time to turn batches into records",
+                {10e-6, 50e-6, 100e-6, 500e-6, 1e-3, 5e-3, 10e-3, 50e-3, 0.1});
+  Histogram& batch_tasks =
+      histogram("deferd_commit_tasks", "Tasks put, moved or finished by one commit",
+                {1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000});
   Counter& commits_durable = counter("deferd_commits_durable_total", "Commits with an fsync");
-  Counter& commits_riding = counter("deferd_commits_riding_total", "Commits of completions alone, without an fsync");
-  Counter& commits_failed = counter("deferd_commits_failed_total", "Commits that failed; nothing is acknowledged after one");
+  Counter& commits_riding =
+      counter("deferd_commits_riding_total", "Commits of completions alone, without an fsync");
+  Counter& commits_failed = counter("deferd_commits_failed_total",
+                                    "Commits that failed; nothing is acknowledged after one");
   Counter& commit_bytes = counter("deferd_commit_bytes_total", "Bytes given to the store");
 
   Counter& commands = counter("deferd_commands_total", "Calls that reached the engine");
-  Counter& commands_refused = counter("deferd_commands_refused_total", "Calls refused because too much was waiting");
+  Counter& commands_refused =
+      counter("deferd_commands_refused_total", "Calls refused because too much was waiting");
   Gauge& waiting_bytes = gauge("deferd_waiting_bytes", "Bytes taken in and not yet durable");
   Gauge& queues = gauge("deferd_queues", "Queues there are");
-  Gauge& store_failed = gauge("deferd_store_failed", "1 after a commit failed: a restart is needed");
+  Gauge& store_failed =
+      gauge("deferd_store_failed", "1 after a commit failed: a restart is needed");
 
   Gauge& connections = gauge("deferd_http_connections", "Connections of callers, open now");
   Counter& connections_total = counter("deferd_http_connections_total", "Connections accepted");
-  Counter& connections_refused = counter("deferd_http_connections_refused_total", "Connections over connections_max");
+  Counter& connections_refused =
+      counter("deferd_http_connections_refused_total", "Connections over connections_max");
   Counter& requests = counter("deferd_http_requests_total", "Requests that arrived whole");
-  Counter& requests_refused = counter("deferd_http_requests_refused_total", "Requests malformed, too large or too slow");
+  Counter& requests_refused =
+      counter("deferd_http_requests_refused_total", "Requests malformed, too large or too slow");
 
-  Family<Counter>& push_family =
-      prometheus::BuildCounter().Name("deferd_push_attempts_total").Help("Push attempts by outcome").Register(registry);
+  Family<Counter>& push_family = prometheus::BuildCounter()
+                                     .Name("deferd_push_attempts_total")
+                                     .Help("Push attempts by outcome")
+                                     .Register(registry);
   Counter& push_ok = push_family.Add({{"outcome", "2xx"}});
   Counter& push_other = push_family.Add({{"outcome", "other_status"}});
   Counter& push_timeout = push_family.Add({{"outcome", "timeout"}});
@@ -76,10 +88,14 @@ struct Metrics::Families {
   Gauge& push_connections = gauge("deferd_push_connections", "Connections to targets, open now");
   Gauge& push_waiting = gauge("deferd_push_waiting", "Attempts that wait for a connection");
 
-  Family<Gauge>& tasks =
-      prometheus::BuildGauge().Name("deferd_queue_tasks").Help("Live tasks by state").Register(registry);
-  Family<Gauge>& bytes =
-      prometheus::BuildGauge().Name("deferd_queue_bytes").Help("Bytes of live tasks").Register(registry);
+  Family<Gauge>& tasks = prometheus::BuildGauge()
+                             .Name("deferd_queue_tasks")
+                             .Help("Live tasks by state")
+                             .Register(registry);
+  Family<Gauge>& bytes = prometheus::BuildGauge()
+                             .Name("deferd_queue_bytes")
+                             .Help("Bytes of live tasks")
+                             .Register(registry);
   Family<Gauge>& oldest = prometheus::BuildGauge()
                               .Name("deferd_queue_oldest_ready_seconds")
                               .Help("How long the task that is due longest has been due")
@@ -92,19 +108,21 @@ struct Metrics::Families {
                                  .Name("deferd_queue_execution_seconds")
                                  .Help("How long attempts took, over the last half to whole hour")
                                  .Register(registry);
-  Family<Gauge>& totals = prometheus::BuildGauge()
-                              .Name("deferd_queue_events")
-                              .Help("Tasks added, completed, dropped, and attempts executed, failed, since the start")
-                              .Register(registry);
+  Family<Gauge>& totals =
+      prometheus::BuildGauge()
+          .Name("deferd_queue_events")
+          .Help("Tasks added, completed, dropped, and attempts executed, failed, since the start")
+          .Register(registry);
   struct OfQueue {
     std::vector<std::pair<Family<Gauge>*, Gauge*>> gauges;
   };
   std::map<QueueName, OfQueue> of_queue;
 
-  void set(OfQueue& queue, std::size_t& next, Family<Gauge>& family, const QueueName& name, const char* label,
-           const char* label_value, double value) {
+  void set(OfQueue& queue, std::size_t& next, Family<Gauge>& family, const QueueName& name,
+           const char* label, const char* label_value, double value) {
     if (next == queue.gauges.size()) {
-      prometheus::Labels labels = {{"project", name.project}, {"location", name.location}, {"queue", name.queue}};
+      prometheus::Labels labels = {
+          {"project", name.project}, {"location", name.location}, {"queue", name.queue}};
       if (label != nullptr) labels.emplace(label, label_value);
       queue.gauges.emplace_back(&family, &family.Add(labels));
     }
@@ -156,7 +174,8 @@ void Metrics::observe_queues(const std::vector<std::pair<QueueName, QueueStats>>
     Families::OfQueue queue;
     if (auto node = left.extract(name)) queue = std::move(node.mapped());
     std::size_t next = 0;
-    const auto set = [&](Family<Gauge>& family, const char* label, const char* label_value, double value) {
+    const auto set = [&](Family<Gauge>& family, const char* label, const char* label_value,
+                         double value) {
       to.set(queue, next, family, name, label, label_value, value);
     };
     set(to.tasks, "state", "scheduled", static_cast<double>(stats.scheduled));
@@ -165,7 +184,8 @@ void Metrics::observe_queues(const std::vector<std::pair<QueueName, QueueStats>>
     set(to.tasks, "state", "leased", static_cast<double>(stats.leased));
     set(to.bytes, nullptr, nullptr, static_cast<double>(stats.bytes));
     set(to.oldest, nullptr, nullptr, seconds(stats.oldest_ready.value_or(Micros(0))));
-    for (const auto& [family, durations] : {std::pair(&to.delay, &stats.delay), std::pair(&to.execution, &stats.execution)}) {
+    for (const auto& [family, durations] :
+         {std::pair(&to.delay, &stats.delay), std::pair(&to.execution, &stats.execution)}) {
       set(*family, "quantile", "0.5", seconds(durations->p50));
       set(*family, "quantile", "0.95", seconds(durations->p95));
       set(*family, "quantile", "0.99", seconds(durations->p99));
@@ -182,6 +202,8 @@ void Metrics::observe_queues(const std::vector<std::pair<QueueName, QueueStats>>
   }
 }
 
-std::string Metrics::text() const { return prometheus::TextSerializer().Serialize(families_->registry.Collect()); }
+std::string Metrics::text() const {
+  return prometheus::TextSerializer().Serialize(families_->registry.Collect());
+}
 
 }  // namespace deferd

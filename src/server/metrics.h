@@ -1,5 +1,5 @@
-// Prometheus metrics. Label sets are bounded: queues are labelled by name for the first `queues_max` in order of their names
-// only; nothing is labelled by task, target or caller.
+// Prometheus metrics. Label sets are bounded: queues are labelled by name for the first
+// `queues_max` in order of their names only; nothing is labelled by task, target or caller.
 #pragma once
 
 #include <cstdint>

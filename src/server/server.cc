@@ -30,8 +30,8 @@ std::uint64_t random_seed() {
   return (std::uint64_t{device()} << 32) ^ device();
 }
 
-// Stands before the door until there is one: the address is bound first, since the target guard must know it, and opening a
-// large store takes a moment.
+// Stands before the door until there is one: the address is bound first, since the target guard
+// must know it, and opening a large store takes a moment.
 class Entrance final : public HttpHandler {
  public:
   void open(HttpHandler& door) { door_.store(&door, std::memory_order_release); }
@@ -63,7 +63,8 @@ class WiredServer final : public Server {
     if (auto ok = open_store(); !ok) return ok;
 
     PushOptions push;
-    push.threads = config_.dispatch_threads != 0 ? config_.dispatch_threads : std::max(1U, cores() / 2);
+    push.threads =
+        config_.dispatch_threads != 0 ? config_.dispatch_threads : std::max(1U, cores() / 2);
     push.connections_max = config_.push_connections_max;
     push.connections_per_target_max = config_.push_connections_per_target_max;
     push.ca_file = config_.ca_file;
@@ -97,16 +98,19 @@ class WiredServer final : public Server {
 
   void refresh_metrics() override {
     metrics_.observe(runtime_->stats(), http_->stats(), dispatcher_->stats());
-    // Asked one after the other, each from the answer of the last: never more than one call under way.
+    // Asked one after the other, each from the answer of the last: never more than one call under
+    // way.
     const std::lock_guard lock(watched_mutex_);
     if (watching_) return;
     watching_ = true;
-    runtime_->submit(ListQueues{config_.project, config_.location, "", static_cast<std::uint32_t>(Metrics::queues_max),
+    runtime_->submit(ListQueues{config_.project, config_.location, "",
+                                static_cast<std::uint32_t>(Metrics::queues_max),
                                 [this](Result<std::vector<QueueInfo>> queues) {
                                   watched_.clear();
                                   to_watch_.clear();
                                   if (queues) {
-                                    for (const QueueInfo& queue : *queues) to_watch_.push_back(queue.name);
+                                    for (const QueueInfo& queue : *queues)
+                                      to_watch_.push_back(queue.name);
                                   }
                                   watch_next();
                                 }});
@@ -167,13 +171,14 @@ class WiredServer final : public Server {
     auto name = QueueName::parse(config_.project, config_.location, "default");
     if (!name) return fail(name.error());
     std::promise<Result<void>> made;
-    runtime_->submit(ConfigureQueue{*name,
-                                    [](const QueueSettings* there) -> Result<QueueSettings> {
-                                      return there != nullptr ? *there : QueueSettings::defaults(QueueMode::push);
-                                    },
-                                    [&made](Result<ConfigureQueue::Answer> answer) {
-                                      made.set_value(answer ? Result<void>() : Result<void>(fail(answer.error())));
-                                    }});
+    runtime_->submit(ConfigureQueue{
+        *name,
+        [](const QueueSettings* there) -> Result<QueueSettings> {
+          return there != nullptr ? *there : QueueSettings::defaults(QueueMode::push);
+        },
+        [&made](Result<ConfigureQueue::Answer> answer) {
+          made.set_value(answer ? Result<void>() : Result<void>(fail(answer.error())));
+        }});
     return made.get_future().get();
   }
 
@@ -181,7 +186,8 @@ class WiredServer final : public Server {
     if (stopped_) return {false, "the server is shutting down"};
     if (runtime_->stats().store_failed) {
       return {false,
-              "the store cannot write (see the log): nothing is acknowledged; free space or mend the disk, then restart"};
+              "the store cannot write (see the log): nothing is acknowledged; free space or mend "
+              "the disk, then restart"};
     }
     return {};
   }
@@ -214,8 +220,8 @@ class WiredServer final : public Server {
   std::atomic<bool> stopped_{false};
 
   std::mutex watched_mutex_;
-  bool watching_ = false;                                   // under watched_mutex_
-  std::vector<QueueName> to_watch_;                         // whoever watches
+  bool watching_ = false;            // under watched_mutex_
+  std::vector<QueueName> to_watch_;  // whoever watches
   std::vector<std::pair<QueueName, QueueStats>> watched_;
 };
 

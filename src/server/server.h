@@ -1,5 +1,5 @@
-// The whole server, wired: store, dispatcher, runtime, doors, HTTP. main() starts one, waits for a signal, and stops it; tests
-// start as many as they like.
+// The whole server, wired: store, dispatcher, runtime, doors, HTTP. main() starts one, waits for a
+// signal, and stops it; tests start as many as they like.
 #pragma once
 
 #include <memory>
@@ -24,8 +24,9 @@ class Server {
   // To be called about once a second: refreshes what /metrics shows.
   virtual void refresh_metrics() = 0;
 
-  // Takes nothing new, lets running attempts and requests end until the configuration's drain_timeout, commits what is
-  // pending, closes the store. Returns when all is done. A task whose attempt was cut off runs again after the next start.
+  // Takes nothing new, lets running attempts and requests end until the configuration's
+  // drain_timeout, commits what is pending, closes the store. Returns when all is done. A task
+  // whose attempt was cut off runs again after the next start.
   virtual void stop() = 0;
 };
 

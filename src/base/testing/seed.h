@@ -1,4 +1,5 @@
-// One seed a test run: DEFERD_SEED when set, else drawn from the system and printed by test_main.cc.
+// One seed a test run: DEFERD_SEED when set, else drawn from the system and printed by
+// test_main.cc.
 #pragma once
 
 #include <cstdint>

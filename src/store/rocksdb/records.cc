@@ -342,7 +342,7 @@ Result<HomeRun> decode_home(const RunKey& key, std::string_view value) {
   const std::uint8_t rewritten = in.u8();
   const std::uint64_t slots = in.varint();
   const std::uint64_t tasks = in.varint();
-  if (!in.ok() || rewritten > 1 || slots > run_tasks_max || tasks > slots ||
+  if (!in.ok() || rewritten > 1 || slots > run_orders_max || tasks > slots ||
       tasks > in.left() / head_bytes_min) {
     return damaged("a home run's head");
   }
@@ -441,7 +441,7 @@ Result<Marks> decode_marks(const RunKey& key, std::string_view value) {
   if (in.u8() != format_1) return damaged("marks' format");
   Marks marks;
   const std::uint64_t slots = in.varint();
-  if (!in.ok() || slots > run_tasks_max) return damaged("marks' slots");
+  if (!in.ok() || slots > run_orders_max) return damaged("marks' slots");
   marks.slots = static_cast<std::uint32_t>(slots);
   marks.finished = std::string(in.raw((slots + 7) / 8));
   const std::uint64_t ranges = in.varint();
@@ -507,7 +507,7 @@ Result<MovedRun> decode_moved(const RunKey& key, std::string_view value) {
   if (in.u8() != format_1) return damaged("a moved run's format");
   MovedRun run;
   const std::uint64_t homes = in.varint();
-  if (!in.ok() || homes > run_tasks_max || homes > in.left() / home_bytes_min) {
+  if (!in.ok() || homes > run_orders_max || homes > in.left() / home_bytes_min) {
     return damaged("a moved run's homes");
   }
   run.homes.resize(homes);
@@ -518,7 +518,7 @@ Result<MovedRun> decode_moved(const RunKey& key, std::string_view value) {
     home.first_order = in.varint();
   }
   const std::uint64_t tasks = in.varint();
-  if (!in.ok() || tasks > run_tasks_max || tasks > in.left() / task_bytes_min) {
+  if (!in.ok() || tasks > run_orders_max || tasks > in.left() / task_bytes_min) {
     return damaged("a moved run's tasks");
   }
   run.tasks.resize(tasks);
@@ -537,7 +537,7 @@ Result<MovedRun> decode_moved(const RunKey& key, std::string_view value) {
     const std::uint64_t home = in.varint();
     const std::uint64_t slot = in.varint();
     task.progress = read_progress(in, progress_time);
-    if (!in.ok() || home >= homes || slot >= run_tasks_max) return damaged("a moved run's task");
+    if (!in.ok() || home >= homes || slot >= run_orders_max) return damaged("a moved run's task");
     task.home = static_cast<std::uint32_t>(home);
     task.slot = static_cast<std::uint32_t>(slot);
   }

@@ -35,7 +35,10 @@
 
 namespace deferd::runs {
 
-constexpr std::uint32_t run_tasks_max = 1000;  // slots of a home run, entries of a moved run
+// Slots of a home run, entries of a moved run. Enough to make entries rare; few enough that marks
+// stay small when each task of a run is retried at a time of its own (10 bytes a task, with every
+// commit that moves one). What is read may have as many as it has orders, so this can change.
+constexpr std::uint32_t run_tasks_max = 256;
 constexpr std::uint64_t run_bytes_max = 256
                                         << 10;  // of payload in a home run, but for its last task
 constexpr std::uint64_t run_orders_max =

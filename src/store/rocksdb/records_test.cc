@@ -67,13 +67,15 @@ TEST(Records, APrefixEndsWhereItsSuccessorBegins) {
 }
 
 TEST(Records, ALeaseOfAWholeRunIsOneMark) {
-  Marks marks{.slots = 1000, .finished = std::string(125, '\0'), .moved = {}};
-  marks.moved.push_back({0, 1000, Place{5, key.eta + Seconds(60), 5000}});
+  Marks marks{
+      .slots = run_tasks_max, .finished = std::string(run_tasks_max / 8, '\0'), .moved = {}};
+  marks.moved.push_back({0, run_tasks_max, Place{5, key.eta + Seconds(60), 5000}});
   const std::string value = encode_marks(key, marks);
-  EXPECT_LT(value.size(), 125u + 20u);
+  EXPECT_LT(value.size(), run_tasks_max / 8 + 20u);
   const auto decoded = decode_marks(key, value);
   ASSERT_TRUE(decoded.has_value());
-  EXPECT_EQ(decoded->moved_to(999), (Place{5, key.eta + Seconds(60), 5999}));
+  EXPECT_EQ(decoded->moved_to(run_tasks_max - 1),
+            (Place{5, key.eta + Seconds(60), 5000 + run_tasks_max - 1}));
 }
 
 TEST(Records, AHundredLeasedTasksWriteAboutTwoKilobytes) {

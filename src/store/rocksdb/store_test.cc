@@ -293,8 +293,8 @@ TEST(RocksStore, ARunThatFewKeepAliveIsRewritten) {
   {
     auto store = open_rocksdb(options, forgetful());
     ASSERT_TRUE(store.has_value());
-    commit(**store, puts(1, 500, payload));
-    commit(**store, finishes(2, 498));
+    commit(**store, puts(1, 200, payload));
+    commit(**store, finishes(2, 198));
     commit(**store, puts(501, 1));
     EXPECT_EQ(tasks_in(**store), 3u);
   }
@@ -313,7 +313,7 @@ TEST(RocksStore, ARunThatFewKeepAliveIsRewritten) {
   auto store = open_rocksdb(options, usual());
   ASSERT_TRUE(store.has_value());
   EXPECT_EQ(tasks_in(**store), 3u);
-  commit(**store, finishes(500, 1));
+  commit(**store, finishes(200, 1));
   commit(**store, finishes(1, 1));
   EXPECT_EQ(tasks_in(**store), 1u);
 }

@@ -96,6 +96,9 @@ class Queue : public std::enable_shared_from_this<Queue> {
   // ... or is not: everybody who waits is told.
   void fail_all(const Error& error, const Now& now);
 
+  // Whoever waits for a commit that will not come; each keeps its queue alive.
+  void forget_parked() { on_settle_.clear(); }
+
   // One more read of what a restart left uncounted (queue_commit.cc). False: all is counted, or a read is under way.
   bool count_more(const Now& now);
   bool counted() const { return restart_ == nullptr; }

@@ -50,7 +50,9 @@ void ShardCore::changed(Queue& queue, bool durable, const Now& now) {
 Shard::Shard(const ShardOptions& options, Callback<QueueNumber()> next_number)
     : core_(options), next_number_(std::move(next_number)) {}
 
-Shard::~Shard() = default;
+Shard::~Shard() {
+  for (const auto& [number, queue] : by_number_) queue->forget_parked();
+}
 
 void Shard::load(std::vector<StoredQueue> queues, const Now& now) {
   for (const StoredQueue& stored : queues) {

@@ -144,6 +144,7 @@ class WiredServer final : public Server {
     http.idle_timeout = std::chrono::duration_cast<Millis>(config_.idle_timeout);
     http.head_timeout = std::chrono::duration_cast<Millis>(config_.slow_timeout);
     http.body_timeout = std::chrono::duration_cast<Millis>(config_.slow_timeout);
+    http.write_timeout = std::chrono::duration_cast<Millis>(config_.slow_timeout);
     auto server = HttpServer::start(http, entrance_);
     if (!server) return fail(server.error());
     http_ = std::move(*server);

@@ -39,6 +39,14 @@ void ModelBucket::change(const Rate& rate, std::int64_t burst, Mono now) {
   token_ = token;
 }
 
+bool ModelBucket::surely_has_token(Mono now) const {
+  if (rate_.unlimited) return true;
+  if (rate_.count == 0 || now - at_ < Micros(1)) return false;
+  const Wide drained = static_cast<Wide>(rate_.count) * (now - Micros(1) - at_).count();
+  const Wide level = level_ > drained ? level_ - drained : 0;
+  return level + token_ <= static_cast<Wide>(burst_) * token_;
+}
+
 bool ModelBucket::take(Mono now) {
   if (!rate_.unlimited && rate_.count == 0) return false;
   drain(now);

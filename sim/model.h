@@ -100,6 +100,8 @@ class ModelBucket {
   void change(const Rate& rate, std::int64_t burst, Mono now);
   // False: there was no token.
   bool take(Mono now);
+  // Whether there was one a microsecond ago too, however the engine rounds.
+  bool surely_has_token(Mono now) const;
 
  private:
   __extension__ using Wide = __int128;

@@ -366,7 +366,7 @@ void Workload::drain(const std::vector<QueueInfo>& queues) {
     if (info.state != QueueState::running) {
       world_.call(SetQueueState{info.name, QueueState::running, {}}, ignore<QueueInfo>());
     }
-    if (info.settings.mode == QueueMode::pull) drain_leases(info.name);
+    if (info.settings.mode == QueueMode::pull) drain_leases(info.name, 0);
     world_.call(GetQueueStats{info.name, {}},
                 Callback<void(const Result<QueueStats>&)>(
                     [this, count, all = queues.size()](const Result<QueueStats>& answer) {
@@ -379,22 +379,31 @@ void Workload::drain(const std::vector<QueueInfo>& queues) {
   if (queues.empty() && is_quiet()) drained_ = true;
 }
 
-void Workload::drain_leases(const QueueName& name) {
+// Key by key until a key gives nothing, then whatever is left: nothing may hide from its key.
+void Workload::drain_leases(const QueueName& name, std::uint32_t key) {
+  const bool by_key = weather_.key_percent > 0 && key < weather_.key_pool;
   LeaseTasks lease;
   lease.queue = name;
   lease.tasks_max = 100;
   lease.duration = Seconds(10);
+  if (by_key) {
+    lease.by = LeaseTasks::By::key;
+    lease.key = "k" + std::to_string(key);
+  }
   world_.call(std::move(lease),
               Callback<void(const Result<std::vector<TaskInfo>>&)>(
-                  [this, name](const Result<std::vector<TaskInfo>>& answer) {
-                    if (!answer || answer->empty()) return;
-                    AckTasks ack;
-                    ack.queue = name;
-                    for (const TaskInfo& task : *answer) {
-                      ack.leases.push_back({task.task.id, task.task.progress.lease_token});
+                  [this, name, key, by_key](const Result<std::vector<TaskInfo>>& answer) {
+                    if (!answer || (answer->empty() && !by_key)) return;
+                    if (!answer->empty()) {
+                      AckTasks ack;
+                      ack.queue = name;
+                      for (const TaskInfo& task : *answer) {
+                        ack.leases.push_back({task.task.id, task.task.progress.lease_token});
+                      }
+                      world_.call(std::move(ack), ignore<std::vector<Result<void>>>());
                     }
-                    world_.call(std::move(ack), ignore<std::vector<Result<void>>>());
-                    world_.after(Micros(100), [this, name] { drain_leases(name); });
+                    const std::uint32_t next = answer->empty() ? key + 1 : key;
+                    world_.after(Micros(100), [this, name, next] { drain_leases(name, next); });
                   }));
 }
 

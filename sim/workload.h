@@ -47,7 +47,7 @@ class Workload {
   void note(std::size_t queue, const Task& task);
   void tick();
   void drain(const std::vector<QueueInfo>& queues);
-  void drain_leases(const QueueName& name);
+  void drain_leases(const QueueName& name, std::uint32_t key);
   bool is_quiet() const;
 
   QueueName name_of(std::size_t queue) const;

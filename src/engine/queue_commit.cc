@@ -191,7 +191,7 @@ void Queue::load_payloads(const std::vector<TaskId>& ids) {
   if (loading_payloads_) return;
   loading_payloads_ = true;
   core_.read(FindTasks{{record_.number, record_.generation}, ids},
-             [self = shared_from_this(), generation = record_.generation](Result<ReadAnswer> answer, const Now& now) {
+             [self = shared_from_this(), ids, generation = record_.generation](Result<ReadAnswer> answer, const Now& now) {
                self->loading_payloads_ = false;
                if (self->dropped_) return;
                self->core_.touch(*self);
@@ -207,7 +207,17 @@ void Queue::load_payloads(const std::vector<TaskId>& ids) {
                  if (task) self->lane(task->place.priority).set_payload(task->place, std::move(task->payload));
                  any = any || task.has_value();
                }
-               if (!any) self->retry_reads_at_ = now.mono + self->core_.options.read_retry;
+               // None: all of them moved or ended meanwhile. If one is still in a window, the store does not have what it must
+               // have; asking at once again would not end.
+               const auto is_missing = [&ids](const Task& task) {
+                 return task.payload == nullptr && std::ranges::find(ids, task.id) != ids.end();
+               };
+               bool missing = false;
+               for (const auto& lane : self->lanes_) {
+                 if (any || lane == nullptr) continue;
+                 lane->visit([&](const Task& task) { return !(missing = missing || is_missing(task)); });
+               }
+               if (missing) self->retry_reads_at_ = now.mono + self->core_.options.read_retry;
              });
 }
 

@@ -163,6 +163,7 @@ class Queue : public std::enable_shared_from_this<Queue> {
     // Where a scan goes on that met only tasks that are in somebody's hand.
     std::optional<Place> scan_on;
     bool scanning = false;
+    bool scan_from_mark = false;  // it began where the key's live tasks do: nothing was passed over before
     std::string scan_key;  // of the scan that is under way
     std::pair<Wall, std::uint64_t> settled_from;  // the first of that key that was settled since the scan began
     bool served = false;

@@ -60,7 +60,10 @@ void Queue::settle_task(std::unique_ptr<Task> task) {
       key_marks_.erase(mark);
     }
     for (const auto& waiter : waiters_) {
-      if (waiter->command.key == key) waiter->next_check = std::min(waiter->next_check, task->place.eta);
+      if (waiter->command.key == key) {
+        waiter->next_check = std::min(waiter->next_check, task->place.eta);
+        if (waiter->scan_on && at < std::pair(waiter->scan_on->eta, waiter->scan_on->order)) waiter->scan_on.reset();
+      }
       if (waiter->scanning && waiter->scan_key == key) waiter->settled_from = std::min(waiter->settled_from, at);
     }
   }

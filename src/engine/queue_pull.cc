@@ -163,8 +163,10 @@ Queue::Served Queue::serve_key(const std::shared_ptr<Waiter>& waiter, const std:
   if (key_marks_.size() > key_marks_max) key_marks_.clear();
   Place after{0, Wall::min(), 0};
   if (const auto mark = key_marks_.find(key); mark != key_marks_.end()) after = mark->second;
-  if (waiter->scan_on) after = *waiter->scan_on;
+  const bool from_mark = !waiter->scan_on.has_value();
+  if (!from_mark) after = *waiter->scan_on;
   start_key_scan(waiter, key, after);
+  waiter->scan_from_mark = from_mark;
   return Served::blocked;
 }
 
@@ -172,6 +174,7 @@ void Queue::start_key_scan(const std::shared_ptr<Waiter>& waiter, const std::str
   const std::uint64_t read = task_changes_.begin_read();
   waiter->scanning = true;
   waiter->scan_key = key;
+  waiter->scan_from_mark = true;
   waiter->settled_from = {Wall::max(), 0};
   waiter->next_check = Wall::max();  // what is stored from here on lowers it
   ScanKey scan{{record_.number, record_.generation}, key, after, waiter->command.tasks_max,
@@ -199,10 +202,14 @@ void Queue::key_scanned(Waiter& waiter, const std::string& key, std::uint64_t re
   }
   auto& found = std::get<ScanAnswer>(*answer);
   std::vector<std::unique_ptr<Task>> tasks;
-  bool in_a_row = record_.state == QueueState::running;  // nothing that lives was left behind so far
+  // Nothing that lives was left behind so far.
+  bool in_a_row = record_.state == QueueState::running && waiter.scan_from_mark;
   Wall next_check = found.end ? Wall::max() : Wall::min();
   waiter.scan_on.reset();
-  if (!found.end && !found.tasks.empty()) waiter.scan_on = found.tasks.back().place;
+  if (!found.end && !found.tasks.empty()) {
+    const Place& last = found.tasks.back().place;
+    if (std::pair(last.eta, last.order) < waiter.settled_from) waiter.scan_on = last;
+  }
   for (Task& task : found.tasks) {
     const bool live = fresh(task, read);
     if (live && task.place.eta > now.wall) {

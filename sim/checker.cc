@@ -405,7 +405,7 @@ void Checker::finish(ModelTask& task, EndCause cause, Wall from, Wall to, bool i
   task.ended_event = event_;
   task.unsure_event = event_;
   task.end_is_durable = is_durable;
-  task.ended_from = task.doubt ? Wall{} : from;  // in doubt, it may have ended long ago
+  task.ended_from = task.doubt || task.endings > 0 ? Wall{} : from;  // it may have ended before
   task.ended_to = to;
   std::erase(queue.tasks, &task);
   if (!is_durable) queue.ended.push_back(&task);

@@ -552,7 +552,7 @@ void Checker::start(const Started& started) {
     check_order(task);
     if (is_violated()) return;
   }
-  task.doubt = false;
+  if (!forced) task.doubt = false;
 
   const Progress& progress = sent.progress;
   if (task.id != TaskId{} && sent.id != task.id)

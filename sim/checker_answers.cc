@@ -183,10 +183,12 @@ void Checker::judge(Call& call, const GetQueueStats&, const Result<QueueStats>& 
   for (const auto& check : checks) {
     exact = exact && check.range.low == check.range.high;
     if ((check.always || stats.counted) && !check.range.holds(check.told)) {
+      std::string believed;
+      for (const ModelTask* task : call.queue->tasks) believed += "\n  " + describe(*task);
       return violated(14, "queue " + call.queue->name.queue + " tells " +
                               std::to_string(check.told) + " " + check.name + "; a recount gives " +
                               std::to_string(check.range.low) + " to " +
-                              std::to_string(check.range.high));
+                              std::to_string(check.range.high) + believed);
     }
   }
   if (exact) ++marks_.exact_stats;
@@ -673,7 +675,8 @@ void Checker::judge_granted(Call& call, const LeaseTasks& command, const TaskInf
   task.order = given.place.order;
   task.attempts = given.progress.attempts;
   if (task.first_attempt == Wall{}) task.first_attempt = at;
-  task.doubt = false;
+  // It may have been granted before what made it doubtful, and be gone by now.
+  if (task.unsure_event < call.applied_event) task.doubt = false;
   task.unsure_event = event_;
   changed(task, true);
 }

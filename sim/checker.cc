@@ -71,7 +71,10 @@ void Checker::on(Event event) {
         self.violated(15, "configuring queue: the settings handed over are not those in force");
       }
     }
-    void operator()(Started& e) const { self.starts_.push_back(std::move(e)); }
+    void operator()(Started& e) const {
+      self.runs_at_once_ = 0;  // that was progress
+      self.starts_.push_back(std::move(e));
+    }
     void operator()(Answered& e) const {
       if (self.in_run_) {
         self.answers_.push_back(std::move(e));

@@ -616,6 +616,7 @@ void Checker::end_attempt(const AttemptEnded& ended) {
   --queue.running;
   --running_;
   if (queue.dropped) {  // if the deletion is lost in a crash, so is this end
+    task.changed_event = event_;
     task.changed_run = unsettled;
     task.is_settled = false;
     return;

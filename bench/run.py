@@ -100,7 +100,11 @@ def main(arguments):
     print(text)
     if options.write:
         path = os.path.join(root, "docs", "benchmarks.md")
-        command = " ".join(["bench/run.py", *map(shlex.quote, arguments)])
+        # Without the options that only name places of this machine.
+        told = [f"--{name}" if value is True else f"--{name} {shlex.quote(str(value))}"
+                for name, value in vars(options).items()
+                if name not in ("json", "dir", "bin", "deferd", "write") and value != parser.get_default(name)]
+        command = " ".join(["./dev bench", *told, "--write"])
         with open(path, "w") as file:
             file.write("# Benchmarks\n\nMade by `" + command + "` (`bench/README.md` says how rows are measured). Ratios within a"
                        " block are what counts; absolute figures move with the machine.\n\n" + text)

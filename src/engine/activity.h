@@ -1,4 +1,5 @@
-// What a queue has done lately; made when it first does something, so that an idle queue costs nothing.
+// What a queue has done lately; made when it first does something, so that an idle queue costs
+// nothing.
 #pragma once
 
 #include <cstdint>

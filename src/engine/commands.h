@@ -1,9 +1,10 @@
-// What can be asked of the engine. A door makes a command, the shard that owns the queue carries it out, and the
-// reply is called exactly once: for what changes something, after the change is durable.
+// What can be asked of the engine. A door makes a command, the shard that owns the queue carries it
+// out, and the reply is called exactly once: for what changes something, after the change is
+// durable.
 //
-// Values are valid when they come here (doors parse); what depends on the state of a queue is checked by the engine.
-// Replies run on the shard's thread: they hand the answer over and return at once. A reply may come from within the
-// submitting call when the command is refused at once.
+// Values are valid when they come here (doors parse); what depends on the state of a queue is
+// checked by the engine. Replies run on the shard's thread: they hand the answer over and return at
+// once. A reply may come from within the submitting call when the command is refused at once.
 #pragma once
 
 #include <atomic>
@@ -27,12 +28,12 @@ namespace deferd {
 template <class T>
 using Reply = Callback<void(Result<T>)>;
 
-constexpr std::size_t batch_tasks_max = 1000;    // of one add, lease, ack, renew, release, delete
+constexpr std::size_t batch_tasks_max = 1000;  // of one add, lease, ack, renew, release, delete
 constexpr Micros eta_horizon = std::chrono::hours(24 * 365 * 10);  // how far ahead an ETA may lie
 constexpr Micros lease_max = std::chrono::hours(24 * 7);
 constexpr Micros lease_min = Millis(1);
 constexpr Micros lease_wait_max = Seconds(60);
-constexpr std::size_t list_tasks_max = 1000;     // of one page
+constexpr std::size_t list_tasks_max = 1000;  // of one page
 
 enum class TaskState : std::uint8_t {
   scheduled,  // its ETA lies ahead
@@ -48,10 +49,12 @@ struct TaskInfo {
   TaskState state = TaskState::scheduled;
 };
 
-// ---- Queues -----------------------------------------------------------------------------------------------------
+// ---- Queues
+// -----------------------------------------------------------------------------------------------------
 
-// Makes or changes a queue: `change` gets the settings in force (null: no such queue) and gives those to be. It runs on
-// the shard, so a read-modify-write is atomic. The engine checks what it gives, and that the mode stays.
+// Makes or changes a queue: `change` gets the settings in force (null: no such queue) and gives
+// those to be. It runs on the shard, so a read-modify-write is atomic. The engine checks what it
+// gives, and that the mode stays.
 struct ConfigureQueue {
   QueueName queue;
   Callback<Result<QueueSettings>(const QueueSettings*)> change;
@@ -91,17 +94,19 @@ struct GetQueueStats {
   Reply<QueueStats> reply;
 };
 
-// ---- Tasks ------------------------------------------------------------------------------------------------------
+// ---- Tasks
+// ------------------------------------------------------------------------------------------------------
 
 struct NewTask {
-  std::optional<Wall> eta;              // absent, or in the past: due now
-  std::optional<Micros> delay;          // from the instant of the add; only without eta
-  std::optional<std::uint8_t> priority; // absent: the queue's
+  std::optional<Wall> eta;                     // absent, or in the past: due now
+  std::optional<Micros> delay;                 // from the instant of the add; only without eta
+  std::optional<std::uint8_t> priority;        // absent: the queue's
   std::shared_ptr<const TaskOptions> options;  // null: none
-  SharedBytes payload;                  // never null
-  bool has_target = false;              // it carries a url: push queues need one, pull queues take none
+  SharedBytes payload;                         // never null
+  bool has_target = false;  // it carries a url: push queues need one, pull queues take none
 };
-// Up to batch_tasks_max tasks in one commit; a result for each, in order. One that fails does not hold up others.
+// Up to batch_tasks_max tasks in one commit; a result for each, in order. One that fails does not
+// hold up others.
 struct AddTasks {
   QueueName queue;
   std::vector<NewTask> tasks;
@@ -112,8 +117,8 @@ struct GetTask {
   TaskRef task;
   Reply<TaskInfo> reply;
 };
-// By id, strictly after `after`. A task that lives through a whole walk is met exactly once. A page may hold fewer than
-// tasks_max although more follow: `next` says where to go on; absent: the end.
+// By id, strictly after `after`. A task that lives through a whole walk is met exactly once. A page
+// may hold fewer than tasks_max although more follow: `next` says where to go on; absent: the end.
 struct ListTasks {
   QueueName queue;
   std::optional<TaskState> state;
@@ -131,14 +136,16 @@ struct DeleteTasks {
   std::vector<TaskRef> tasks;
   Reply<std::vector<Result<void>>> reply;
 };
-// Starts an attempt now, whatever ETA, rate, concurrency and state say (CT-spec 9.9). Push queues only.
+// Starts an attempt now, whatever ETA, rate, concurrency and state say (CT-spec 9.9). Push queues
+// only.
 struct RunTask {
   QueueName queue;
   TaskRef task;
   Reply<TaskInfo> reply;
 };
 
-// ---- Pull -------------------------------------------------------------------------------------------------------
+// ---- Pull
+// -------------------------------------------------------------------------------------------------------
 
 // Set by a caller that went away, so that nothing is leased to nobody.
 using CallerGone = std::shared_ptr<std::atomic<bool>>;
@@ -150,9 +157,9 @@ struct LeaseTasks {
   std::uint32_t tasks_max = 1;
   Micros duration = Seconds(60);
   By by = By::any;
-  std::string key;      // with By::key. May be empty: tasks without a key
-  Micros wait{0};       // how long to wait for the first task; 0: answer at once
-  CallerGone gone;      // may be null
+  std::string key;                     // with By::key. May be empty: tasks without a key
+  Micros wait{0};                      // how long to wait for the first task; 0: answer at once
+  CallerGone gone;                     // may be null
   Reply<std::vector<TaskInfo>> reply;  // lease token in progress.lease_token, its end in place.eta
 };
 struct Lease {
@@ -177,9 +184,8 @@ struct ReleaseTasks {
   Reply<std::vector<Result<void>>> reply;
 };
 
-using Command =
-    std::variant<ConfigureQueue, DeleteQueue, GetQueue, ListQueues, SetQueueState, PurgeQueue, GetQueueStats,
-                 AddTasks, GetTask, ListTasks, DeleteTasks, RunTask, LeaseTasks, AckTasks, RenewLeases,
-                 ReleaseTasks>;
+using Command = std::variant<ConfigureQueue, DeleteQueue, GetQueue, ListQueues, SetQueueState,
+                             PurgeQueue, GetQueueStats, AddTasks, GetTask, ListTasks, DeleteTasks,
+                             RunTask, LeaseTasks, AckTasks, RenewLeases, ReleaseTasks>;
 
 }  // namespace deferd

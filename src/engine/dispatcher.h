@@ -21,11 +21,14 @@ struct Attempt {
 };
 
 struct AttemptResult {
-  // HTTP status (100..599), or one of status_timeout, status_unreachable, status_refused (model/task.h).
+  // HTTP status (100..599), or one of status_timeout, status_unreachable, status_refused
+  // (model/task.h).
   std::int16_t status = 0;
-  // For logs and "why did it fail": "connection refused", "certificate has expired"; empty with a status.
+  // For logs and "why did it fail": "connection refused", "certificate has expired"; empty with a
+  // status.
   std::string detail;
-  // What the target asked for (Retry-After), as a span from now; 0: nothing. At least 0, at most a day.
+  // What the target asked for (Retry-After), as a span from now; 0: nothing. At least 0, at most a
+  // day.
   Micros retry_after{0};
 };
 
@@ -33,8 +36,9 @@ class Dispatcher {
  public:
   virtual ~Dispatcher() = default;
 
-  // `done` is called exactly once, on any thread but not from within start(); it must not block. On shutdown what is
-  // still running is cut off and reported as status_unreachable, before the destructor returns.
+  // `done` is called exactly once, on any thread but not from within start(); it must not block. On
+  // shutdown what is still running is cut off and reported as status_unreachable, before the
+  // destructor returns.
   virtual void start(Attempt attempt, Callback<void(AttemptResult)> done) = 0;
 };
 

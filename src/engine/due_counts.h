@@ -1,8 +1,9 @@
-// How many tasks of a queue are scheduled, leased and ready, as time passes, without walking over them: a count for
-// every millisecond at which some become due, and one for those that are due already.
+// How many tasks of a queue are scheduled, leased and ready, as time passes, without walking over
+// them: a count for every millisecond at which some become due, and one for those that are due
+// already.
 //
-// A task counts as ready from the first whole millisecond at or after its ETA. Costs 16 bytes for every distinct
-// millisecond that lies ahead; tasks that are due when added cost nothing.
+// A task counts as ready from the first whole millisecond at or after its ETA. Costs 16 bytes for
+// every distinct millisecond that lies ahead; tasks that are due when added cost nothing.
 #pragma once
 
 #include <absl/container/btree_map.h>
@@ -73,7 +74,9 @@ class DueCounts {
     std::uint32_t scheduled = 0;
     std::uint32_t leased = 0;
   };
-  static std::int64_t slot_of(Wall eta) { return std::chrono::ceil<Millis>(eta.time_since_epoch()).count(); }
+  static std::int64_t slot_of(Wall eta) {
+    return std::chrono::ceil<Millis>(eta.time_since_epoch()).count();
+  }
 
   absl::btree_map<std::int64_t, Slot> ahead_;
   std::int64_t folded_ = 0;

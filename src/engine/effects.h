@@ -1,5 +1,6 @@
-// What a shard asks the world to do: one commit at a time, reads, attempts, replies, and when to wake it next. The runtime
-// carries effects out and comes back with Shard::committed(), read_done() and attempt_done().
+// What a shard asks the world to do: one commit at a time, reads, attempts, replies, and when to
+// wake it next. The runtime carries effects out and comes back with Shard::committed(), read_done()
+// and attempt_done().
 #pragma once
 
 #include <cstdint>
@@ -19,7 +20,8 @@ struct AttemptKey {
   TaskId task;
   Mono started{};
   Wall started_wall{};
-  bool forced = false;  // run by hand: a failure is retried from the instant of the call (CT-spec 9.6)
+  bool forced =
+      false;  // run by hand: a failure is retried from the instant of the call (CT-spec 9.6)
 };
 
 struct Effects {

@@ -68,8 +68,8 @@ void Lane::shrink(std::size_t window_max) {
   DEFERD_ASSERT(window_max >= 1);
   while (window_.size() > window_max) {
     const auto last = std::prev(window_.end());
-    // From here on, disk only (invariant 1). What lies between the new mark and the old one, and is in hand, will be met
-    // by a scan and left out then.
+    // From here on, disk only (invariant 1). What lies between the new mark and the old one, and is
+    // in hand, will be met by a scan and left out then.
     disk_due_from_ = last->first.eta;
     give_back(*last->second);
     window_.erase(last);

@@ -4,13 +4,17 @@
 //   ─────────────────────────────────┼───────────────▶ (eta, order)
 //                                  mark_
 //
-// 1. A task that is stored, and that nobody has in hand, is in window_ if and only if its place is not beyond mark_.
+// 1. A task that is stored, and that nobody has in hand, is in window_ if and only if its place is
+// not beyond mark_.
 // 2. Scans start at mark_, so they never walk over the tombstones of finished tasks.
 // 3. window_ holds at most `window_max` tasks, however long the backlog is.
-// 4. While a scan is open, tasks stored beyond mark_ are also kept in late_: the scan may not see them.
-// 5. mark_ goes back when the window overflows. A scan that was open then is of no use and is dropped.
+// 4. While a scan is open, tasks stored beyond mark_ are also kept in late_: the scan may not see
+// them.
+// 5. mark_ goes back when the window overflows. A scan that was open then is of no use and is
+// dropped.
 //
-// "In hand" is the queue's knowledge (engine/queue.h): tasks being pushed, and those whose change is not committed yet.
+// "In hand" is the queue's knowledge (engine/queue.h): tasks being pushed, and those whose change
+// is not committed yet.
 #pragma once
 
 #include <absl/container/btree_map.h>
@@ -26,8 +30,8 @@
 
 namespace deferd {
 
-// What windows hold in memory, over all queues of a shard. Past payload_bytes_max tasks enter a window without their payload,
-// and it is loaded when their turn comes.
+// What windows hold in memory, over all queues of a shard. Past payload_bytes_max tasks enter a
+// window without their payload, and it is loaded when their turn comes.
 struct WindowBudget {
   std::uint64_t payload_bytes_max = 0;
   std::uint64_t payload_bytes = 0;
@@ -36,11 +40,13 @@ struct WindowBudget {
 
 class Lane {
  public:
-  // What is known of a lane before its first scan: empty for a new queue, or `due_from` as a lower bound.
+  // What is known of a lane before its first scan: empty for a new queue, or `due_from` as a lower
+  // bound.
   static std::unique_ptr<Lane> empty(std::uint8_t priority, WindowBudget& budget) {
     return std::unique_ptr<Lane>(new Lane(priority, budget, true, Wall::max()));
   }
-  static std::unique_ptr<Lane> stored_before(std::uint8_t priority, WindowBudget& budget, Wall due_from) {
+  static std::unique_ptr<Lane> stored_before(std::uint8_t priority, WindowBudget& budget,
+                                             Wall due_from) {
     return std::unique_ptr<Lane>(new Lane(priority, budget, false, due_from));
   }
   ~Lane();
@@ -54,7 +60,9 @@ class Lane {
   Wall due_from() const;
 
   // No task that is on disk only is due before this.
-  Wall disk_due_from() const { return complete_ ? Wall::max() : std::max(mark_.eta, disk_due_from_); }
+  Wall disk_due_from() const {
+    return complete_ ? Wall::max() : std::max(mark_.eta, disk_due_from_);
+  }
 
   // The head is known and nothing on disk comes before it. False: a scan must come first.
   bool head_is_first() const { return !window_.empty() || complete_; }
@@ -89,9 +97,11 @@ class Lane {
   bool wants_scan(Wall soon, std::size_t window_max) const;
   bool scan_open() const { return scan_open_; }
   Place begin_scan();
-  // `fresh` says whether a task of the answer is still as the scan saw it, `in_hand` whether somebody has it in hand.
+  // `fresh` says whether a task of the answer is still as the scan saw it, `in_hand` whether
+  // somebody has it in hand.
   template <class Fresh, class InHand>
-  void end_scan(std::vector<Task> tasks, bool end, std::size_t window_max, Fresh&& fresh, InHand&& in_hand);
+  void end_scan(std::vector<Task> tasks, bool end, std::size_t window_max, Fresh&& fresh,
+                InHand&& in_hand);
   void scan_failed();
 
  private:
@@ -103,7 +113,10 @@ class Lane {
   static Key key_of(const Place& place) { return {place.eta, place.order}; }
 
   Lane(std::uint8_t priority, WindowBudget& budget, bool complete, Wall due_from)
-      : budget_(budget), mark_{priority, Wall::min(), 0}, complete_(complete), disk_due_from_(due_from) {}
+      : budget_(budget),
+        mark_{priority, Wall::min(), 0},
+        complete_(complete),
+        disk_due_from_(due_from) {}
   void insert(std::unique_ptr<Task> task);
   void shrink(std::size_t window_max);
 
@@ -115,16 +128,18 @@ class Lane {
   WindowBudget& budget_;
   absl::btree_map<Key, std::unique_ptr<Task>> window_;
   Place mark_;
-  bool complete_;        // nothing is beyond mark_: as if it were infinite
-  Wall disk_due_from_;   // a lower bound for what is beyond mark_, from the counters that were loaded
+  bool complete_;  // nothing is beyond mark_: as if it were infinite
+  Wall
+      disk_due_from_;  // a lower bound for what is beyond mark_, from the counters that were loaded
 
   bool scan_open_ = false;
-  Place scan_from_;      // mark_ when the scan began
+  Place scan_from_;  // mark_ when the scan began
   absl::btree_map<Key, std::unique_ptr<Task>> late_;
 };
 
 template <class Fresh, class InHand>
-void Lane::end_scan(std::vector<Task> tasks, bool end, std::size_t window_max, Fresh&& fresh, InHand&& in_hand) {
+void Lane::end_scan(std::vector<Task> tasks, bool end, std::size_t window_max, Fresh&& fresh,
+                    InHand&& in_hand) {
   DEFERD_ASSERT(scan_open_);
   scan_open_ = false;
   auto late = std::move(late_);
@@ -137,7 +152,8 @@ void Lane::end_scan(std::vector<Task> tasks, bool end, std::size_t window_max, F
   }
   for (auto& [key, task] : late) {
     const bool within = end || task->place <= reached;
-    if (within && !window_.contains(key) && !in_hand(static_cast<const Task&>(*task))) insert(std::move(task));
+    if (within && !window_.contains(key) && !in_hand(static_cast<const Task&>(*task)))
+      insert(std::move(task));
   }
   if (end) {
     complete_ = true;

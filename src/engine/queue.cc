@@ -8,7 +8,7 @@ namespace deferd {
 namespace {
 constexpr std::size_t purges_kept_max = 64;
 constexpr Millis keyless_poll(20);
-}
+}  // namespace
 
 Queue::Queue(ShardCore& core, QueueRecord record, const Now& now)
     : core_(core),
@@ -37,7 +37,8 @@ Queue::Queue(ShardCore& core, const StoredQueue& stored, const Now& now)
   restart_->loaded_at = Wall(std::chrono::floor<Millis>(now.wall.time_since_epoch()));
   restart_->last_order = counters_.last_order;
   for (std::uint8_t p = 0; p < priority_count; ++p) {
-    restart_->counted_up_to[p] = {p, restart_->loaded_at, std::numeric_limits<std::uint64_t>::max()};
+    restart_->counted_up_to[p] = {p, restart_->loaded_at,
+                                  std::numeric_limits<std::uint64_t>::max()};
     if (counters_.lane_tasks[p] > 0) {
       lanes_[p] = Lane::stored_before(p, core_.windows, counters_.due_from);
     }
@@ -71,10 +72,12 @@ void Queue::set_state(QueueState state, const Now& now) {
 }
 
 void Queue::purge(const Now& now) {
-  // What the store must forget is one prefix; what memory must forget is everything but attempts that run.
+  // What the store must forget is one prefix; what memory must forget is everything but attempts
+  // that run.
   const std::uint32_t ended = record_.generation++;
   record_.purges.push_back({ended, now.wall});
-  // A purge that is forgotten early lends its names the next one's tombstones: later, never earlier.
+  // A purge that is forgotten early lends its names the next one's tombstones: later, never
+  // earlier.
   if (record_.purges.size() > purges_kept_max) record_.purges.erase(record_.purges.begin());
   activity().dropped_total += counters_.tasks;
   for (auto& lane : lanes_) lane.reset();
@@ -134,7 +137,8 @@ QueueStats Queue::stats(const Now& now) {
   for (std::uint8_t p = 0; p < priority_count; ++p) {
     if (lanes_[p] == nullptr || lanes_[p]->due_from() > now.wall) continue;
     if (!lanes_[p]->head_is_first()) {
-      if (!lanes_[p]->scan_open()) start_scan(*lanes_[p], p);  // so that the next question is answered
+      if (!lanes_[p]->scan_open())
+        start_scan(*lanes_[p], p);  // so that the next question is answered
       continue;
     }
     const Micros age = now.wall - lanes_[p]->head()->place.eta;
@@ -154,13 +158,15 @@ QueueStats Queue::stats(const Now& now) {
     stats.execution = recent.execution.read(now.mono);
     stats.delay = recent.delay.read(now.mono);
     if (stats.executed_hour > 0) {
-      stats.failure_rate = static_cast<double>(stats.failed_hour) / static_cast<double>(stats.executed_hour);
+      stats.failure_rate =
+          static_cast<double>(stats.failed_hour) / static_cast<double>(stats.executed_hour);
     }
   }
   const bool runs = record_.state == QueueState::running && !core_.failed;
   if (runs) {
     // Leases are not paced.
-    const bool unlimited = record_.settings.rate.unlimited || record_.settings.mode == QueueMode::pull;
+    const bool unlimited =
+        record_.settings.rate.unlimited || record_.settings.mode == QueueMode::pull;
     stats.enforced_rate =
         unlimited ? std::numeric_limits<double>::infinity() : record_.settings.rate.per_second();
   }
@@ -188,8 +194,9 @@ Mono Queue::wake_at(const Now& now) const {
   };
   const bool runs = record_.state == QueueState::running;
   if (record_.settings.mode == QueueMode::push) {
-    const bool full = attempts_running_ >= static_cast<std::uint32_t>(record_.settings.concurrency) ||
-                      core_.attempts_running >= core_.options.attempts_max;
+    const bool full =
+        attempts_running_ >= static_cast<std::uint32_t>(record_.settings.concurrency) ||
+        core_.attempts_running >= core_.options.attempts_max;
     if (!runs || loading_payloads_ || full) return Mono::max();
     if (const Lane* const unknown = lane_to_scan_first(now)) {
       return unknown->scan_open() ? Mono::max() : std::max(now.mono, retry_reads_at_);
@@ -208,7 +215,8 @@ Mono Queue::wake_at(const Now& now) const {
     const Wall due = by_key ? waiter->next_check : lanes_due;
     // What is due already waits for a read, whose answer wakes the queue.
     if (due > now.wall) wake = std::min(wake, mono_of(due));
-    // Tasks without a key have no index of their own: behind due tasks with keys they are looked for again and again.
+    // Tasks without a key have no index of their own: behind due tasks with keys they are looked
+    // for again and again.
     const bool keyless = waiter->command.by == LeaseTasks::By::key && waiter->command.key.empty();
     if (keyless && due <= now.wall) wake = std::min(wake, now.mono + keyless_poll);
   }
@@ -216,7 +224,8 @@ Mono Queue::wake_at(const Now& now) const {
 }
 
 std::uint64_t Queue::next_order(const Now& now) {
-  // Micros since 1970, or one more than the last: unique in the queue's life and in any later queue of its name.
+  // Micros since 1970, or one more than the last: unique in the queue's life and in any later queue
+  // of its name.
   const auto micros = static_cast<std::uint64_t>(std::max<std::int64_t>(0, to_micros(now.wall)));
   counters_.last_order = std::max(counters_.last_order + 1, micros);
   return counters_.last_order;
@@ -228,8 +237,9 @@ Wall Queue::due_now_stamp(const Now& now) {
 }
 
 std::size_t Queue::window_max() const {
-  return core_.windows.tasks > core_.options.window_tasks_shard_max ? core_.options.window_tasks_crowded
-                                                                    : core_.options.window_tasks_max;
+  return core_.windows.tasks > core_.options.window_tasks_shard_max
+             ? core_.options.window_tasks_crowded
+             : core_.options.window_tasks_max;
 }
 
 Lane& Queue::lane(std::uint8_t priority) {
@@ -240,7 +250,8 @@ Lane& Queue::lane(std::uint8_t priority) {
 }
 
 void Queue::uncount_free(const Task& task) {
-  if (restart_ != nullptr && task.place.order <= restart_->last_order && task.place.eta > restart_->loaded_at &&
+  if (restart_ != nullptr && task.place.order <= restart_->last_order &&
+      task.place.eta > restart_->loaded_at &&
       task.place > restart_->counted_up_to[task.place.priority]) {
     due_counts_.remove_ready();
     restart_->removed.insert(task.place.order);
@@ -281,12 +292,14 @@ void Queue::end_task(const Task& task, const Now& now, bool durable) {
   pending_.ends.push_back({task.id, task.place, task.options});
   held_.insert_or_assign(task.id, Held{nullptr, Hold::ending, 0});
   if (!task.name().empty()) {
-    set_name(task.options->name, {task.id, record_.generation, now.wall + record_.settings.tombstone});
+    set_name(task.options->name,
+             {task.id, record_.generation, now.wall + record_.settings.tombstone});
   }
   mark_changed(now, durable);
 }
 
-void Queue::move_task(std::unique_ptr<Task> task, Wall eta, const Now& now, bool durable, bool remember_lease) {
+void Queue::move_task(std::unique_ptr<Task> task, Wall eta, const Now& now, bool durable,
+                      bool remember_lease) {
   const Place from = task->place;
   task->place = {from.priority, eta, next_order(now)};
   count_free(*task);

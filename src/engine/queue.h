@@ -1,15 +1,17 @@
 // One queue: what is held of its tasks in memory, what changes, and who waits for them.
 //
 // A live task is in exactly one of these:
-//   free     it waits in its lane, in the window or on disk only (engine/lane.h); leased ones too, at the end of the lease
-//   pushing  in held_: an attempt is running
-//   settling in held_: its change (a finish, a move) is in pending_ or committing_
-//   unsettled: it was added, and its add is in pending_ or committing_
-// Changes are applied in memory at once and become part of the next commit; replies wait for it. What a commit changed
-// enters the lanes only when it is known to be in the store (settle()), so lanes, scans and finds agree on what is there.
+//   free     it waits in its lane, in the window or on disk only (engine/lane.h); leased ones too,
+//   at the end of the lease pushing  in held_: an attempt is running settling in held_: its change
+//   (a finish, a move) is in pending_ or committing_ unsettled: it was added, and its add is in
+//   pending_ or committing_
+// Changes are applied in memory at once and become part of the next commit; replies wait for it.
+// What a commit changed enters the lanes only when it is known to be in the store (settle()), so
+// lanes, scans and finds agree on what is there.
 //
-// Lives on its shard's thread. Reads of the store come back later: whatever is awaited, the queue may have been purged,
-// deleted (dropped()) or changed in between, so their continuations check again.
+// Lives on its shard's thread. Reads of the store come back later: whatever is awaited, the queue
+// may have been purged, deleted (dropped()) or changed in between, so their continuations check
+// again.
 #pragma once
 
 #include <array>
@@ -46,21 +48,26 @@ class Queue : public std::enable_shared_from_this<Queue> {
   QueueInfo info() const;
   bool dropped() const { return dropped_; }
   // Dropped, and nothing of it is under way any more.
-  bool is_over() const { return dropped_ && !is_committing_ && !is_dirty && attempts_running_ == 0; }
+  bool is_over() const {
+    return dropped_ && !is_committing_ && !is_dirty && attempts_running_ == 0;
+  }
 
-  // ---- Configuration (queue.cc) ---------------------------------------------------------------------------------
+  // ---- Configuration (queue.cc)
+  // ---------------------------------------------------------------------------------
   void configure(const QueueSettings& settings, const Now& now);
   void set_state(QueueState state, const Now& now);
   void purge(const Now& now);
   void drop(const Now& now);
-  // The record of a new queue goes into the next commit. (Not the constructor's work: it needs shared_from_this().)
+  // The record of a new queue goes into the next commit. (Not the constructor's work: it needs
+  // shared_from_this().)
   void mark_made(const Now& now);
   // Answers when all that changed so far is durable.
   template <class T>
   void when_durable(Reply<T> reply, T value) {
-    pending_.done.push_back([reply = std::move(reply), value = std::move(value)](const Error* error) mutable {
-      reply(error == nullptr ? Result<T>(std::move(value)) : Result<T>(fail(*error)));
-    });
+    pending_.done.push_back(
+        [reply = std::move(reply), value = std::move(value)](const Error* error) mutable {
+          reply(error == nullptr ? Result<T>(std::move(value)) : Result<T>(fail(*error)));
+        });
   }
   void when_durable_void(Reply<void> reply) {
     pending_.done.push_back([reply = std::move(reply)](const Error* error) mutable {
@@ -69,23 +76,25 @@ class Queue : public std::enable_shared_from_this<Queue> {
   }
   QueueStats stats(const Now& now);
 
-  // ---- Tasks ----------------------------------------------------------------------------------------------------
-  void add_tasks(AddTasks command, const Now& now);       // queue_add.cc
-  void get_task(GetTask command, const Now& now);         // queue_find.cc
-  void list_tasks(ListTasks command, const Now& now);     // queue_find.cc
-  void delete_tasks(DeleteTasks command, const Now& now); // queue_find.cc
-  void run_task(RunTask command, const Now& now);         // queue_push.cc
+  // ---- Tasks
+  // ----------------------------------------------------------------------------------------------------
+  void add_tasks(AddTasks command, const Now& now);        // queue_add.cc
+  void get_task(GetTask command, const Now& now);          // queue_find.cc
+  void list_tasks(ListTasks command, const Now& now);      // queue_find.cc
+  void delete_tasks(DeleteTasks command, const Now& now);  // queue_find.cc
+  void run_task(RunTask command, const Now& now);          // queue_push.cc
   void attempt_done(const AttemptKey& key, const AttemptResult& result, const Now& now);
 
-  void lease_tasks(LeaseTasks command, const Now& now);   // queue_pull.cc
+  void lease_tasks(LeaseTasks command, const Now& now);  // queue_pull.cc
   void ack_tasks(AckTasks command, const Now& now);
   void renew_leases(RenewLeases command, const Now& now);
   void release_tasks(ReleaseTasks command, const Now& now);
   // Answers everybody who waits for tasks with none: the server stops.
   void end_waits();
 
-  // ---- The shard's (queue_commit.cc, queue.cc) ------------------------------------------------------------------
-  // Starts pushes, serves leases, starts scans: whatever may happen now.
+  // ---- The shard's (queue_commit.cc, queue.cc)
+  // ------------------------------------------------------------------ Starts pushes, serves
+  // leases, starts scans: whatever may happen now.
   void pump(const Now& now);
   // When pump() is worth calling next though nothing came in; Mono::max(): not before.
   Mono wake_at(const Now& now) const;
@@ -99,7 +108,8 @@ class Queue : public std::enable_shared_from_this<Queue> {
   // Whoever waits for a commit that will not come; each keeps its queue alive.
   void forget_parked() { on_settle_.clear(); }
 
-  // One more read of what a restart left uncounted (queue_commit.cc). False: all is counted, or a read is under way.
+  // One more read of what a restart left uncounted (queue_commit.cc). False: all is counted, or a
+  // read is under way.
   bool count_more(const Now& now);
   bool counted() const { return restart_ == nullptr; }
 
@@ -116,7 +126,7 @@ class Queue : public std::enable_shared_from_this<Queue> {
   struct Held {
     std::unique_ptr<Task> task;  // null when ending
     Hold hold = Hold::pushing;
-    std::uint32_t running = 0;   // attempts; two when one was started by hand beside another
+    std::uint32_t running = 0;  // attempts; two when one was started by hand beside another
   };
 
   // What one commit changes.
@@ -142,7 +152,7 @@ class Queue : public std::enable_shared_from_this<Queue> {
     bool dropped = false;
     bool counters = false;
     QueueCounters stored_counters;  // as they go to the store
-    std::optional<Wall> stamp;  // the ETA of all tasks of this commit that are due at once
+    std::optional<Wall> stamp;      // the ETA of all tasks of this commit that are due at once
   };
 
   // What a caller's reference turned out to be.
@@ -158,14 +168,17 @@ class Queue : public std::enable_shared_from_this<Queue> {
   struct Waiter {
     LeaseTasks command;
     Mono deadline;
-    // By::key: when the next task of the key may be due as far as the last scan knew; a scan is due when it is reached.
+    // By::key: when the next task of the key may be due as far as the last scan knew; a scan is due
+    // when it is reached.
     Wall next_check = Wall::min();
     // Where a scan goes on that met only tasks that are in somebody's hand.
     std::optional<Place> scan_on;
     bool scanning = false;
-    bool scan_from_mark = false;  // it began where the key's live tasks do: nothing was passed over before
+    bool scan_from_mark =
+        false;             // it began where the key's live tasks do: nothing was passed over before
     std::string scan_key;  // of the scan that is under way
-    std::pair<Wall, std::uint64_t> settled_from;  // the first of that key that was settled since the scan began
+    std::pair<Wall, std::uint64_t>
+        settled_from;  // the first of that key that was settled since the scan began
     bool served = false;
   };
 
@@ -174,14 +187,15 @@ class Queue : public std::enable_shared_from_this<Queue> {
     std::uint32_t changes = 0;  // that are not settled
   };
 
-  // After a restart, until every stored task was looked at once: what lies ahead is counted, what was taken away in the
-  // meantime is remembered. Until then every stored task counts as ready.
+  // After a restart, until every stored task was looked at once: what lies ahead is counted, what
+  // was taken away in the meantime is remembered. Until then every stored task counts as ready.
   struct Restart {
     Wall loaded_at{};
-    std::uint64_t last_order = 0;                      // places given before the restart are at most this
+    std::uint64_t last_order = 0;  // places given before the restart are at most this
     std::uint8_t lane = 0;
-    std::array<Place, priority_count> counted_up_to{}; // by lane
-    boost::unordered_flat_set<std::uint64_t> removed;  // orders of uncounted places that are no more
+    std::array<Place, priority_count> counted_up_to{};  // by lane
+    boost::unordered_flat_set<std::uint64_t>
+        removed;  // orders of uncounted places that are no more
     bool reading = false;
   };
 
@@ -190,28 +204,35 @@ class Queue : public std::enable_shared_from_this<Queue> {
   Wall due_now_stamp(const Now& now);
   std::size_t window_max() const;
   Lane& lane(std::uint8_t priority);
-  void count_free(const Task& task) { due_counts_.add(task.place.eta, task.progress.lease_token != 0); }
+  void count_free(const Task& task) {
+    due_counts_.add(task.place.eta, task.progress.lease_token != 0);
+  }
   void uncount_free(const Task& task);
   void mark_changed(const Now& now, bool durable, std::size_t changes = 1);
   RetryPolicy policy_of(const Task& task) const;
   Error store_error() const;
 
-  // The task has ended: counters, name, and the next commit. It must not be in any window. `options` of the task are kept.
+  // The task has ended: counters, name, and the next commit. It must not be in any window.
+  // `options` of the task are kept.
   void end_task(const Task& task, const Now& now, bool durable);
   // The task is next due at `eta`. It must not be in any window.
-  void move_task(std::unique_ptr<Task> task, Wall eta, const Now& now, bool durable, bool remember_lease);
+  void move_task(std::unique_ptr<Task> task, Wall eta, const Now& now, bool durable,
+                 bool remember_lease);
   // Takes a free task out of memory, if it is there.
   void take_free(const Task& task);
   TaskInfo info_of(const Task& task, bool pushing, const Now& now) const;
 
   // -- queue_add.cc
-  void add_checked(AddTasks command, const std::vector<std::optional<Error>>& name_errors, const Now& now);
-  std::optional<Error> name_error(const std::string& name, const std::optional<NameEntry>& stored, const Now& now) const;
+  void add_checked(AddTasks command, const std::vector<std::optional<Error>>& name_errors,
+                   const Now& now);
+  std::optional<Error> name_error(const std::string& name, const std::optional<NameEntry>& stored,
+                                  const Now& now) const;
   void set_name(const std::string& name, const NameEntry& entry);
 
   // -- queue_find.cc
-  // Finds tasks by what callers call them, and calls `then` with what each is at that instant: at once when all are in
-  // memory, else when the store has answered and nothing changed since. With `payloads`, tasks come with theirs.
+  // Finds tasks by what callers call them, and calls `then` with what each is at that instant: at
+  // once when all are in memory, else when the store has answered and nothing changed since. With
+  // `payloads`, tasks come with theirs.
   void find(std::vector<TaskRef> refs, bool payloads, const Now& now, FoundAll then);
   void continue_find(const std::shared_ptr<Finding>& finding, const Now& now);
   enum class Look : std::uint8_t { known, needs_name, needs_task, needs_settle };
@@ -223,9 +244,12 @@ class Queue : public std::enable_shared_from_this<Queue> {
     const auto at = held_.find(id);
     return at != held_.end() && at->second.hold == Hold::ending;
   }
-  bool unsettled(TaskId id) const { return !committing_.puts.empty() && id >= committing_.puts.front()->id; }
+  bool unsettled(TaskId id) const {
+    return !committing_.puts.empty() && id >= committing_.puts.front()->id;
+  }
   bool fresh(const Task& task, std::uint64_t read) const {
-    return !held_.contains(task.id) && !unsettled(task.id) && !task_changes_.changed_since(task.id, read);
+    return !held_.contains(task.id) && !unsettled(task.id) &&
+           !task_changes_.changed_since(task.id, read);
   }
 
   // -- queue_push.cc
@@ -238,11 +262,13 @@ class Queue : public std::enable_shared_from_this<Queue> {
   void serve_waiters(const Now& now);
   Served serve_any(Waiter& waiter, bool only_without_key, const Now& now);
   Served serve_key(const std::shared_ptr<Waiter>& waiter, const std::string& key, const Now& now);
-  void start_key_scan(const std::shared_ptr<Waiter>& waiter, const std::string& key, const Place& after);
+  void start_key_scan(const std::shared_ptr<Waiter>& waiter, const std::string& key,
+                      const Place& after);
   Served serve_oldest_key(const std::shared_ptr<Waiter>& waiter, const Now& now);
-  bool gather(const Waiter& waiter, bool only_without_key, const Now& now, std::vector<Place>& places);
-  void key_scanned(Waiter& waiter, const std::string& key, std::uint64_t read, std::uint32_t generation,
-                   Result<ReadAnswer> answer, const Now& now);
+  bool gather(const Waiter& waiter, bool only_without_key, const Now& now,
+              std::vector<Place>& places);
+  void key_scanned(Waiter& waiter, const std::string& key, std::uint64_t read,
+                   std::uint32_t generation, Result<ReadAnswer> answer, const Now& now);
   // False: every one of them had been tried too often, and was dropped.
   bool grant(Waiter& waiter, std::vector<std::unique_ptr<Task>> tasks, const Now& now);
   // Notes an expired lease, and drops a task that may not be tried again; true: dropped.
@@ -256,7 +282,8 @@ class Queue : public std::enable_shared_from_this<Queue> {
   void scan_lanes(const Now& now);
   void start_scan(Lane& lane, std::uint8_t priority);
   void load_payloads(const std::vector<TaskId>& ids);
-  // The highest lane whose first task is due. Null: there is none, or (`blocked`) a scan must come first.
+  // The highest lane whose first task is due. Null: there is none, or (`blocked`) a scan must come
+  // first.
   Lane* first_due_lane(const Now& now, bool& blocked);
   Wall lanes_due_from() const;
   // The lane that may hold what is due first, if only a scan can tell.
@@ -287,7 +314,8 @@ class Queue : public std::enable_shared_from_this<Queue> {
   RecentChanges<std::string> name_changes_;
   boost::unordered_flat_map<std::string, NameInHand> names_in_hand_;
   std::list<std::shared_ptr<Waiter>> waiters_;
-  // Where the live tasks of a key begin, so that leasing by key does not walk over the dead. Bounded; a hint.
+  // Where the live tasks of a key begin, so that leasing by key does not walk over the dead.
+  // Bounded; a hint.
   boost::unordered_flat_map<std::string, Place> key_marks_;
 
   DueCounts due_counts_;

@@ -14,15 +14,18 @@ void Queue::set_name(const std::string& name, const NameEntry& entry) {
   pending_.names.emplace_back(name, entry);
 }
 
-std::optional<Error> Queue::name_error(const std::string& name, const std::optional<NameEntry>& stored,
+std::optional<Error> Queue::name_error(const std::string& name,
+                                       const std::optional<NameEntry>& stored,
                                        const Now& now) const {
   std::optional<NameEntry> entry = stored;
-  if (const auto in_hand = names_in_hand_.find(name); in_hand != names_in_hand_.end()) entry = in_hand->second.entry;
+  if (const auto in_hand = names_in_hand_.find(name); in_hand != names_in_hand_.end())
+    entry = in_hand->second.entry;
   if (!entry) return std::nullopt;
   Wall free_at = entry->free_at;
   if (free_at == Wall{} && entry->generation == record_.generation) {
     return Error{Reason::task_name_taken,
-                 "task name " + name + " is in use in queue " + name_->queue + "; choose another, or delete that task",
+                 "task name " + name + " is in use in queue " + name_->queue +
+                     "; choose another, or delete that task",
                  "name", std::nullopt};
   }
   if (free_at == Wall{}) {
@@ -35,14 +38,16 @@ std::optional<Error> Queue::name_error(const std::string& name, const std::optio
   }
   if (free_at <= now.wall) return std::nullopt;
   return Error{Reason::task_name_recent,
-               "a task named " + name + " ended lately in queue " + name_->queue + "; its name is free again in " +
-                   format_duration(free_at - now.wall) + " (the queue's tombstone is " +
-                   format_duration(record_.settings.tombstone) + ")",
+               "a task named " + name + " ended lately in queue " + name_->queue +
+                   "; its name is free again in " + format_duration(free_at - now.wall) +
+                   " (the queue's tombstone is " + format_duration(record_.settings.tombstone) +
+                   ")",
                "name", std::nullopt};
 }
 
 void Queue::add_tasks(AddTasks command, const Now& now) {
-  // All of them are read when one must be: another that is in hand now may be settled by the time the answer comes.
+  // All of them are read when one must be: another that is in hand now may be settled by the time
+  // the answer comes.
   std::vector<std::string> names;
   bool all_in_hand = true;
   for (const NewTask& task : command.tasks) {
@@ -61,18 +66,21 @@ void Queue::add_tasks(AddTasks command, const Now& now) {
       [self = shared_from_this(), command = std::move(command), names = std::move(names), read](
           Result<ReadAnswer> answer, const Now& later) mutable {
         const auto changed = [&](const std::string& name) {
-          return self->name_changes_.changed_since(name, read) && !self->names_in_hand_.contains(name);
+          return self->name_changes_.changed_since(name, read) &&
+                 !self->names_in_hand_.contains(name);
         };
         const bool stale = std::ranges::any_of(names, changed);
         self->name_changes_.end_read(read);
         using Added = Result<std::vector<Result<Task>>>;
         if (self->dropped_) {
-          self->core_.reply(std::move(command.reply),
-                            Added(fail(Reason::queue_missing, "queue " + self->name_->queue + " was deleted")));
+          self->core_.reply(
+              std::move(command.reply),
+              Added(fail(Reason::queue_missing, "queue " + self->name_->queue + " was deleted")));
           return;
         }
         if (!answer || self->core_.failed) {
-          self->core_.reply(std::move(command.reply), Added(fail(answer ? self->store_error() : answer.error())));
+          self->core_.reply(std::move(command.reply),
+                            Added(fail(answer ? self->store_error() : answer.error())));
           return;
         }
         if (stale) {  // a name came or went while the read was under way: ask again
@@ -88,15 +96,16 @@ void Queue::add_tasks(AddTasks command, const Now& now) {
           const auto& options = command.tasks[i].options;
           if (!options || options->name.empty()) continue;
           const auto at = stored.find(options->name);
-          errors[i] =
-              self->name_error(options->name, at == stored.end() ? std::optional<NameEntry>() : *at->second, later);
+          errors[i] = self->name_error(
+              options->name, at == stored.end() ? std::optional<NameEntry>() : *at->second, later);
         }
         self->add_checked(std::move(command), errors, later);
       });
 }
 
 // `name_errors`: empty when all names that there are stand in names_in_hand_.
-void Queue::add_checked(AddTasks command, const std::vector<std::optional<Error>>& name_errors, const Now& now) {
+void Queue::add_checked(AddTasks command, const std::vector<std::optional<Error>>& name_errors,
+                        const Now& now) {
   due_counts_.fold(now.wall);
   std::vector<Result<Task>> results;
   results.reserve(command.tasks.size());
@@ -106,39 +115,44 @@ void Queue::add_checked(AddTasks command, const std::vector<std::optional<Error>
     NewTask& given = command.tasks[i];
     DEFERD_ASSERT(given.payload != nullptr);
     if (given.has_target != push) {
-      results.emplace_back(fail(Reason::invalid,
-                                push ? "queue " + name_->queue + " is a push queue: its tasks need a url"
-                                     : "queue " + name_->queue + " is a pull queue: its tasks take no url",
-                                "url"));
+      results.emplace_back(
+          fail(Reason::invalid,
+               push ? "queue " + name_->queue + " is a push queue: its tasks need a url"
+                    : "queue " + name_->queue + " is a pull queue: its tasks take no url",
+               "url"));
       continue;
     }
     const bool named = given.options && !given.options->name.empty();
     if (named) {
       // Also against names that tasks of this very call took.
       std::optional<Error> error = name_errors.empty() ? std::nullopt : name_errors[i];
-      if (names_in_hand_.contains(given.options->name)) error = name_error(given.options->name, std::nullopt, now);
+      if (names_in_hand_.contains(given.options->name))
+        error = name_error(given.options->name, std::nullopt, now);
       if (error) {
         results.emplace_back(fail(std::move(*error)));
         continue;
       }
     }
-    const std::uint64_t bytes = std::uint64_t{task_overhead_bytes} + given.payload->size() +
-                                (given.options ? given.options->name.size() + given.options->key.size() : 0);
+    const std::uint64_t bytes =
+        std::uint64_t{task_overhead_bytes} + given.payload->size() +
+        (given.options ? given.options->name.size() + given.options->key.size() : 0);
     DEFERD_ASSERT(bytes <= std::numeric_limits<std::uint32_t>::max());
     const QueueSettings& settings = record_.settings;
     if (settings.max_tasks != 0 && counters_.tasks >= settings.max_tasks) {
-      results.emplace_back(fail(Error{Reason::queue_full_tasks,
-                                      "queue " + name_->queue + " is full: max_tasks is " +
-                                          std::to_string(settings.max_tasks) + "; try again later or raise it",
-                                      "max_tasks", Seconds(1)}));
+      results.emplace_back(
+          fail(Error{Reason::queue_full_tasks,
+                     "queue " + name_->queue + " is full: max_tasks is " +
+                         std::to_string(settings.max_tasks) + "; try again later or raise it",
+                     "max_tasks", Seconds(1)}));
       continue;
     }
     if (settings.max_bytes != 0 && counters_.bytes + bytes > settings.max_bytes) {
-      results.emplace_back(fail(Error{Reason::queue_full_bytes,
-                                      "queue " + name_->queue + " is full: it holds " + std::to_string(counters_.bytes) +
-                                          " bytes, this task counts " + std::to_string(bytes) + " and max_bytes is " +
-                                          std::to_string(settings.max_bytes) + "; try again later or raise it",
-                                      "max_bytes", Seconds(1)}));
+      results.emplace_back(fail(
+          Error{Reason::queue_full_bytes,
+                "queue " + name_->queue + " is full: it holds " + std::to_string(counters_.bytes) +
+                    " bytes, this task counts " + std::to_string(bytes) + " and max_bytes is " +
+                    std::to_string(settings.max_bytes) + "; try again later or raise it",
+                "max_bytes", Seconds(1)}));
       continue;
     }
 
@@ -166,10 +180,11 @@ void Queue::add_checked(AddTasks command, const std::vector<std::optional<Error>
     return;
   }
   activity().added_total += added;
-  pending_.done.push_back([reply = std::move(command.reply), results = std::move(results)](const Error* error) mutable {
-    using Added = Result<std::vector<Result<Task>>>;
-    reply(error == nullptr ? Added(std::move(results)) : Added(fail(*error)));
-  });
+  pending_.done.push_back(
+      [reply = std::move(command.reply), results = std::move(results)](const Error* error) mutable {
+        using Added = Result<std::vector<Result<Task>>>;
+        reply(error == nullptr ? Added(std::move(results)) : Added(fail(*error)));
+      });
   mark_changed(now, true, added);
 }
 

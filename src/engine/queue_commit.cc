@@ -1,5 +1,5 @@
-// The queue's side of commits and reads: what goes into a batch, what a finished batch changes in memory, and how windows
-// are refilled from the store.
+// The queue's side of commits and reads: what goes into a batch, what a finished batch changes in
+// memory, and how windows are refilled from the store.
 #include <algorithm>
 #include <limits>
 
@@ -33,14 +33,16 @@ void Queue::fill(Batch& batch, const Now& now) {
   }
   batch.finishes.reserve(batch.finishes.size() + committing_.ends.size());
   for (const auto& end : committing_.ends) {
-    batch.finishes.push_back({generation, end.id, end.place, end.options ? end.options->key : std::string()});
+    batch.finishes.push_back(
+        {generation, end.id, end.place, end.options ? end.options->key : std::string()});
   }
   for (auto& [name, entry] : committing_.names) {
     batch.names.push_back({record_.number, name, entry});
     // As many as were added are looked at again, so that sweeping keeps up with any rate.
     if (entry.free_at != Wall{}) batch.sweep_names_max += 2;
   }
-  for (const std::uint32_t ended : committing_.purged) batch.purged.push_back({record_.number, ended});
+  for (const std::uint32_t ended : committing_.purged)
+    batch.purged.push_back({record_.number, ended});
   if (committing_.record) batch.queues.push_back(record_);
   if (committing_.counters) {
     // Tasks being pushed are on disk where they were: due already.
@@ -54,7 +56,8 @@ void Queue::fill(Batch& batch, const Now& now) {
 void Queue::settle_task(std::unique_ptr<Task> task) {
   if (!task->key().empty()) {
     const std::string key(task->key());
-    const std::pair at(task->place.eta, task->place.order);  // a key's tasks stand by these, whatever their priority
+    const std::pair at(task->place.eta,
+                       task->place.order);  // a key's tasks stand by these, whatever their priority
     if (const auto mark = key_marks_.find(key);
         mark != key_marks_.end() && at < std::pair(mark->second.eta, mark->second.order)) {
       key_marks_.erase(mark);
@@ -62,9 +65,11 @@ void Queue::settle_task(std::unique_ptr<Task> task) {
     for (const auto& waiter : waiters_) {
       if (waiter->command.key == key) {
         waiter->next_check = std::min(waiter->next_check, task->place.eta);
-        if (waiter->scan_on && at < std::pair(waiter->scan_on->eta, waiter->scan_on->order)) waiter->scan_on.reset();
+        if (waiter->scan_on && at < std::pair(waiter->scan_on->eta, waiter->scan_on->order))
+          waiter->scan_on.reset();
       }
-      if (waiter->scanning && waiter->scan_key == key) waiter->settled_from = std::min(waiter->settled_from, at);
+      if (waiter->scanning && waiter->scan_key == key)
+        waiter->settled_from = std::min(waiter->settled_from, at);
     }
   }
   lane(task->place.priority).stored(std::move(task), window_max());
@@ -133,7 +138,8 @@ Lane* Queue::first_due_lane(const Now& now, bool& blocked) {
     if (lane->head_is_first()) return lane;
     // What is due here may be on disk only, and it goes before any lower lane.
     blocked = true;
-    if (!lane->scan_open() && retry_reads_at_ <= now.mono) start_scan(*lane, static_cast<std::uint8_t>(p));
+    if (!lane->scan_open() && retry_reads_at_ <= now.mono)
+      start_scan(*lane, static_cast<std::uint8_t>(p));
     return nullptr;
   }
   return nullptr;
@@ -150,7 +156,8 @@ Wall Queue::lanes_due_from() const {
 const Lane* Queue::lane_to_scan_first(const Now& now) const {
   for (int p = priority_count - 1; p >= 0; --p) {
     const Lane* const lane = lanes_[static_cast<std::size_t>(p)].get();
-    if (lane != nullptr && lane->due_from() <= now.wall) return lane->head_is_first() ? nullptr : lane;
+    if (lane != nullptr && lane->due_from() <= now.wall)
+      return lane->head_is_first() ? nullptr : lane;
   }
   return nullptr;
 }
@@ -159,75 +166,87 @@ void Queue::scan_lanes(const Now& now) {
   if (retry_reads_at_ > now.mono) return;
   constexpr Micros ahead = Seconds(1);  // a window is refilled before it runs dry
   for (std::uint8_t p = 0; p < priority_count; ++p) {
-    if (lanes_[p] != nullptr && lanes_[p]->wants_scan(now.wall + ahead, window_max())) start_scan(*lanes_[p], p);
+    if (lanes_[p] != nullptr && lanes_[p]->wants_scan(now.wall + ahead, window_max()))
+      start_scan(*lanes_[p], p);
   }
 }
 
 void Queue::start_scan(Lane& lane, std::uint8_t priority) {
   constexpr std::uint64_t scan_bytes_max = 8 << 20;
   const std::uint64_t read = task_changes_.begin_read();
-  const auto tasks_max = static_cast<std::uint32_t>(std::max<std::size_t>(1, window_max() - window_max() / 4));
-  ScanLane scan{{record_.number, record_.generation}, priority, lane.begin_scan(), tasks_max, scan_bytes_max};
-  core_.read(std::move(scan), [self = shared_from_this(), priority, read, generation = record_.generation](
-                                  Result<ReadAnswer> answer, const Now& now) {
-    const bool obsolete = self->dropped_ || generation != self->record_.generation;
-    if (!obsolete) {
-      Lane& scanned = self->lane(priority);
-      if (!answer) {
-        log_error("queue.scan_failed", {{"queue", self->name_->queue}, {"error", answer.error().message}});
-        scanned.scan_failed();
-        self->retry_reads_at_ = now.mono + self->core_.options.read_retry;
-      } else {
-        auto& found = std::get<ScanAnswer>(*answer);
-        scanned.end_scan(
-            std::move(found.tasks), found.end, self->window_max(),
-            [&](const Task& task) { return self->fresh(task, read); },
-            [&](const Task& task) { return self->held_.contains(task.id); });
-      }
-      self->core_.touch(*self);
-    }
-    self->task_changes_.end_read(read);
-  });
+  const auto tasks_max =
+      static_cast<std::uint32_t>(std::max<std::size_t>(1, window_max() - window_max() / 4));
+  ScanLane scan{
+      {record_.number, record_.generation}, priority, lane.begin_scan(), tasks_max, scan_bytes_max};
+  core_.read(std::move(scan),
+             [self = shared_from_this(), priority, read, generation = record_.generation](
+                 Result<ReadAnswer> answer, const Now& now) {
+               const bool obsolete = self->dropped_ || generation != self->record_.generation;
+               if (!obsolete) {
+                 Lane& scanned = self->lane(priority);
+                 if (!answer) {
+                   log_error("queue.scan_failed",
+                             {{"queue", self->name_->queue}, {"error", answer.error().message}});
+                   scanned.scan_failed();
+                   self->retry_reads_at_ = now.mono + self->core_.options.read_retry;
+                 } else {
+                   auto& found = std::get<ScanAnswer>(*answer);
+                   scanned.end_scan(
+                       std::move(found.tasks), found.end, self->window_max(),
+                       [&](const Task& task) { return self->fresh(task, read); },
+                       [&](const Task& task) { return self->held_.contains(task.id); });
+                 }
+                 self->core_.touch(*self);
+               }
+               self->task_changes_.end_read(read);
+             });
 }
 
 void Queue::load_payloads(const std::vector<TaskId>& ids) {
   if (loading_payloads_) return;
   loading_payloads_ = true;
-  core_.read(FindTasks{{record_.number, record_.generation}, ids},
-             [self = shared_from_this(), ids, generation = record_.generation](Result<ReadAnswer> answer, const Now& now) {
-               self->loading_payloads_ = false;
-               if (self->dropped_) return;
-               self->core_.touch(*self);
-               if (generation != self->record_.generation) return;
-               if (!answer) {
-                 log_error("queue.load_failed", {{"queue", self->name_->queue}, {"error", answer.error().message}});
-                 self->retry_reads_at_ = now.mono + self->core_.options.read_retry;
-                 return;
-               }
-               bool any = false;
-               for (auto& task : std::get<FindTasksAnswer>(*answer).tasks) {
-                 // One that moved or ended meanwhile is not in the window at this place; set_payload() knows.
-                 if (task) self->lane(task->place.priority).set_payload(task->place, std::move(task->payload));
-                 any = any || task.has_value();
-               }
-               // None: all of them moved or ended meanwhile. If one is still in a window, the store does not have what it must
-               // have; asking at once again would not end.
-               const auto is_missing = [&ids](const Task& task) {
-                 return task.payload == nullptr && std::ranges::find(ids, task.id) != ids.end();
-               };
-               bool missing = false;
-               for (const auto& lane : self->lanes_) {
-                 if (any || lane == nullptr) continue;
-                 lane->visit([&](const Task& task) { return !(missing = missing || is_missing(task)); });
-               }
-               if (missing) self->retry_reads_at_ = now.mono + self->core_.options.read_retry;
-             });
+  core_.read(
+      FindTasks{{record_.number, record_.generation}, ids},
+      [self = shared_from_this(), ids, generation = record_.generation](Result<ReadAnswer> answer,
+                                                                        const Now& now) {
+        self->loading_payloads_ = false;
+        if (self->dropped_) return;
+        self->core_.touch(*self);
+        if (generation != self->record_.generation) return;
+        if (!answer) {
+          log_error("queue.load_failed",
+                    {{"queue", self->name_->queue}, {"error", answer.error().message}});
+          self->retry_reads_at_ = now.mono + self->core_.options.read_retry;
+          return;
+        }
+        bool any = false;
+        for (auto& task : std::get<FindTasksAnswer>(*answer).tasks) {
+          // One that moved or ended meanwhile is not in the window at this place; set_payload()
+          // knows.
+          if (task)
+            self->lane(task->place.priority).set_payload(task->place, std::move(task->payload));
+          any = any || task.has_value();
+        }
+        // None: all of them moved or ended meanwhile. If one is still in a window, the store does
+        // not have what it must have; asking at once again would not end.
+        const auto is_missing = [&ids](const Task& task) {
+          return task.payload == nullptr && std::ranges::find(ids, task.id) != ids.end();
+        };
+        bool missing = false;
+        for (const auto& lane : self->lanes_) {
+          if (any || lane == nullptr) continue;
+          lane->visit([&](const Task& task) { return !(missing = missing || is_missing(task)); });
+        }
+        if (missing) self->retry_reads_at_ = now.mono + self->core_.options.read_retry;
+      });
 }
 
 bool Queue::count_more(const Now& now) {
-  if (restart_ == nullptr || restart_->reading || dropped_ || retry_reads_at_ > now.mono) return false;
+  if (restart_ == nullptr || restart_->reading || dropped_ || retry_reads_at_ > now.mono)
+    return false;
   while (restart_->lane < priority_count && lanes_[restart_->lane] == nullptr) {
-    restart_->counted_up_to[restart_->lane] = {restart_->lane, Wall::max(), std::numeric_limits<std::uint64_t>::max()};
+    restart_->counted_up_to[restart_->lane] = {restart_->lane, Wall::max(),
+                                               std::numeric_limits<std::uint64_t>::max()};
     ++restart_->lane;
   }
   if (restart_->lane == priority_count) {
@@ -237,32 +256,36 @@ bool Queue::count_more(const Now& now) {
   constexpr std::uint32_t places_max = 10'000;
   const std::uint8_t p = restart_->lane;
   restart_->reading = true;
-  core_.read(ScanPlaces{{record_.number, record_.generation}, p, restart_->counted_up_to[p], places_max},
-             [self = shared_from_this(), p, generation = record_.generation](Result<ReadAnswer> answer, const Now& later) {
-               if (self->dropped_ || generation != self->record_.generation) return;  // nothing is left to count
-               DEFERD_ASSERT(self->restart_ != nullptr);
-               Restart& restart = *self->restart_;
-               restart.reading = false;
-               if (!answer) {
-                 log_error("queue.count_failed", {{"queue", self->name_->queue}, {"error", answer.error().message}});
-                 self->retry_reads_at_ = later.mono + self->core_.options.read_retry;
-                 return;
-               }
-               self->due_counts_.fold(later.wall);
-               auto& found = std::get<ScanPlacesAnswer>(*answer);
-               for (const auto& item : found.items) {
-                 // Placed after the restart: counted when it was. Removed since: taken off when it was.
-                 if (item.order > restart.last_order || restart.removed.erase(item.order) > 0) continue;
-                 self->due_counts_.remove_ready();
-                 self->due_counts_.add(item.eta, item.leased);
-               }
-               if (found.end) {
-                 restart.counted_up_to[p] = {p, Wall::max(), std::numeric_limits<std::uint64_t>::max()};
-                 ++restart.lane;
-               } else {
-                 restart.counted_up_to[p] = {p, found.items.back().eta, found.items.back().order};
-               }
-             });
+  core_.read(
+      ScanPlaces{{record_.number, record_.generation}, p, restart_->counted_up_to[p], places_max},
+      [self = shared_from_this(), p, generation = record_.generation](Result<ReadAnswer> answer,
+                                                                      const Now& later) {
+        if (self->dropped_ || generation != self->record_.generation)
+          return;  // nothing is left to count
+        DEFERD_ASSERT(self->restart_ != nullptr);
+        Restart& restart = *self->restart_;
+        restart.reading = false;
+        if (!answer) {
+          log_error("queue.count_failed",
+                    {{"queue", self->name_->queue}, {"error", answer.error().message}});
+          self->retry_reads_at_ = later.mono + self->core_.options.read_retry;
+          return;
+        }
+        self->due_counts_.fold(later.wall);
+        auto& found = std::get<ScanPlacesAnswer>(*answer);
+        for (const auto& item : found.items) {
+          // Placed after the restart: counted when it was. Removed since: taken off when it was.
+          if (item.order > restart.last_order || restart.removed.erase(item.order) > 0) continue;
+          self->due_counts_.remove_ready();
+          self->due_counts_.add(item.eta, item.leased);
+        }
+        if (found.end) {
+          restart.counted_up_to[p] = {p, Wall::max(), std::numeric_limits<std::uint64_t>::max()};
+          ++restart.lane;
+        } else {
+          restart.counted_up_to[p] = {p, found.items.back().eta, found.items.back().order};
+        }
+      });
   return true;
 }
 
@@ -278,10 +301,12 @@ void Queue::check() const {
   }
   DEFERD_ASSERT(pushing == tasks_pushing_, "pushing", pushing, "counted", tasks_pushing_);
   // After a failed commit the ends of attempts are not recorded any more.
-  DEFERD_ASSERT(running <= attempts_running_ || core_.failed, "running", running, "counted", attempts_running_);
-  const std::uint64_t free_tasks = due_counts_.ready() + due_counts_.scheduled() + due_counts_.leased();
-  DEFERD_ASSERT(free_tasks + tasks_pushing_ == counters_.tasks, "free", free_tasks, "pushing", tasks_pushing_, "tasks",
-                counters_.tasks);
+  DEFERD_ASSERT(running <= attempts_running_ || core_.failed, "running", running, "counted",
+                attempts_running_);
+  const std::uint64_t free_tasks =
+      due_counts_.ready() + due_counts_.scheduled() + due_counts_.leased();
+  DEFERD_ASSERT(free_tasks + tasks_pushing_ == counters_.tasks, "free", free_tasks, "pushing",
+                tasks_pushing_, "tasks", counters_.tasks);
   std::uint64_t in_lanes = 0;
   for (std::size_t p = 0; p < priority_count; ++p) {
     in_lanes += counters_.lane_tasks[p];

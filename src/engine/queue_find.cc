@@ -1,12 +1,13 @@
-// Finding tasks by id or name, whatever the commits and reads that are under way: get, list, delete.
+// Finding tasks by id or name, whatever the commits and reads that are under way: get, list,
+// delete.
 #include <algorithm>
 
 #include "engine/queue.h"
 
 namespace deferd {
 
-// One call's search. What the store answered is kept until all is known; before it is used, it is checked against what
-// changed in memory since.
+// One call's search. What the store answered is kept until all is known; before it is used, it is
+// checked against what changed in memory since.
 struct Queue::Sought {
   TaskRef ref;
   std::optional<std::optional<NameEntry>> name_answer;
@@ -34,18 +35,22 @@ void Queue::find(std::vector<TaskRef> refs, bool payloads, const Now& now, Found
   continue_find(finding, now);
 }
 
-// What is known of one task now: from memory if it is there, else from the store's answer if that still holds.
+// What is known of one task now: from memory if it is there, else from the store's answer if that
+// still holds.
 Queue::Look Queue::look(Finding& finding, std::size_t index) {
   Sought& sought = finding.sought[index];
   sought.found = Found{};
   if (core_.failed) return look_after_failure(finding, sought);
   if (const auto* name = std::get_if<std::string>(&sought.ref)) {
-    // In hand: just added and not acknowledged yet, or just ended. Either way there is no such task.
+    // In hand: just added and not acknowledged yet, or just ended. Either way there is no such
+    // task.
     if (names_in_hand_.contains(*name)) return Look::known;
-    if (sought.name_answer && name_changes_.changed_since(*name, *finding.name_read)) sought.name_answer.reset();
+    if (sought.name_answer && name_changes_.changed_since(*name, *finding.name_read))
+      sought.name_answer.reset();
     if (!sought.name_answer) return Look::needs_name;
     const std::optional<NameEntry>& entry = *sought.name_answer;
-    if (!entry || entry->free_at != Wall{} || entry->generation != record_.generation) return Look::known;
+    if (!entry || entry->free_at != Wall{} || entry->generation != record_.generation)
+      return Look::known;
     if (sought.id != entry->id) sought.task_answer.reset();  // the name is another task's by now
     sought.id = entry->id;
   } else {
@@ -76,24 +81,29 @@ Queue::Look Queue::look(Finding& finding, std::size_t index) {
     }
     return Look::known;
   }
-  if (sought.task_answer && task_changes_.changed_since(id, *finding.task_read)) sought.task_answer.reset();
+  if (sought.task_answer && task_changes_.changed_since(id, *finding.task_read))
+    sought.task_answer.reset();
   if (!sought.task_answer) return Look::needs_task;
   if (!*sought.task_answer) return Look::known;
   sought.found.kind = Found::Kind::free;
   sought.found.task = **sought.task_answer;
   const Place& place = sought.found.task.place;
   const Lane& home = lane(place.priority);
-  // Lane's invariant 1: what is stored, settled and in nobody's hand is in the window unless it lies beyond the mark.
-  DEFERD_ASSERT(home.beyond_mark(place) || home.find(place) != nullptr, "queue", name_->queue, "task", id);
+  // Lane's invariant 1: what is stored, settled and in nobody's hand is in the window unless it
+  // lies beyond the mark.
+  DEFERD_ASSERT(home.beyond_mark(place) || home.find(place) != nullptr, "queue", name_->queue,
+                "task", id);
   return Look::known;
 }
 
-// Memory is ahead of a store that failed; what is in the store is what a restart will find, so that is told.
+// Memory is ahead of a store that failed; what is in the store is what a restart will find, so that
+// is told.
 Queue::Look Queue::look_after_failure(const Finding& finding, Sought& sought) const {
   if (std::holds_alternative<std::string>(sought.ref)) {
     if (!sought.name_answer) return Look::needs_name;
     const std::optional<NameEntry>& entry = *sought.name_answer;
-    if (!entry || entry->free_at != Wall{} || entry->generation != finding.generation) return Look::known;
+    if (!entry || entry->free_at != Wall{} || entry->generation != finding.generation)
+      return Look::known;
     if (sought.id != entry->id) sought.task_answer.reset();  // the name is another task's by now
     sought.id = entry->id;
   } else {
@@ -112,7 +122,8 @@ void Queue::continue_find(const std::shared_ptr<Finding>& finding, const Now& no
     end_find(search, fail(Reason::queue_missing, "queue " + name_->queue + " was deleted"), now);
     return;
   }
-  if (search.generation != record_.generation) {  // purged: what the store said is about tasks that are gone
+  if (search.generation !=
+      record_.generation) {  // purged: what the store said is about tasks that are gone
     search.generation = record_.generation;
     for (auto& sought : search.sought) {
       sought.name_answer.reset();
@@ -128,7 +139,8 @@ void Queue::continue_find(const std::shared_ptr<Finding>& finding, const Now& no
     needs_settle = needs_settle || answer == Look::needs_settle;
     needs_names = needs_names || answer == Look::needs_name;
     needs_tasks = needs_tasks || answer == Look::needs_task;
-    // With one that must be read, all that were read are read anew: an answer holds from the start of the one open read.
+    // With one that must be read, all that were read are read anew: an answer holds from the start
+    // of the one open read.
     if (answer == Look::needs_task || search.sought[i].task_answer) tasks_to_read.push_back(i);
   }
   if (needs_settle) {
@@ -137,7 +149,9 @@ void Queue::continue_find(const std::shared_ptr<Finding>& finding, const Now& no
       return;
     }
     core_.hurry = true;  // somebody waits: completions need not linger
-    on_settle_.push_back([self = shared_from_this(), finding](const Now& later) { self->continue_find(finding, later); });
+    on_settle_.push_back([self = shared_from_this(), finding](const Now& later) {
+      self->continue_find(finding, later);
+    });
     return;
   }
   if (needs_names) {
@@ -152,15 +166,16 @@ void Queue::continue_find(const std::shared_ptr<Finding>& finding, const Now& no
         asked.push_back(i);
       }
     }
-    core_.read(std::move(read), [self = shared_from_this(), finding, asked = std::move(asked)](Result<ReadAnswer> answer,
-                                                                                               const Now& later) {
+    core_.read(std::move(read), [self = shared_from_this(), finding, asked = std::move(asked)](
+                                    Result<ReadAnswer> answer, const Now& later) {
       if (!answer) {
         self->end_find(*finding, fail(answer.error()), later);
         return;
       }
       auto& entries = std::get<FindNamesAnswer>(*answer).entries;
       DEFERD_ASSERT(entries.size() == asked.size());
-      for (std::size_t i = 0; i < asked.size(); ++i) finding->sought[asked[i]].name_answer = std::move(entries[i]);
+      for (std::size_t i = 0; i < asked.size(); ++i)
+        finding->sought[asked[i]].name_answer = std::move(entries[i]);
       self->continue_find(finding, later);
     });
     return;
@@ -170,19 +185,21 @@ void Queue::continue_find(const std::shared_ptr<Finding>& finding, const Now& no
     search.task_read = task_changes_.begin_read();
     FindTasks read{{record_.number, record_.generation}, {}};
     for (const std::size_t i : tasks_to_read) read.ids.push_back(search.sought[i].id);
-    core_.read(std::move(read), [self = shared_from_this(), finding, asked = std::move(tasks_to_read),
-                                 generation = record_.generation](Result<ReadAnswer> answer, const Now& later) {
-      if (!answer) {
-        self->end_find(*finding, fail(answer.error()), later);
-        return;
-      }
-      auto& tasks = std::get<FindTasksAnswer>(*answer).tasks;
-      DEFERD_ASSERT(tasks.size() == asked.size());
-      if (generation == self->record_.generation) {
-        for (std::size_t i = 0; i < asked.size(); ++i) finding->sought[asked[i]].task_answer = std::move(tasks[i]);
-      }
-      self->continue_find(finding, later);
-    });
+    core_.read(std::move(read),
+               [self = shared_from_this(), finding, asked = std::move(tasks_to_read),
+                generation = record_.generation](Result<ReadAnswer> answer, const Now& later) {
+                 if (!answer) {
+                   self->end_find(*finding, fail(answer.error()), later);
+                   return;
+                 }
+                 auto& tasks = std::get<FindTasksAnswer>(*answer).tasks;
+                 DEFERD_ASSERT(tasks.size() == asked.size());
+                 if (generation == self->record_.generation) {
+                   for (std::size_t i = 0; i < asked.size(); ++i)
+                     finding->sought[asked[i]].task_answer = std::move(tasks[i]);
+                 }
+                 self->continue_find(finding, later);
+               });
     return;
   }
   std::vector<Found> found;
@@ -204,7 +221,8 @@ namespace {
 Error no_such_task(const TaskRef& ref, const std::string& queue) {
   const auto* name = std::get_if<std::string>(&ref);
   const std::string text = name != nullptr ? *name : to_string(std::get<TaskId>(ref));
-  return Error{Reason::task_missing, "no task " + text + " in queue " + queue + " (or it has ended)", "", std::nullopt};
+  return Error{Reason::task_missing,
+               "no task " + text + " in queue " + queue + " (or it has ended)", "", std::nullopt};
 }
 }  // namespace
 
@@ -218,7 +236,8 @@ void Queue::get_task(GetTask command, const Now& now) {
          } else if (found->front().kind == Found::Kind::missing) {
            answer = fail(no_such_task(command.task, self->name_->queue));
          } else {
-           answer = self->info_of(found->front().task, found->front().kind == Found::Kind::pushing, later);
+           answer = self->info_of(found->front().task, found->front().kind == Found::Kind::pushing,
+                                  later);
          }
          self->core_.reply(std::move(command.reply), std::move(answer));
        });
@@ -230,7 +249,8 @@ void Queue::list_tasks(ListTasks command, const Now&) {
   finding->payloads = true;
   finding->generation = record_.generation;
   finding->task_read = task_changes_.begin_read();
-  ScanIds scan{{record_.number, record_.generation}, command.after, command.tasks_max, page_bytes_max};
+  ScanIds scan{
+      {record_.number, record_.generation}, command.after, command.tasks_max, page_bytes_max};
   core_.read(std::move(scan), [self = shared_from_this(), finding, command = std::move(command)](
                                   Result<ReadAnswer> answer, const Now& later) mutable {
     if (!answer) {
@@ -273,7 +293,8 @@ void Queue::delete_tasks(DeleteTasks command, const Now& now) {
                                                                  const Now& later) mutable {
          using Answer = Result<std::vector<Result<void>>>;
          if (!found || self->core_.failed) {
-           self->core_.reply(std::move(command.reply), Answer(fail(found ? self->store_error() : found.error())));
+           self->core_.reply(std::move(command.reply),
+                             Answer(fail(found ? self->store_error() : found.error())));
            return;
          }
          std::vector<Result<void>> results;
@@ -285,7 +306,8 @@ void Queue::delete_tasks(DeleteTasks command, const Now& now) {
              continue;
            }
            if (one.kind == Found::Kind::pushing) {
-             --self->tasks_pushing_;  // the request that runs still holds its slot; its outcome will find nobody
+             --self->tasks_pushing_;  // the request that runs still holds its slot; its outcome
+                                      // will find nobody
            } else {
              self->take_free(one.task);
              self->uncount_free(one.task);
@@ -299,10 +321,10 @@ void Queue::delete_tasks(DeleteTasks command, const Now& now) {
            self->core_.reply(std::move(command.reply), Answer(std::move(results)));
            return;
          }
-         self->pending_.done.push_back(
-             [reply = std::move(command.reply), results = std::move(results)](const Error* error) mutable {
-               reply(error == nullptr ? Answer(std::move(results)) : Answer(fail(*error)));
-             });
+         self->pending_.done.push_back([reply = std::move(command.reply),
+                                        results = std::move(results)](const Error* error) mutable {
+           reply(error == nullptr ? Answer(std::move(results)) : Answer(fail(*error)));
+         });
        });
 }
 

@@ -1,5 +1,6 @@
-// Pull: leases granted, renewed, released, acknowledged. A grant is a move of the task to the end of its lease, with a new
-// token; a late worker's token no longer fits. Nothing is written when a lease runs out: the task is simply due again.
+// Pull: leases granted, renewed, released, acknowledged. A grant is a move of the task to the end
+// of its lease, with a new token; a late worker's token no longer fits. Nothing is written when a
+// lease runs out: the task is simply due again.
 #include <algorithm>
 
 #include "engine/queue.h"
@@ -17,7 +18,8 @@ void Queue::lease_tasks(LeaseTasks command, const Now& now) {
 void Queue::end_waits() {
   for (const auto& waiter : waiters_) {
     if (std::exchange(waiter->served, true)) continue;
-    core_.reply(std::move(waiter->command.reply), Result<std::vector<TaskInfo>>(std::vector<TaskInfo>()));
+    core_.reply(std::move(waiter->command.reply),
+                Result<std::vector<TaskInfo>>(std::vector<TaskInfo>()));
   }
   waiters_.clear();
 }
@@ -32,7 +34,8 @@ void Queue::serve_waiters(const Now& now) {
       at = waiters_.erase(at);
       continue;
     }
-    const bool gone = waiter->command.gone != nullptr && waiter->command.gone->load(std::memory_order_relaxed);
+    const bool gone =
+        waiter->command.gone != nullptr && waiter->command.gone->load(std::memory_order_relaxed);
     Served outcome = Served::nothing;
     if (runs && !gone) {
       switch (waiter->command.by) {
@@ -41,14 +44,19 @@ void Queue::serve_waiters(const Now& now) {
           any_tried = outcome != Served::granted;
           any_outcome = outcome;
           break;
-        case LeaseTasks::By::key: outcome = serve_key(waiter, waiter->command.key, now); break;
-        case LeaseTasks::By::oldest_key: outcome = serve_oldest_key(waiter, now); break;
+        case LeaseTasks::By::key:
+          outcome = serve_key(waiter, waiter->command.key, now);
+          break;
+        case LeaseTasks::By::oldest_key:
+          outcome = serve_oldest_key(waiter, now);
+          break;
       }
     }
     const bool over = gone || (outcome == Served::nothing && waiter->deadline <= now.mono);
     if (over) {
       waiter->served = true;
-      core_.reply(std::move(waiter->command.reply), Result<std::vector<TaskInfo>>(std::vector<TaskInfo>()));
+      core_.reply(std::move(waiter->command.reply),
+                  Result<std::vector<TaskInfo>>(std::vector<TaskInfo>()));
     }
     at = waiter->served ? waiters_.erase(at) : std::next(at);
   }
@@ -70,7 +78,8 @@ Queue::Served Queue::serve_any(Waiter& waiter, bool only_without_key, const Now&
 }
 
 // The next due tasks, highest priority first. True: there may be more that only a read can tell.
-bool Queue::gather(const Waiter& waiter, bool only_without_key, const Now& now, std::vector<Place>& places) {
+bool Queue::gather(const Waiter& waiter, bool only_without_key, const Now& now,
+                   std::vector<Place>& places) {
   std::uint64_t bytes = 0;
   for (int p = priority_count - 1; p >= 0; --p) {
     Lane* const lane = lanes_[static_cast<std::size_t>(p)].get();
@@ -89,7 +98,8 @@ bool Queue::gather(const Waiter& waiter, bool only_without_key, const Now& now, 
       }
       if (!to_load.empty()) return false;  // those before it come first
       bytes += task.payload->size();
-      full = places.size() == waiter.command.tasks_max || (!places.empty() && bytes > core_.options.lease_bytes_max);
+      full = places.size() == waiter.command.tasks_max ||
+             (!places.empty() && bytes > core_.options.lease_bytes_max);
       if (!full) places.push_back(task.place);
       return !full;
     });
@@ -99,9 +109,11 @@ bool Queue::gather(const Waiter& waiter, bool only_without_key, const Now& now, 
     }
     if (full) return false;
     if (!past_due && lane->disk_due_from() <= now.wall) {
-      // A window full of due tasks with keys hides those without one: a scan would find no room for them.
+      // A window full of due tasks with keys hides those without one: a scan would find no room for
+      // them.
       if (only_without_key && lane->window_tasks() >= window_max()) continue;
-      if (!lane->scan_open() && retry_reads_at_ <= now.mono) start_scan(*lane, static_cast<std::uint8_t>(p));
+      if (!lane->scan_open() && retry_reads_at_ <= now.mono)
+        start_scan(*lane, static_cast<std::uint8_t>(p));
       return true;  // what is on disk here goes before any lower lane
     }
   }
@@ -117,7 +129,8 @@ bool Queue::dropped_before_lease(Task& task, const Now& now) {
     progress.lease_token = 0;
   }
   leases_.erase(task.id);
-  if (!exhausted(policy_of(task), progress.attempts, now.wall - progress.first_attempt) || progress.attempts == 0) {
+  if (!exhausted(policy_of(task), progress.attempts, now.wall - progress.first_attempt) ||
+      progress.attempts == 0) {
     return false;
   }
   end_task(task, now, false);
@@ -146,15 +159,16 @@ bool Queue::grant(Waiter& waiter, std::vector<std::unique_ptr<Task>> tasks, cons
   }
   if (granted.empty()) return false;
   waiter.served = true;
-  pending_.done.push_back(
-      [reply = std::move(waiter.command.reply), granted = std::move(granted)](const Error* error) mutable {
-        using Leased = Result<std::vector<TaskInfo>>;
-        reply(error == nullptr ? Leased(std::move(granted)) : Leased(fail(*error)));
-      });
+  pending_.done.push_back([reply = std::move(waiter.command.reply),
+                           granted = std::move(granted)](const Error* error) mutable {
+    using Leased = Result<std::vector<TaskInfo>>;
+    reply(error == nullptr ? Leased(std::move(granted)) : Leased(fail(*error)));
+  });
   return true;
 }
 
-Queue::Served Queue::serve_key(const std::shared_ptr<Waiter>& waiter, const std::string& key, const Now& now) {
+Queue::Served Queue::serve_key(const std::shared_ptr<Waiter>& waiter, const std::string& key,
+                               const Now& now) {
   if (key.empty()) return serve_any(*waiter, true, now);
   if (waiter->scanning) return Served::blocked;
   if (waiter->next_check > now.wall) return Served::nothing;
@@ -170,24 +184,29 @@ Queue::Served Queue::serve_key(const std::shared_ptr<Waiter>& waiter, const std:
   return Served::blocked;
 }
 
-void Queue::start_key_scan(const std::shared_ptr<Waiter>& waiter, const std::string& key, const Place& after) {
+void Queue::start_key_scan(const std::shared_ptr<Waiter>& waiter, const std::string& key,
+                           const Place& after) {
   const std::uint64_t read = task_changes_.begin_read();
   waiter->scanning = true;
   waiter->scan_key = key;
   waiter->scan_from_mark = true;
   waiter->settled_from = {Wall::max(), 0};
   waiter->next_check = Wall::max();  // what is stored from here on lowers it
-  ScanKey scan{{record_.number, record_.generation}, key, after, waiter->command.tasks_max,
+  ScanKey scan{{record_.number, record_.generation},
+               key,
+               after,
+               waiter->command.tasks_max,
                core_.options.lease_bytes_max};
-  core_.read(std::move(scan), [self = shared_from_this(), waiter, key, read, generation = record_.generation](
-                                  Result<ReadAnswer> answer, const Now& later) {
-    self->key_scanned(*waiter, key, read, generation, std::move(answer), later);
-    self->task_changes_.end_read(read);
-  });
+  core_.read(std::move(scan),
+             [self = shared_from_this(), waiter, key, read, generation = record_.generation](
+                 Result<ReadAnswer> answer, const Now& later) {
+               self->key_scanned(*waiter, key, read, generation, std::move(answer), later);
+               self->task_changes_.end_read(read);
+             });
 }
 
-void Queue::key_scanned(Waiter& waiter, const std::string& key, std::uint64_t read, std::uint32_t generation,
-                        Result<ReadAnswer> answer, const Now& now) {
+void Queue::key_scanned(Waiter& waiter, const std::string& key, std::uint64_t read,
+                        std::uint32_t generation, Result<ReadAnswer> answer, const Now& now) {
   waiter.scanning = false;
   if (dropped_ || waiter.served || core_.failed) return;
   core_.touch(*this);
@@ -221,7 +240,8 @@ void Queue::key_scanned(Waiter& waiter, const std::string& key, std::uint64_t re
       take_free(task);
       tasks.push_back(std::make_unique<Task>(std::move(task)));
       const Place& place = tasks.back()->place;
-      if (in_a_row && std::pair(place.eta, place.order) < waiter.settled_from) key_marks_.insert_or_assign(key, place);
+      if (in_a_row && std::pair(place.eta, place.order) < waiter.settled_from)
+        key_marks_.insert_or_assign(key, place);
     } else {
       in_a_row = false;
       if (live) waiter.scan_on.reset();  // the queue is paused
@@ -242,7 +262,8 @@ Queue::Served Queue::serve_oldest_key(const std::shared_ptr<Waiter>& waiter, con
       return Served::blocked;
     }
     const Place& place = lane->head()->place;
-    if (oldest == nullptr || std::pair(place.eta, place.order) < std::pair(oldest->place.eta, oldest->place.order)) {
+    if (oldest == nullptr ||
+        std::pair(place.eta, place.order) < std::pair(oldest->place.eta, oldest->place.order)) {
       oldest = lane->head();
     }
   }
@@ -254,28 +275,34 @@ Queue::Served Queue::serve_oldest_key(const std::shared_ptr<Waiter>& waiter, con
   }
   if (retry_reads_at_ > now.mono) return Served::blocked;
   // Nothing that is free comes before it.
-  start_key_scan(waiter, std::string(oldest->key()), {0, oldest->place.eta, oldest->place.order - 1});
+  start_key_scan(waiter, std::string(oldest->key()),
+                 {0, oldest->place.eta, oldest->place.order - 1});
   return Served::blocked;
 }
 
-std::optional<Error> Queue::lease_error(const Found& found, const Lease& lease, const Now& now) const {
+std::optional<Error> Queue::lease_error(const Found& found, const Lease& lease,
+                                        const Now& now) const {
   const auto* name = std::get_if<std::string>(&lease.task);
   const std::string task = name != nullptr ? *name : to_string(std::get<TaskId>(lease.task));
   if (found.kind == Found::Kind::missing || ending(found.task.id)) {
-    return Error{Reason::task_missing, "no task " + task + " in queue " + name_->queue + " (or it has ended)", "id",
+    return Error{Reason::task_missing,
+                 "no task " + task + " in queue " + name_->queue + " (or it has ended)", "id",
                  std::nullopt};
   }
   if (held_.contains(found.task.id)) {
-    return Error{Reason::invalid, "task " + task + " is named twice in one call", "id", std::nullopt};
+    return Error{Reason::invalid, "task " + task + " is named twice in one call", "id",
+                 std::nullopt};
   }
   const std::uint64_t token = found.task.progress.lease_token;
   if (token == 0 || token != lease.token) {
-    return Error{Reason::lease_lost, "the lease token is not that of task " + task + ": another worker may have it now",
+    return Error{Reason::lease_lost,
+                 "the lease token is not that of task " + task + ": another worker may have it now",
                  "lease_token", std::nullopt};
   }
   if (found.task.place.eta <= now.wall) {
     return Error{Reason::lease_lost,
-                 "the lease of task " + task + " ended " + format_duration(now.wall - found.task.place.eta) +
+                 "the lease of task " + task + " ended " +
+                     format_duration(now.wall - found.task.place.eta) +
                      " ago; lease it again, and renew in time",
                  "lease_token", std::nullopt};
   }
@@ -292,7 +319,8 @@ void Queue::with_leases(Command command, const Now& now, Act act) {
            Result<std::vector<Found>> found, const Now& later) mutable {
          using Answer = Result<std::vector<Result<Item>>>;
          if (!found || self->core_.failed) {
-           self->core_.reply(std::move(command.reply), Answer(fail(found ? self->store_error() : found.error())));
+           self->core_.reply(std::move(command.reply),
+                             Answer(fail(found ? self->store_error() : found.error())));
            return;
          }
          self->due_counts_.fold(later.wall);
@@ -300,7 +328,8 @@ void Queue::with_leases(Command command, const Now& now, Act act) {
          results.reserve(found->size());
          bool any = false;
          for (std::size_t i = 0; i < found->size(); ++i) {
-           if (std::optional<Error> error = self->lease_error((*found)[i], command.leases[i], later)) {
+           if (std::optional<Error> error =
+                   self->lease_error((*found)[i], command.leases[i], later)) {
              results.emplace_back(fail(std::move(*error)));
              continue;
            }
@@ -314,16 +343,17 @@ void Queue::with_leases(Command command, const Now& now, Act act) {
            self->core_.reply(std::move(command.reply), Answer(std::move(results)));
            return;
          }
-         self->pending_.done.push_back(
-             [reply = std::move(command.reply), results = std::move(results)](const Error* error) mutable {
-               reply(error == nullptr ? Answer(std::move(results)) : Answer(fail(*error)));
-             });
+         self->pending_.done.push_back([reply = std::move(command.reply),
+                                        results = std::move(results)](const Error* error) mutable {
+           reply(error == nullptr ? Answer(std::move(results)) : Answer(fail(*error)));
+         });
        });
 }
 
 void Queue::ack_tasks(AckTasks command, const Now& now) {
   with_leases<AckTasks, void>(
-      std::move(command), now, [](Queue& self, const AckTasks&, const Task& task, const Now& later) -> Result<void> {
+      std::move(command), now,
+      [](Queue& self, const AckTasks&, const Task& task, const Now& later) -> Result<void> {
         self.activity().attempt_ended(later.mono, later.wall - task.progress.last_attempt, false);
         ++self.activity().completed_total;
         // Durable before it is answered: an acknowledged ack never comes back.
@@ -334,8 +364,10 @@ void Queue::ack_tasks(AckTasks command, const Now& now) {
 
 void Queue::renew_leases(RenewLeases command, const Now& now) {
   with_leases<RenewLeases, TaskInfo>(
-      std::move(command), now, [](Queue& self, const RenewLeases& renew, Task task, const Now& later) -> Result<TaskInfo> {
-        self.move_task(std::make_unique<Task>(std::move(task)), later.wall + renew.duration, later, true, true);
+      std::move(command), now,
+      [](Queue& self, const RenewLeases& renew, Task task, const Now& later) -> Result<TaskInfo> {
+        self.move_task(std::make_unique<Task>(std::move(task)), later.wall + renew.duration, later,
+                       true, true);
         return TaskInfo{*self.pending_.moves.back().task, TaskState::leased};
       });
 }
@@ -355,8 +387,10 @@ void Queue::release_tasks(ReleaseTasks command, const Now& now) {
           self.end_task(task, later, true);
           return {};
         }
-        const Micros delay = release.delay.value_or(backoff(policy, std::max(1U, progress.attempts)));
-        self.move_task(std::make_unique<Task>(std::move(task)), later.wall + delay, later, true, false);
+        const Micros delay =
+            release.delay.value_or(backoff(policy, std::max(1U, progress.attempts)));
+        self.move_task(std::make_unique<Task>(std::move(task)), later.wall + delay, later, true,
+                       false);
         return {};
       });
 }

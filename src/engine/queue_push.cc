@@ -52,10 +52,11 @@ void Queue::start_attempt_again(Held& held, const Now& now) {
   ++held.running;
   ++attempts_running_;
   ++core_.attempts_running;
-  const Micros timeout =
-      task.options && task.options->timeout > Micros(0) ? task.options->timeout : record_.settings.timeout;
-  core_.effects.attempts.push_back(
-      {AttemptKey{record_.number, task.id, now.mono, now.wall, false}, Attempt{name_, task, timeout}});
+  const Micros timeout = task.options && task.options->timeout > Micros(0)
+                             ? task.options->timeout
+                             : record_.settings.timeout;
+  core_.effects.attempts.push_back({AttemptKey{record_.number, task.id, now.mono, now.wall, false},
+                                    Attempt{name_, task, timeout}});
   Progress& progress = task.progress;
   ++progress.attempts;
   if (progress.first_attempt == Wall{}) progress.first_attempt = now.wall;
@@ -72,11 +73,12 @@ void Queue::attempt_done(const AttemptKey& key, const AttemptResult& result, con
   core_.touch(*this);
   due_counts_.fold(now.wall);
   const bool succeeded = result.status >= 200 && result.status <= 299;
-  activity().attempt_ended(now.mono, std::chrono::duration_cast<Micros>(now.mono - key.started), !succeeded);
+  activity().attempt_ended(now.mono, std::chrono::duration_cast<Micros>(now.mono - key.started),
+                           !succeeded);
 
   const auto at = held_.find(key.task);
-  // Deleted, purged, or ended by another attempt meanwhile. After a failed commit nothing can be recorded any more: the
-  // task runs again after the restart.
+  // Deleted, purged, or ended by another attempt meanwhile. After a failed commit nothing can be
+  // recorded any more: the task runs again after the restart.
   if (at == held_.end() || at->second.hold != Hold::pushing || core_.failed) return;
   Held& held = at->second;
   DEFERD_ASSERT(held.running > 0, "task", key.task);
@@ -118,7 +120,8 @@ void Queue::run_task(RunTask command, const Now& now) {
          if (!found || self->core_.failed) {
            answer = fail(found ? self->store_error() : found.error());
          } else if (found->front().kind == Found::Kind::missing) {
-           answer = fail(Reason::task_missing, "no such task in queue " + self->name_->queue + " (or it has ended)");
+           answer = fail(Reason::task_missing,
+                         "no such task in queue " + self->name_->queue + " (or it has ended)");
          } else {
            Task& task = found->front().task;
            if (found->front().kind == Found::Kind::pushing) {

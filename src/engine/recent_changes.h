@@ -1,6 +1,6 @@
-// Which keys changed while reads of the store were under way. A read sees the store as it was at some instant after it
-// was given; what the engine learned to be committed in between makes its answer stale for those keys. While no read is
-// open nothing is remembered.
+// Which keys changed while reads of the store were under way. A read sees the store as it was at
+// some instant after it was given; what the engine learned to be committed in between makes its
+// answer stale for those keys. While no read is open nothing is remembered.
 #pragma once
 
 #include <boost/unordered/unordered_flat_map.hpp>

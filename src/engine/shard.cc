@@ -9,28 +9,45 @@ namespace deferd {
 namespace {
 template <class>
 constexpr const char* command_name = "?";
-template <> constexpr const char* command_name<ConfigureQueue> = "configure_queue";
-template <> constexpr const char* command_name<DeleteQueue> = "delete_queue";
-template <> constexpr const char* command_name<GetQueue> = "get_queue";
-template <> constexpr const char* command_name<ListQueues> = "list_queues";
-template <> constexpr const char* command_name<SetQueueState> = "set_queue_state";
-template <> constexpr const char* command_name<PurgeQueue> = "purge_queue";
-template <> constexpr const char* command_name<GetQueueStats> = "get_queue_stats";
-template <> constexpr const char* command_name<AddTasks> = "add_tasks";
-template <> constexpr const char* command_name<GetTask> = "get_task";
-template <> constexpr const char* command_name<ListTasks> = "list_tasks";
-template <> constexpr const char* command_name<DeleteTasks> = "delete_tasks";
-template <> constexpr const char* command_name<RunTask> = "run_task";
-template <> constexpr const char* command_name<LeaseTasks> = "lease_tasks";
-template <> constexpr const char* command_name<AckTasks> = "ack_tasks";
-template <> constexpr const char* command_name<RenewLeases> = "renew_leases";
-template <> constexpr const char* command_name<ReleaseTasks> = "release_tasks";
+template <>
+constexpr const char* command_name<ConfigureQueue> = "configure_queue";
+template <>
+constexpr const char* command_name<DeleteQueue> = "delete_queue";
+template <>
+constexpr const char* command_name<GetQueue> = "get_queue";
+template <>
+constexpr const char* command_name<ListQueues> = "list_queues";
+template <>
+constexpr const char* command_name<SetQueueState> = "set_queue_state";
+template <>
+constexpr const char* command_name<PurgeQueue> = "purge_queue";
+template <>
+constexpr const char* command_name<GetQueueStats> = "get_queue_stats";
+template <>
+constexpr const char* command_name<AddTasks> = "add_tasks";
+template <>
+constexpr const char* command_name<GetTask> = "get_task";
+template <>
+constexpr const char* command_name<ListTasks> = "list_tasks";
+template <>
+constexpr const char* command_name<DeleteTasks> = "delete_tasks";
+template <>
+constexpr const char* command_name<RunTask> = "run_task";
+template <>
+constexpr const char* command_name<LeaseTasks> = "lease_tasks";
+template <>
+constexpr const char* command_name<AckTasks> = "ack_tasks";
+template <>
+constexpr const char* command_name<RenewLeases> = "renew_leases";
+template <>
+constexpr const char* command_name<ReleaseTasks> = "release_tasks";
 
 // What may still be asked when nothing can be made durable any more.
 template <class Command>
-constexpr bool only_reads = std::is_same_v<Command, GetQueue> || std::is_same_v<Command, ListQueues> ||
-                            std::is_same_v<Command, GetQueueStats> || std::is_same_v<Command, GetTask> ||
-                            std::is_same_v<Command, ListTasks>;
+constexpr bool only_reads =
+    std::is_same_v<Command, GetQueue> || std::is_same_v<Command, ListQueues> ||
+    std::is_same_v<Command, GetQueueStats> || std::is_same_v<Command, GetTask> ||
+    std::is_same_v<Command, ListTasks>;
 }  // namespace
 
 void ShardCore::touch(Queue& queue) {
@@ -73,10 +90,14 @@ template <class Command>
 bool Shard::refused(Command& command) {
   std::optional<Error> error;
   if (core_.failed && !only_reads<Command>) error = *core_.failed;
-  if (stopping_) error = Error{Reason::stopping, "the server is shutting down; try again in a moment", "", Seconds(1)};
+  if (stopping_)
+    error = Error{Reason::stopping, "the server is shutting down; try again in a moment", "",
+                  Seconds(1)};
   if (!error) return false;
   core_.effects.replies.push_back(
-      [reply = std::move(command.reply), error = std::move(*error)]() mutable { reply(deferd::fail(std::move(error))); });
+      [reply = std::move(command.reply), error = std::move(*error)]() mutable {
+        reply(deferd::fail(std::move(error)));
+      });
   return true;
 }
 
@@ -84,10 +105,12 @@ template <class Command>
 Queue* Shard::queue_for(Command& command) {
   Queue* const queue = find(command.queue);
   if (queue != nullptr) return queue;
-  core_.effects.replies.push_back([reply = std::move(command.reply), name = command.queue.queue]() mutable {
-    reply(deferd::fail(Reason::queue_missing,
-                       "no queue " + name + "; create it first with PUT /v1/queues/" + name + " {\"mode\":\"push\"}"));
-  });
+  core_.effects.replies.push_back(
+      [reply = std::move(command.reply), name = command.queue.queue]() mutable {
+        reply(deferd::fail(Reason::queue_missing, "no queue " + name +
+                                                      "; create it first with PUT /v1/queues/" +
+                                                      name + " {\"mode\":\"push\"}"));
+      });
   return nullptr;
 }
 
@@ -95,11 +118,15 @@ template <class Command>
 Queue* Shard::queue_for(Command& command, QueueMode mode) {
   Queue* const queue = queue_for(command);
   if (queue == nullptr || queue->settings().mode == mode) return queue;
-  core_.effects.replies.push_back([reply = std::move(command.reply), name = command.queue.queue, mode]() mutable {
-    reply(deferd::fail(Reason::queue_mode,
-                       mode == QueueMode::pull
-                           ? "queue " + name + " is a push queue: deferd sends its tasks to their urls, they cannot be leased"
-                           : "queue " + name + " is a pull queue: its tasks are leased by workers, they cannot be run"));
+  core_.effects.replies.push_back([reply = std::move(command.reply), name = command.queue.queue,
+                                   mode]() mutable {
+    reply(deferd::fail(
+        Reason::queue_mode,
+        mode == QueueMode::pull
+            ? "queue " + name +
+                  " is a push queue: deferd sends its tasks to their urls, they cannot be leased"
+            : "queue " + name +
+                  " is a pull queue: its tasks are leased by workers, they cannot be run"));
   });
   return nullptr;
 }
@@ -120,12 +147,15 @@ void Shard::carry_out(ConfigureQueue command, const Now& now) {
   Result<void> ok;
   if (settings) ok = settings->check();
   if (settings && ok && queue != nullptr && settings->mode != queue->settings().mode) {
-    ok = deferd::fail(Reason::queue_mode,
-                      "the mode of queue " + command.queue.queue + " cannot change; delete it and make it anew", "mode");
+    ok = deferd::fail(
+        Reason::queue_mode,
+        "the mode of queue " + command.queue.queue + " cannot change; delete it and make it anew",
+        "mode");
   }
   if (!settings || !ok) {
-    core_.reply(std::move(command.reply),
-                Result<ConfigureQueue::Answer>(deferd::fail(settings ? ok.error() : settings.error())));
+    core_.reply(
+        std::move(command.reply),
+        Result<ConfigureQueue::Answer>(deferd::fail(settings ? ok.error() : settings.error())));
     return;
   }
   const bool made = queue == nullptr;
@@ -156,7 +186,8 @@ void Shard::carry_out(DeleteQueue command, const Now& now) {
 }
 
 void Shard::carry_out(GetQueue command, const Now&) {
-  if (Queue* const queue = queue_for(command)) core_.reply(std::move(command.reply), Result<QueueInfo>(queue->info()));
+  if (Queue* const queue = queue_for(command))
+    core_.reply(std::move(command.reply), Result<QueueInfo>(queue->info()));
 }
 
 void Shard::carry_out(ListQueues command, const Now&) {
@@ -184,7 +215,8 @@ void Shard::carry_out(PurgeQueue command, const Now& now) {
 }
 
 void Shard::carry_out(GetQueueStats command, const Now& now) {
-  if (Queue* const queue = queue_for(command)) core_.reply(std::move(command.reply), Result<QueueStats>(queue->stats(now)));
+  if (Queue* const queue = queue_for(command))
+    core_.reply(std::move(command.reply), Result<QueueStats>(queue->stats(now)));
 }
 
 void Shard::carry_out(AddTasks command, const Now& now) {
@@ -200,19 +232,24 @@ void Shard::carry_out(DeleteTasks command, const Now& now) {
   if (Queue* const queue = queue_for(command)) queue->delete_tasks(std::move(command), now);
 }
 void Shard::carry_out(RunTask command, const Now& now) {
-  if (Queue* const queue = queue_for(command, QueueMode::push)) queue->run_task(std::move(command), now);
+  if (Queue* const queue = queue_for(command, QueueMode::push))
+    queue->run_task(std::move(command), now);
 }
 void Shard::carry_out(LeaseTasks command, const Now& now) {
-  if (Queue* const queue = queue_for(command, QueueMode::pull)) queue->lease_tasks(std::move(command), now);
+  if (Queue* const queue = queue_for(command, QueueMode::pull))
+    queue->lease_tasks(std::move(command), now);
 }
 void Shard::carry_out(AckTasks command, const Now& now) {
-  if (Queue* const queue = queue_for(command, QueueMode::pull)) queue->ack_tasks(std::move(command), now);
+  if (Queue* const queue = queue_for(command, QueueMode::pull))
+    queue->ack_tasks(std::move(command), now);
 }
 void Shard::carry_out(RenewLeases command, const Now& now) {
-  if (Queue* const queue = queue_for(command, QueueMode::pull)) queue->renew_leases(std::move(command), now);
+  if (Queue* const queue = queue_for(command, QueueMode::pull))
+    queue->renew_leases(std::move(command), now);
 }
 void Shard::carry_out(ReleaseTasks command, const Now& now) {
-  if (Queue* const queue = queue_for(command, QueueMode::pull)) queue->release_tasks(std::move(command), now);
+  if (Queue* const queue = queue_for(command, QueueMode::pull))
+    queue->release_tasks(std::move(command), now);
 }
 
 void Shard::attempt_done(const AttemptKey& key, const AttemptResult& result, const Now& now) {
@@ -224,7 +261,8 @@ void Shard::attempt_done(const AttemptKey& key, const AttemptResult& result, con
   // Queues that waited for one of the shard's slots.
   if (core_.starved.empty()) return;
   for (const QueueNumber number : std::exchange(core_.starved, {})) {
-    if (const auto starved = by_number_.find(number); starved != by_number_.end()) core_.touch(*starved->second);
+    if (const auto starved = by_number_.find(number); starved != by_number_.end())
+      core_.touch(*starved->second);
   }
 }
 
@@ -289,7 +327,8 @@ void Shard::wake_due(const Now& now) {
   if (clock_offset_ != Nanos::min() && offset > clock_offset_ + jump) {
     for (const auto& [at, number] : wakes_) core_.touch(*by_number_.at(number));
   }
-  if (clock_offset_ == Nanos::min() || offset > clock_offset_ + jump || offset < clock_offset_ - jump) {
+  if (clock_offset_ == Nanos::min() || offset > clock_offset_ + jump ||
+      offset < clock_offset_ - jump) {
     clock_offset_ = offset;
   }
   for (auto at = wakes_.begin(); at != wakes_.end() && at->first <= now.mono; ++at) {
@@ -298,7 +337,8 @@ void Shard::wake_due(const Now& now) {
 }
 
 void Shard::pump_touched(const Now& now) {
-  // Pumping one queue may touch others (never itself without end: each turn needs something to happen).
+  // Pumping one queue may touch others (never itself without end: each turn needs something to
+  // happen).
   while (!core_.touched.empty()) {
     for (const std::shared_ptr<Queue>& queue : std::exchange(core_.touched, {})) {
       queue->is_touched = false;
@@ -320,7 +360,8 @@ void Shard::make_commit(const Now& now) {
   if (is_committing_) return;
   const bool sweep = core_.options.sweeps && now.mono >= sweep_at_ && !core_.dirty.empty();
   if (core_.dirty.empty()) return;
-  const bool waits = !core_.dirty_durable && !core_.hurry && !stopping_ && now.mono < core_.dirty_since + core_.options.linger &&
+  const bool waits = !core_.dirty_durable && !core_.hurry && !stopping_ &&
+                     now.mono < core_.dirty_since + core_.options.linger &&
                      core_.dirty_changes < core_.options.linger_changes_max;
   if (waits) return;
   Batch batch;

@@ -1,11 +1,13 @@
-// A shard owns a set of queues and runs on one thread. Commands, ends of attempts, answers of reads and ends of commits go in;
-// effects come out. It is given the time and does no I/O, so the simulator runs the very same code.
+// A shard owns a set of queues and runs on one thread. Commands, ends of attempts, answers of reads
+// and ends of commits go in; effects come out. It is given the time and does no I/O, so the
+// simulator runs the very same code.
 //
 //   apply() / attempt_done() / read_done() / committed()   any number of times, then
-//   step()                                                 what is due now happens, a commit is made up
-//   take_effects()                                         for the runtime to carry out
+//   step()                                                 what is due now happens, a commit is
+//   made up take_effects()                                         for the runtime to carry out
 //
-// One commit is under way at a time; whatever changes meanwhile gathers for the next: one fsync for all of it.
+// One commit is under way at a time; whatever changes meanwhile gathers for the next: one fsync for
+// all of it.
 //
 // Time: `now.wall` never goes back (the runtime sees to that); `now.mono` neither.
 #pragma once
@@ -47,7 +49,8 @@ class Shard {
   void step(const Now& now);
   Effects take_effects();
 
-  // From now on commands are refused (Reason::stopping), no attempt starts and nobody waits for leases.
+  // From now on commands are refused (Reason::stopping), no attempt starts and nobody waits for
+  // leases.
   void stop(const Now& now);
   // Nothing runs, nothing waits to be committed or read.
   bool is_idle() const;
@@ -79,7 +82,8 @@ class Shard {
   void carry_out(AckTasks command, const Now& now);
   void carry_out(RenewLeases command, const Now& now);
   void carry_out(ReleaseTasks command, const Now& now);
-  // The queue of the command, or null after the caller was told that there is none, or that it is of another mode.
+  // The queue of the command, or null after the caller was told that there is none, or that it is
+  // of another mode.
   template <class Command>
   Queue* queue_for(Command& command);
   template <class Command>
@@ -96,14 +100,16 @@ class Shard {
   ShardCore core_;
   Callback<QueueNumber()> next_number_;
   absl::btree_map<QueueName, std::shared_ptr<Queue>> by_name_;
-  // Also queues that were dropped, until their last commit is settled and their last attempt has ended.
+  // Also queues that were dropped, until their last commit is settled and their last attempt has
+  // ended.
   boost::unordered_flat_map<QueueNumber, std::shared_ptr<Queue>> by_number_;
   absl::btree_set<std::pair<Mono, QueueNumber>> wakes_;
   std::vector<std::shared_ptr<Queue>> committing_;
   bool is_committing_ = false;
-  std::vector<QueueNumber> uncounted_;  // queues whose tasks are still being counted after a restart
+  std::vector<QueueNumber>
+      uncounted_;  // queues whose tasks are still being counted after a restart
   Mono sweep_at_{};
-  Nanos clock_offset_{Nanos::min()};    // wall - mono when wakes were computed
+  Nanos clock_offset_{Nanos::min()};  // wall - mono when wakes were computed
   bool stopping_ = false;
   // Names of the last commands, for assertion messages.
   static constexpr std::size_t history_max = 16;

@@ -19,21 +19,24 @@ namespace deferd {
 class Queue;
 
 struct ShardOptions {
-  // Tasks that one lane keeps in memory. While a shard holds more than window_tasks_shard_max in all, a lane keeps only
-  // window_tasks_crowded.
+  // Tasks that one lane keeps in memory. While a shard holds more than window_tasks_shard_max in
+  // all, a lane keeps only window_tasks_crowded.
   std::size_t window_tasks_max = 4096;
   std::size_t window_tasks_shard_max = 1'000'000;
   std::size_t window_tasks_crowded = 32;
-  std::uint64_t payload_bytes_max = 64 << 20;   // that windows hold, over all queues
-  std::uint32_t attempts_max = 20'000;          // pushes that run at once, over all queues
-  std::size_t leases_in_memory_max = 262'144;   // a queue's leases beyond this many are found in the store
-  std::uint64_t lease_bytes_max = 32 << 20;     // payload in one lease answer (the first task always fits)
-  Micros linger = Millis(2);                    // how long completions alone wait for company before they are committed
-  std::size_t linger_changes_max = 1024;        // ... or until there are this many
-  Micros sweep_interval = Seconds(60);          // between two sweeps of tombstones that are over
-  Micros read_retry = Seconds(1);               // after a read of a lane failed
-  std::uint64_t seed = 1;                       // of lease tokens
-  bool sweeps = true;                           // one shard of a server sweeps the tombstones of all
+  std::uint64_t payload_bytes_max = 64 << 20;  // that windows hold, over all queues
+  std::uint32_t attempts_max = 20'000;         // pushes that run at once, over all queues
+  std::size_t leases_in_memory_max =
+      262'144;  // a queue's leases beyond this many are found in the store
+  std::uint64_t lease_bytes_max =
+      32 << 20;  // payload in one lease answer (the first task always fits)
+  Micros linger =
+      Millis(2);  // how long completions alone wait for company before they are committed
+  std::size_t linger_changes_max = 1024;  // ... or until there are this many
+  Micros sweep_interval = Seconds(60);    // between two sweeps of tombstones that are over
+  Micros read_retry = Seconds(1);         // after a read of a lane failed
+  std::uint64_t seed = 1;                 // of lease tokens
+  bool sweeps = true;                     // one shard of a server sweeps the tombstones of all
 };
 
 using ReadDone = Callback<void(Result<ReadAnswer>, const Now&)>;
@@ -73,7 +76,8 @@ class ShardCore {
 
   template <class T>
   void reply(Callback<void(Result<T>)> to, Result<T> value) {
-    effects.replies.push_back([to = std::move(to), value = std::move(value)]() mutable { to(std::move(value)); });
+    effects.replies.push_back(
+        [to = std::move(to), value = std::move(value)]() mutable { to(std::move(value)); });
   }
 
   // The shard's, filled by the two above.

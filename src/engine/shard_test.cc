@@ -1,4 +1,5 @@
-// The engine's promises, each as a small story. Randomized histories over all commands are the simulator's (sim/).
+// The engine's promises, each as a small story. Randomized histories over all commands are the
+// simulator's (sim/).
 #include "engine/shard.h"
 
 #include <gtest/gtest.h>
@@ -18,7 +19,8 @@ EngineDriver::Add pull(const std::string& payload, const std::string& key = {}) 
   return {.key = key, .payload = payload, .target = false};
 }
 
-// ---- Order, ETA, limits -------------------------------------------------------------------------------------------
+// ---- Order, ETA, limits
+// -------------------------------------------------------------------------------------------
 
 TEST(Push, DueTasksStartInOrderAndLaterOnesAtTheirInstant) {
   EngineDriver driver;
@@ -93,7 +95,8 @@ TEST(Push, ConcurrencyCountsDeletedTasksWhoseRequestStillRuns) {
   ASSERT_TRUE(driver.add("q", task("b")));
   ASSERT_TRUE(driver.add("q", task("c")));
   EXPECT_EQ(driver.running().size(), 2U);
-  ASSERT_TRUE(driver.ask<std::vector<Result<void>>>(DeleteTasks{driver.name("q"), {first->id}, {}}));
+  ASSERT_TRUE(
+      driver.ask<std::vector<Result<void>>>(DeleteTasks{driver.name("q"), {first->id}, {}}));
   EXPECT_EQ(driver.running().size(), 2U) << "the request of the deleted task still runs";
   EXPECT_EQ(driver.stats("q").tasks, 2U);
   driver.finish(0, 500);
@@ -132,7 +135,8 @@ TEST(Limits, MaxTasksAndMaxBytesAreExact) {
   ASSERT_TRUE(driver.add("q", task("")));
   EXPECT_EQ(driver.add("q", task("")).error().reason, Reason::queue_full_tasks);
   driver.restart();
-  EXPECT_EQ(driver.add("q", task("")).error().reason, Reason::queue_full_tasks) << "known at once after a restart";
+  EXPECT_EQ(driver.add("q", task("")).error().reason, Reason::queue_full_tasks)
+      << "known at once after a restart";
 }
 
 TEST(Limits, ABatchIsCutExactlyWhereTheQueueIsFull) {
@@ -142,18 +146,24 @@ TEST(Limits, ABatchIsCutExactlyWhereTheQueueIsFull) {
     s.max_tasks = 10;
   });
   std::vector<EngineDriver::Add> tasks(25, task("x"));
-  auto results = driver.ask<std::vector<Result<Task>>>(AddTasks{driver.name("q"), driver.new_tasks(tasks), {}});
+  auto results = driver.ask<std::vector<Result<Task>>>(
+      AddTasks{driver.name("q"), driver.new_tasks(tasks), {}});
   ASSERT_TRUE(results);
-  for (std::size_t i = 0; i < results->size(); ++i) EXPECT_EQ((*results)[i].has_value(), i < 10) << i;
+  for (std::size_t i = 0; i < results->size(); ++i)
+    EXPECT_EQ((*results)[i].has_value(), i < 10) << i;
   EXPECT_EQ(driver.commits, 2U) << "one for the queue, one for all the tasks";
 }
 
-// ---- Retries ------------------------------------------------------------------------------------------------------
+// ---- Retries
+// ------------------------------------------------------------------------------------------------------
 
 TEST(Retry, BacksOffFromTheFailureAndStopsAtMaxAttempts) {
   EngineDriver driver;
   driver.make("q", QueueMode::push, [](QueueSettings& s) {
-    s.retry = RetryPolicy{.max_attempts = 4, .min_backoff = Seconds(1), .max_backoff = Seconds(10), .max_doublings = 1};
+    s.retry = RetryPolicy{.max_attempts = 4,
+                          .min_backoff = Seconds(1),
+                          .max_backoff = Seconds(10),
+                          .max_doublings = 1};
   });
   ASSERT_TRUE(driver.add("q", task("a")));
   for (const int wait : {1, 2, 4}) {
@@ -230,7 +240,8 @@ TEST(Retry, SurvivesARestartWithItsCount) {
   EXPECT_EQ(driver.stats("q").tasks, 0U);
 }
 
-// ---- Names --------------------------------------------------------------------------------------------------------
+// ---- Names
+// --------------------------------------------------------------------------------------------------------
 
 TEST(Names, ATakenNameIsRefusedWhileItLivesAndForItsTombstone) {
   EngineDriver driver;
@@ -249,8 +260,8 @@ TEST(Names, ATakenNameIsRefusedWhileItLivesAndForItsTombstone) {
 TEST(Names, TwoTasksOfOneCallCannotShareAName) {
   EngineDriver driver;
   driver.make("q");
-  auto results = driver.ask<std::vector<Result<Task>>>(
-      AddTasks{driver.name("q"), driver.new_tasks({{.name = "n"}, {.name = "n"}, {.name = "m"}}), {}});
+  auto results = driver.ask<std::vector<Result<Task>>>(AddTasks{
+      driver.name("q"), driver.new_tasks({{.name = "n"}, {.name = "n"}, {.name = "m"}}), {}});
   EXPECT_TRUE((*results)[0]);
   EXPECT_EQ((*results)[1].error().reason, Reason::task_name_taken);
   EXPECT_TRUE((*results)[2]);
@@ -281,7 +292,8 @@ TEST(Names, FindATaskAsItsIdDoes) {
   EXPECT_EQ(driver.get("q", TaskRef(std::string("m"))).error().reason, Reason::task_missing);
 }
 
-// ---- Barriers -----------------------------------------------------------------------------------------------------
+// ---- Barriers
+// -----------------------------------------------------------------------------------------------------
 
 TEST(Barrier, PauseStartsNothingButWhatIsRunByHand) {
   EngineDriver driver;
@@ -321,7 +333,8 @@ TEST(Barrier, ADeletedQueueIsGoneAndItsNameFree) {
   ASSERT_TRUE(driver.ask<void>(DeleteQueue{driver.name("q"), {}}));
   EXPECT_EQ(driver.add("q", task("x")).error().reason, Reason::queue_missing);
   driver.make("q");
-  EXPECT_TRUE(driver.add("q", {.name = "n", .payload = "new"})) << "it is another queue: names are free";
+  EXPECT_TRUE(driver.add("q", {.name = "n", .payload = "new"}))
+      << "it is another queue: names are free";
   driver.finish(0, 200);  // the old queue's request
   EXPECT_EQ(driver.running_payloads(), (Payloads{"new"}));
   driver.restart();
@@ -331,11 +344,16 @@ TEST(Barrier, ADeletedQueueIsGoneAndItsNameFree) {
 TEST(Barrier, TheModeOfAQueueIsFixed) {
   EngineDriver driver;
   driver.make("q");
-  const auto changed = driver.ask<ConfigureQueue::Answer>(ConfigureQueue{
-      driver.name("q"), [](const QueueSettings*) -> Result<QueueSettings> { return QueueSettings::defaults(QueueMode::pull); }, {}});
+  const auto changed = driver.ask<ConfigureQueue::Answer>(
+      ConfigureQueue{driver.name("q"),
+                     [](const QueueSettings*) -> Result<QueueSettings> {
+                       return QueueSettings::defaults(QueueMode::pull);
+                     },
+                     {}});
   EXPECT_EQ(changed.error().reason, Reason::queue_mode);
   EXPECT_EQ(driver.add("q", pull("x")).error().field, "url");
-  EXPECT_EQ(driver.ask<std::vector<TaskInfo>>(LeaseTasks{.queue = driver.name("q")}).error().reason, Reason::queue_mode);
+  EXPECT_EQ(driver.ask<std::vector<TaskInfo>>(LeaseTasks{.queue = driver.name("q")}).error().reason,
+            Reason::queue_mode);
 }
 
 TEST(RunNow, OverlapsAndTheFirstSuccessEndsTheTask) {
@@ -351,7 +369,8 @@ TEST(RunNow, OverlapsAndTheFirstSuccessEndsTheTask) {
   EXPECT_TRUE(driver.running().empty());
 }
 
-// ---- Leases -------------------------------------------------------------------------------------------------------
+// ---- Leases
+// -------------------------------------------------------------------------------------------------------
 
 TEST(Lease, ATaskHasOneHolderAndALateOneIsRefused) {
   EngineDriver driver;
@@ -362,13 +381,15 @@ TEST(Lease, ATaskHasOneHolderAndALateOneIsRefused) {
   EXPECT_EQ(*first[0].task.payload, "a");
   EXPECT_TRUE(driver.lease("q", 10, Seconds(30)).empty());
   driver.advance(Seconds(30));
-  EXPECT_EQ(driver.ack("q", driver.lease_of(first[0])).error().reason, Reason::lease_lost) << "the lease is over";
+  EXPECT_EQ(driver.ack("q", driver.lease_of(first[0])).error().reason, Reason::lease_lost)
+      << "the lease is over";
   const auto second = driver.lease("q", 10, Seconds(30));
   ASSERT_EQ(second.size(), 1U);
   EXPECT_EQ(second[0].task.progress.attempts, 2U);
   EXPECT_NE(second[0].task.progress.lease_token, first[0].task.progress.lease_token);
   EXPECT_EQ(*second[0].task.payload, "a");
-  EXPECT_EQ(driver.ack("q", driver.lease_of(first[0])).error().reason, Reason::lease_lost) << "another worker has it";
+  EXPECT_EQ(driver.ack("q", driver.lease_of(first[0])).error().reason, Reason::lease_lost)
+      << "another worker has it";
   EXPECT_TRUE(driver.ack("q", driver.lease_of(second[0])));
   EXPECT_EQ(driver.ack("q", driver.lease_of(second[0])).error().reason, Reason::task_missing);
   EXPECT_EQ(driver.stats("q").tasks, 0U);
@@ -489,7 +510,8 @@ TEST(Lease, MaxAttemptsDropsATaskThatNobodyFinishes) {
   EXPECT_EQ(driver.stats("q").dropped_total, 1U);
 }
 
-// ---- Memory and restarts ------------------------------------------------------------------------------------------
+// ---- Memory and restarts
+// ------------------------------------------------------------------------------------------
 
 TEST(Windows, ABacklogLargerThanMemoryComesOutWholeAndInOrder) {
   EngineDriver driver(ShardOptions{.window_tasks_max = 8, .payload_bytes_max = 64});
@@ -512,7 +534,8 @@ TEST(Windows, ABacklogLargerThanMemoryComesOutWholeAndInOrder) {
 TEST(Windows, AnEtaBeforeTheMarkIsNotMissed) {
   EngineDriver driver(ShardOptions{.window_tasks_max = 4});
   driver.make("q");
-  for (int i = 0; i < 20; ++i) ASSERT_TRUE(driver.add("q", {.delay = Seconds(100 + i), .payload = "far"}));
+  for (int i = 0; i < 20; ++i)
+    ASSERT_TRUE(driver.add("q", {.delay = Seconds(100 + i), .payload = "far"}));
   ASSERT_TRUE(driver.add("q", {.delay = Seconds(1), .payload = "near"}));
   driver.advance(Seconds(1));
   EXPECT_EQ(driver.running_payloads(), (Payloads{"near"}));
@@ -522,7 +545,8 @@ TEST(Restart, EverythingAcknowledgedIsThereAndCounted) {
   EngineDriver driver;
   driver.make("q", QueueMode::pull);
   for (int i = 0; i < 5; ++i) ASSERT_TRUE(driver.add("q", pull("ready")));
-  for (int i = 0; i < 7; ++i) ASSERT_TRUE(driver.add("q", {.delay = Seconds(50 + i), .target = false}));
+  for (int i = 0; i < 7; ++i)
+    ASSERT_TRUE(driver.add("q", {.delay = Seconds(50 + i), .target = false}));
   driver.lease("q", 2, Seconds(20));
   driver.restart();
   driver.advance(Millis(5));
@@ -552,7 +576,8 @@ TEST(Restart, IdsAreNeverGivenTwice) {
   }
 }
 
-// ---- A store that fails -------------------------------------------------------------------------------------------
+// ---- A store that fails
+// -------------------------------------------------------------------------------------------
 
 TEST(StoreFailure, NothingIsAcknowledgedAnyMoreAndReadsGoOn) {
   EngineDriver driver;
@@ -561,7 +586,8 @@ TEST(StoreFailure, NothingIsAcknowledgedAnyMoreAndReadsGoOn) {
   driver.store().fail_next_commit();
   EXPECT_EQ(driver.add("q", task("lost")).error().reason, Reason::store_failed);
   EXPECT_EQ(driver.add("q", task("lost")).error().reason, Reason::store_failed);
-  EXPECT_EQ(driver.ask<QueueInfo>(PurgeQueue{driver.name("q"), {}}).error().reason, Reason::store_failed);
+  EXPECT_EQ(driver.ask<QueueInfo>(PurgeQueue{driver.name("q"), {}}).error().reason,
+            Reason::store_failed);
   EXPECT_TRUE(driver.get("q", kept->id));
   EXPECT_EQ(driver.stats("q").tasks, 1U) << "what is there, not what was refused";
   driver.restart();
@@ -574,11 +600,13 @@ TEST(StoreFailure, ATaskWhoseDeletionWasNotStoredIsStillThere) {
   driver.make("q", QueueMode::push, [](QueueSettings& s) { s.rate = Rate{}; });
   const auto added = driver.add("q", {.name = "n"});
   driver.store().fail_next_commit();
-  const auto deleted = driver.ask<std::vector<Result<void>>>(DeleteTasks{driver.name("q"), {added->id}, {}});
+  const auto deleted =
+      driver.ask<std::vector<Result<void>>>(DeleteTasks{driver.name("q"), {added->id}, {}});
   EXPECT_EQ(deleted.error().reason, Reason::store_failed);
   EXPECT_TRUE(driver.get("q", added->id));
   EXPECT_TRUE(driver.get("q", TaskRef(std::string("n"))));
-  const auto page = driver.ask<ListTasks::Answer>(ListTasks{driver.name("q"), std::nullopt, TaskId{}, 10, {}});
+  const auto page =
+      driver.ask<ListTasks::Answer>(ListTasks{driver.name("q"), std::nullopt, TaskId{}, 10, {}});
   EXPECT_EQ(page->tasks.size(), 1U);
 }
 
@@ -593,7 +621,8 @@ TEST(Commit, CompletionsAloneWaitForCompanyAndOneCommitTakesAll) {
   EXPECT_EQ(driver.commits, before + 1);
 }
 
-// ---- Lists --------------------------------------------------------------------------------------------------------
+// ---- Lists
+// --------------------------------------------------------------------------------------------------------
 
 TEST(List, APageWalkMeetsEveryTaskOnceWhileOthersComeAndGo) {
   EngineDriver driver;
@@ -603,7 +632,8 @@ TEST(List, APageWalkMeetsEveryTaskOnceWhileOthersComeAndGo) {
   std::vector<TaskId> met;
   TaskId after{};
   while (true) {
-    const auto page = driver.ask<ListTasks::Answer>(ListTasks{driver.name("q"), std::nullopt, after, 7, {}});
+    const auto page =
+        driver.ask<ListTasks::Answer>(ListTasks{driver.name("q"), std::nullopt, after, 7, {}});
     ASSERT_TRUE(page);
     for (const TaskInfo& info : page->tasks) met.push_back(info.task.id);
     if (!page->next) break;
@@ -624,9 +654,12 @@ TEST(List, FiltersByState) {
   const struct {
     TaskState state;
     const char* payload;
-  } cases[] = {{TaskState::in_flight, "running"}, {TaskState::ready, "ready"}, {TaskState::scheduled, "scheduled"}};
+  } cases[] = {{TaskState::in_flight, "running"},
+               {TaskState::ready, "ready"},
+               {TaskState::scheduled, "scheduled"}};
   for (const auto& [state, payload] : cases) {
-    const auto page = driver.ask<ListTasks::Answer>(ListTasks{driver.name("q"), state, TaskId{}, 100, {}});
+    const auto page =
+        driver.ask<ListTasks::Answer>(ListTasks{driver.name("q"), state, TaskId{}, 100, {}});
     ASSERT_EQ(page->tasks.size(), 1U) << payload;
     EXPECT_EQ(*page->tasks[0].task.payload, payload);
   }

@@ -5,14 +5,17 @@
 
 namespace deferd {
 namespace {
-std::int64_t whole_seconds(Mono now) { return std::chrono::floor<Seconds>(now.time_since_epoch()).count(); }
+std::int64_t whole_seconds(Mono now) {
+  return std::chrono::floor<Seconds>(now.time_since_epoch()).count();
+}
 }  // namespace
 
 template <std::size_t size>
 void RecentCounter::Ring<size>::add(std::int64_t slot, std::uint64_t count) {
   const auto n = static_cast<std::int64_t>(size);
   // Slots between the newest and this one saw nothing.
-  for (std::int64_t i = std::max(latest + 1, slot - n + 1); i <= slot; ++i) slots[static_cast<std::size_t>(i % n)] = 0;
+  for (std::int64_t i = std::max(latest + 1, slot - n + 1); i <= slot; ++i)
+    slots[static_cast<std::size_t>(i % n)] = 0;
   latest = std::max(latest, slot);
   slots[static_cast<std::size_t>(slot % n)] += static_cast<std::uint32_t>(count);
 }
@@ -33,8 +36,12 @@ void RecentCounter::add(Mono now, std::uint64_t count) {
   minutes_.add(second / 60, count);
 }
 
-std::uint64_t RecentCounter::last_minute(Mono now) const { return seconds_.sum(whole_seconds(now)); }
-std::uint64_t RecentCounter::last_hour(Mono now) const { return minutes_.sum(whole_seconds(now) / 60); }
+std::uint64_t RecentCounter::last_minute(Mono now) const {
+  return seconds_.sum(whole_seconds(now));
+}
+std::uint64_t RecentCounter::last_hour(Mono now) const {
+  return minutes_.sum(whole_seconds(now) / 60);
+}
 
 namespace {
 constexpr int sub_bits = 4;  // 16 buckets an octave
@@ -96,7 +103,8 @@ DurationStats DurationHistogram::read(Mono now) const {
   } wanted[] = {{50, &stats.p50}, {95, &stats.p95}, {99, &stats.p99}};
   std::uint64_t seen = 0;
   std::size_t next = 0;
-  for (std::size_t bucket = 0; bucket < std::size(newer_->buckets) && next < std::size(wanted); ++bucket) {
+  for (std::size_t bucket = 0; bucket < std::size(newer_->buckets) && next < std::size(wanted);
+       ++bucket) {
     if (newer != nullptr) seen += newer->buckets[bucket];
     if (older != nullptr) seen += older->buckets[bucket];
     while (next < std::size(wanted) && seen * 100 >= stats.count * wanted[next].percent) {

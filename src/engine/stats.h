@@ -10,8 +10,8 @@
 
 namespace deferd {
 
-// Of one kind of duration over the last half to whole hour. Percentiles are upper bounds of buckets 1/16 of an octave
-// wide: at most 4.5 % above the true value.
+// Of one kind of duration over the last half to whole hour. Percentiles are upper bounds of buckets
+// 1/16 of an octave wide: at most 4.5 % above the true value.
 struct DurationStats {
   std::uint64_t count = 0;
   Micros mean{0};
@@ -21,8 +21,8 @@ struct DurationStats {
 };
 
 struct QueueStats {
-  // Live tasks; exact, also after a restart. `counted` is false while scheduled, ready and leased are still being
-  // counted after one (tasks, bytes and in_flight are right at once).
+  // Live tasks; exact, also after a restart. `counted` is false while scheduled, ready and leased
+  // are still being counted after one (tasks, bytes and in_flight are right at once).
   std::uint64_t tasks = 0;
   std::uint64_t bytes = 0;
   std::uint64_t scheduled = 0;
@@ -31,9 +31,11 @@ struct QueueStats {
   std::uint64_t leased = 0;
   bool counted = true;
 
-  std::optional<Micros> oldest_ready;  // how long the task that is due longest has been due; absent: none is
+  std::optional<Micros>
+      oldest_ready;  // how long the task that is due longest has been due; absent: none is
 
-  // Attempts that ended (pushes answered or failed; leases acknowledged, released or expired). Since the server started.
+  // Attempts that ended (pushes answered or failed; leases acknowledged, released or expired).
+  // Since the server started.
   std::uint64_t executed_minute = 0;  // in the last 60 s
   std::uint64_t executed_hour = 0;    // in the last 60 min
   std::uint64_t failed_minute = 0;
@@ -72,8 +74,8 @@ class RecentCounter {
   Ring<60> minutes_;
 };
 
-// Durations in buckets, 16 an octave, from a microsecond to 12 days; two halves, of which the older is forgotten every
-// half hour.
+// Durations in buckets, 16 an octave, from a microsecond to 12 days; two halves, of which the older
+// is forgotten every half hour.
 class DurationHistogram {
  public:
   void add(Mono now, Micros duration);

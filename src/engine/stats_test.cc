@@ -24,7 +24,8 @@ TEST(RecentCounter, CountsTheLastSixtySecondsAndMinutes) {
     counter.add(Mono(Seconds(second)));
     events.push_back(second);
     const auto since = [&](std::int64_t from) {
-      return static_cast<std::uint64_t>(std::ranges::count_if(events, [from](std::int64_t at) { return at >= from; }));
+      return static_cast<std::uint64_t>(
+          std::ranges::count_if(events, [from](std::int64_t at) { return at >= from; }));
     };
     ASSERT_EQ(counter.last_minute(Mono(Seconds(second))), since(second - 59));
     ASSERT_EQ(counter.last_hour(Mono(Seconds(second))), since((second / 60 - 59) * 60));
@@ -82,7 +83,8 @@ TEST(DueCounts, AgreesWithARecountAsTimePasses) {
       tasks.push_back(entry);
     } else {
       const auto at = static_cast<std::ptrdiff_t>(random.below(tasks.size()));
-      counts.remove(tasks[static_cast<std::size_t>(at)].eta, tasks[static_cast<std::size_t>(at)].leased);
+      counts.remove(tasks[static_cast<std::size_t>(at)].eta,
+                    tasks[static_cast<std::size_t>(at)].leased);
       tasks.erase(tasks.begin() + at);
     }
     std::uint64_t ready = 0, scheduled = 0, leased = 0;

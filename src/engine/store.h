@@ -1,20 +1,27 @@
-// The Store port: what the engine needs to be kept, in the engine's words. A store makes batches durable and answers
-// reads; it decides nothing. `memory`, `rocksdb` and (later) `postgres` stand behind it, and one conformance suite
-// (store/conformance/) runs over all of them.
+// The Store port: what the engine needs to be kept, in the engine's words. A store makes batches
+// durable and answers reads; it decides nothing. `memory`, `rocksdb` and (later) `postgres` stand
+// behind it, and one conformance suite (store/conformance/) runs over all of them.
 //
 // Rules that every store keeps:
 //  1. A batch is atomic: after any crash all of it is there or none.
-//  2. Batches of one caller become visible and durable in the order given. When `done` reports success, the batch and
-//     all before it are visible to every read that starts afterwards; if the batch was `durable`, they also survive
-//     a power cut. A batch that is not durable survives the end of the process, and becomes durable with the next one.
-//  3. A read sees at least every batch whose `done` was called before the read was given; it may see later ones.
+//  2. Batches of one caller become visible and durable in the order given. When `done` reports
+//  success, the batch and
+//     all before it are visible to every read that starts afterwards; if the batch was `durable`,
+//     they also survive a power cut. A batch that is not durable survives the end of the process,
+//     and becomes durable with the next one.
+//  3. A read sees at least every batch whose `done` was called before the read was given; it may
+//  see later ones.
 //     A batch is seen whole or not at all.
-//  4. After one failed commit every later commit fails (Reason::store_failed), until the store is opened anew: an
-//     fsync is never tried again, since the kernel may have dropped what it could not write. Reads go on.
-//  5. `done` is called exactly once for each call, on any thread, also from within the call itself; never after the
+//  4. After one failed commit every later commit fails (Reason::store_failed), until the store is
+//  opened anew: an
+//     fsync is never tried again, since the kernel may have dropped what it could not write. Reads
+//     go on.
+//  5. `done` is called exactly once for each call, on any thread, also from within the call itself;
+//  never after the
 //     store's destructor has returned. It must not block.
 //  6. Any thread may call. Different callers (shards) never touch the same queue.
-//  7. Damaged records are an error of the read (Reason::store_failed), never a crash and never silently skipped.
+//  7. Damaged records are an error of the read (Reason::store_failed), never a crash and never
+//  silently skipped.
 #pragma once
 
 #include <array>
@@ -37,11 +44,12 @@
 
 namespace deferd {
 
-// A queue in the store. Numbers are never used twice, so a queue that is deleted and made again is another one.
+// A queue in the store. Numbers are never used twice, so a queue that is deleted and made again is
+// another one.
 using QueueNumber = Named<std::uint64_t, struct QueueNumberTag>;
 
-// A queue between two purges. A purge starts a new generation: what the old one held is gone at once and cleared away
-// later, so a purge costs the same for one task and for a million.
+// A queue between two purges. A purge starts a new generation: what the old one held is gone at
+// once and cleared away later, so a purge costs the same for one task and for a million.
 struct Generation {
   QueueNumber queue;
   std::uint32_t number = 0;
@@ -49,7 +57,8 @@ struct Generation {
   friend auto operator<=>(const Generation&, const Generation&) = default;
 };
 
-// What must be true at once after a restart without reading a task. Saved with every batch that changes it.
+// What must be true at once after a restart without reading a task. Saved with every batch that
+// changes it.
 struct QueueCounters {
   std::uint64_t tasks = 0;
   std::uint64_t bytes = 0;
@@ -82,24 +91,27 @@ struct QueueRecord {
 struct NameEntry {
   TaskId id{};
   std::uint32_t generation = 0;
-  // Epoch: the task lives (unless its generation was purged). Else: it ended, and the name is free from then on.
+  // Epoch: the task lives (unless its generation was purged). Else: it ended, and the name is free
+  // from then on.
   Wall free_at{};
 
   friend bool operator==(const NameEntry&, const NameEntry&) = default;
 };
 
-// What one commit changes. Within a batch a task is put, moved or finished at most once after the engine has merged
-// its changes (a task that was put and finished in one batch is not in it), except that a task put in it may also be
-// moved by a later batch that the store merges with it.
+// What one commit changes. Within a batch a task is put, moved or finished at most once after the
+// engine has merged its changes (a task that was put and finished in one batch is not in it),
+// except that a task put in it may also be moved by a later batch that the store merges with it.
 struct Batch {
-  // A new task. `task.place.order == task.id`, and orders only grow within a queue. The payload is never null.
-  // Tasks of one lane with the same ETA that were added together carry one ETA to the microsecond.
+  // A new task. `task.place.order == task.id`, and orders only grow within a queue. The payload is
+  // never null. Tasks of one lane with the same ETA that were added together carry one ETA to the
+  // microsecond.
   struct Put {
     Generation generation;
     Task task;
   };
-  // The task is next due elsewhere (a retry, a lease, a postponement). Its payload and options stay as they are;
-  // `task.payload` may be null. Costs a bounded number of bytes, whatever the payload's size.
+  // The task is next due elsewhere (a retry, a lease, a postponement). Its payload and options stay
+  // as they are; `task.payload` may be null. Costs a bounded number of bytes, whatever the
+  // payload's size.
   struct Move {
     Generation generation;
     Place from;
@@ -123,15 +135,16 @@ struct Batch {
 
   bool durable = true;  // false: completions only; no fsync needed
 
-  std::vector<QueueRecord> queues;       // made or changed
-  std::vector<QueueNumber> dropped;      // queue record, counters, names and all tasks
-  std::vector<Generation> purged;        // all tasks of that generation
+  std::vector<QueueRecord> queues;   // made or changed
+  std::vector<QueueNumber> dropped;  // queue record, counters, names and all tasks
+  std::vector<Generation> purged;    // all tasks of that generation
   std::vector<Put> puts;
   std::vector<Move> moves;
   std::vector<Finish> finishes;
   std::vector<SetName> names;
   std::vector<SetCounters> counters;
-  // Forget names that were free before this instant: at most `sweep_names_max` of them, oldest first.
+  // Forget names that were free before this instant: at most `sweep_names_max` of them, oldest
+  // first.
   std::optional<Wall> sweep_names_before;
   std::uint32_t sweep_names_max = 0;
 
@@ -142,11 +155,13 @@ struct Batch {
 struct ScanLane {
   Generation generation;
   std::uint8_t priority = 0;
-  Place after;              // Place{priority, Wall::min(), 0}: from the start
+  Place after;  // Place{priority, Wall::min(), 0}: from the start
   std::uint32_t tasks_max = 0;
-  std::uint64_t bytes_max = 0;  // stop after the task that reaches this many bytes of payload; at least one is given
+  std::uint64_t bytes_max =
+      0;  // stop after the task that reaches this many bytes of payload; at least one is given
 };
-// The next tasks of a key: by (eta, order) whatever their priority, strictly after (after.eta, after.order).
+// The next tasks of a key: by (eta, order) whatever their priority, strictly after (after.eta,
+// after.order).
 struct ScanKey {
   Generation generation;
   std::string key;
@@ -179,11 +194,12 @@ struct FindNames {
   std::vector<std::string> names;
 };
 struct FindNamesAnswer {
-  std::vector<std::optional<NameEntry>> entries;  // one for each name; tombstones that are over may still be there
+  std::vector<std::optional<NameEntry>>
+      entries;  // one for each name; tombstones that are over may still be there
 };
 
-// The places of a lane's tasks, without their payloads: by (eta, order), strictly after `after`. Statistics after a
-// restart are counted with it, so it reads as little as it can.
+// The places of a lane's tasks, without their payloads: by (eta, order), strictly after `after`.
+// Statistics after a restart are counted with it, so it reads as little as it can.
 struct ScanPlaces {
   Generation generation;
   std::uint8_t priority = 0;
@@ -212,7 +228,8 @@ class Store {
  public:
   virtual ~Store() = default;
 
-  // Every queue there is. Called once, before any commit. Also gives the lowest number for a new queue.
+  // Every queue there is. Called once, before any commit. Also gives the lowest number for a new
+  // queue.
   struct Loaded {
     std::vector<StoredQueue> queues;
     QueueNumber next_number{1};

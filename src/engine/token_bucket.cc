@@ -7,7 +7,8 @@
 
 namespace deferd {
 namespace {
-// No product of an interval and a burst may pass this, so that adding it to an instant cannot overflow.
+// No product of an interval and a burst may pass this, so that adding it to an instant cannot
+// overflow.
 constexpr Nanos span_max = std::chrono::duration_cast<Nanos>(duration_max);
 
 Nanos product(Nanos interval, std::int64_t count) {
@@ -16,7 +17,9 @@ Nanos product(Nanos interval, std::int64_t count) {
 }
 }  // namespace
 
-TokenBucket::TokenBucket(const Rate& rate, std::int64_t burst, Mono now) : full_at_(now) { set(rate, burst); }
+TokenBucket::TokenBucket(const Rate& rate, std::int64_t burst, Mono now) : full_at_(now) {
+  set(rate, burst);
+}
 
 void TokenBucket::set(const Rate& rate, std::int64_t burst) {
   DEFERD_ASSERT(burst >= 1);
@@ -63,7 +66,8 @@ double TokenBucket::tokens(Mono now) const {
   if (stopped_) return static_cast<double>(burst_ - stopped_missing_);
   if (interval_ == Nanos(0)) return std::numeric_limits<double>::infinity();
   if (full_at_ <= now) return static_cast<double>(burst_);
-  const double gone = static_cast<double>((full_at_ - now).count()) / static_cast<double>(interval_.count());
+  const double gone =
+      static_cast<double>((full_at_ - now).count()) / static_cast<double>(interval_.count());
   return std::max(0.0, static_cast<double>(burst_) - gone);
 }
 

@@ -81,7 +81,8 @@ TEST(TokenBucket, FlippingTheRateEarnsNoSecondBurst) {
 }
 
 TEST(TokenBucket, ExtremesDoNotOverflow) {
-  TokenBucket bucket(Rate{.count = 1, .period = Seconds(86400)}, 1'000'000, start);  // one in 1,000 days
+  TokenBucket bucket(Rate{.count = 1, .period = Seconds(86400)}, 1'000'000,
+                     start);  // one in 1,000 days
   for (int i = 0; i < 30; ++i) bucket.take(start);
   EXPECT_GT(bucket.tokens(start), 0);
   bucket.change(per_second(1'000'000), 1, start + Seconds(1));

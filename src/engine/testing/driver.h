@@ -1,5 +1,6 @@
-// Drives a shard by hand over a memory store: commands in, attempts and answers out, a clock that stands still until it is
-// moved. Everything that can happen at the present instant has happened when a call returns.
+// Drives a shard by hand over a memory store: commands in, attempts and answers out, a clock that
+// stands still until it is moved. Everything that can happen at the present instant has happened
+// when a call returns.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -64,8 +65,9 @@ class EngineDriver {
 
   static QueueName name(const std::string& queue) { return *QueueName::parse("p", "l", queue); }
 
-  void make(const std::string& queue, QueueMode mode = QueueMode::push,
-            const std::function<void(QueueSettings&)>& change = [](QueueSettings&) {}) {
+  void make(
+      const std::string& queue, QueueMode mode = QueueMode::push,
+      const std::function<void(QueueSettings&)>& change = [](QueueSettings&) {}) {
     const auto made = ask<ConfigureQueue::Answer>(ConfigureQueue{
         name(queue),
         [&](const QueueSettings* old) -> Result<QueueSettings> {
@@ -112,17 +114,24 @@ class EngineDriver {
     return tasks;
   }
 
-  QueueStats stats(const std::string& queue) { return *ask<QueueStats>(GetQueueStats{name(queue), {}}); }
-  Result<TaskInfo> get(const std::string& queue, const TaskRef& task) { return ask<TaskInfo>(GetTask{name(queue), task, {}}); }
+  QueueStats stats(const std::string& queue) {
+    return *ask<QueueStats>(GetQueueStats{name(queue), {}});
+  }
+  Result<TaskInfo> get(const std::string& queue, const TaskRef& task) {
+    return ask<TaskInfo>(GetTask{name(queue), task, {}});
+  }
 
   std::vector<TaskInfo> lease(const std::string& queue, std::uint32_t tasks_max, Micros duration,
-                              LeaseTasks::By by = LeaseTasks::By::any, const std::string& key = {}) {
+                              LeaseTasks::By by = LeaseTasks::By::any,
+                              const std::string& key = {}) {
     LeaseTasks command{name(queue), tasks_max, duration, by, key, Micros(0), nullptr, {}};
     auto granted = ask<std::vector<TaskInfo>>(std::move(command));
     EXPECT_TRUE(granted);
     return granted ? *granted : std::vector<TaskInfo>();
   }
-  static Lease lease_of(const TaskInfo& info) { return {info.task.id, info.task.progress.lease_token}; }
+  static Lease lease_of(const TaskInfo& info) {
+    return {info.task.id, info.task.progress.lease_token};
+  }
   Result<void> ack(const std::string& queue, const Lease& lease) {
     auto results = ask<std::vector<Result<void>>>(AckTasks{name(queue), {lease}, {}});
     if (!results) return fail(results.error());
@@ -170,9 +179,11 @@ class EngineDriver {
       if (effects.commit) {
         more = true;
         ++commits;
-        store_->commit(std::move(*effects.commit), [this](Result<void> result) { committed_.push_back(std::move(result)); });
+        store_->commit(std::move(*effects.commit),
+                       [this](Result<void> result) { committed_.push_back(std::move(result)); });
       }
-      for (auto& attempt : effects.attempts) running_.push_back({attempt.key, std::move(attempt.attempt)});
+      for (auto& attempt : effects.attempts)
+        running_.push_back({attempt.key, std::move(attempt.attempt)});
       for (auto& read : effects.reads) {
         more = true;
         ++reads;
@@ -182,7 +193,8 @@ class EngineDriver {
       }
       for (auto& reply : effects.replies) reply();
       for (auto& result : std::exchange(committed_, {})) shard_->committed(result, now_);
-      for (auto& [id, answer] : std::exchange(answers_, {})) shard_->read_done(id, std::move(answer), now_);
+      for (auto& [id, answer] : std::exchange(answers_, {}))
+        shard_->read_done(id, std::move(answer), now_);
       if (!more && wake_at_ > now_.mono) return;
     }
   }

@@ -36,6 +36,3 @@ std::string assert_values(const Values&... values) {
                               ::deferd::assert_values(__VA_ARGS__)); \
     }                                                                \
   } while (false)
-
-// Both happen here, and that is fine.
-#define DEFERD_MAYBE(condition) static_cast<void>(sizeof(condition))

@@ -25,7 +25,7 @@ std::optional<Tag> tag_of(const SharedBytes& payload) {
 Command without_reply(const Command& command) {
   struct Visit {
     Command operator()(const ConfigureQueue& c) const { return ConfigureQueue{c.queue, {}, {}}; }
-    Command operator()(const DeleteQueue& c) const { return DeleteQueue{c.queue, {}}; }
+    Command operator()(const DeleteQueue& c) const { return DeleteQueue{c.queue, {}, c.tombstone}; }
     Command operator()(const GetQueue& c) const { return GetQueue{c.queue, {}}; }
     Command operator()(const ListQueues& c) const {
       return ListQueues{c.project, c.location, c.after, c.queues_max, {}};

@@ -14,6 +14,14 @@ std::string_view to_string(Reason reason) {
       return "queue_mode";
     case Reason::task_missing:
       return "task_missing";
+    case Reason::queue_gone:
+      return "queue_gone";
+    case Reason::queue_paused:
+      return "queue_paused";
+    case Reason::task_gone:
+      return "task_gone";
+    case Reason::project_full:
+      return "project_full";
     case Reason::task_name_taken:
       return "task_name_taken";
     case Reason::task_name_recent:

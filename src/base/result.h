@@ -21,12 +21,16 @@ enum class Reason : std::uint8_t {
   invalid,           // a value is wrong; `field` names it
   too_large,         // a task, body or request is over its limit
   queue_missing,     // no such queue
+  queue_gone,        // deleted so recently that its name is not free yet
+  queue_paused,      // paused or disabled, and the call asked to be told
   queue_mode,        // a pull call on a push queue, or the other way round
-  task_missing,      // no such task (or it has ended)
+  task_missing,      // no such task
+  task_gone,         // the task has ended, and its name or number is still known
   task_name_taken,   // a task of this name is alive
   task_name_recent,  // a task of this name ended less than a tombstone ago
   queue_full_tasks,  // the queue's max_tasks
   queue_full_bytes,  // the queue's max_bytes
+  project_full,      // the project's storage limit
   lease_lost,        // the lease token is not, or no longer, the task's
   overloaded,        // what waits between rooms is at its bound: try again after `retry_after`
   store_failed,      // the store cannot make anything durable; nothing was acknowledged

@@ -67,6 +67,7 @@ struct ConfigureQueue {
 struct DeleteQueue {
   QueueName queue;
   Reply<void> reply;
+  Micros tombstone{0};  // how long the name stays taken (Reason::queue_gone); survives a restart
 };
 struct GetQueue {
   QueueName queue;
@@ -92,6 +93,21 @@ struct PurgeQueue {
 struct GetQueueStats {
   QueueName queue;
   Reply<QueueStats> reply;
+};
+// What all tasks of a project may count for together (App Engine's total_storage_limit), exact over
+// all shards and kept in the store; 0: no limit. An add past it fails with Reason::project_full.
+struct SetProjectLimit {
+  std::string project;
+  std::uint64_t bytes_max = 0;
+  Reply<void> reply;
+};
+struct GetProjectUse {
+  std::string project;
+  struct Answer {
+    std::uint64_t bytes = 0;
+    std::uint64_t bytes_max = 0;
+  };
+  Reply<Answer> reply;
 };
 
 // ---- Tasks
@@ -130,6 +146,17 @@ struct ListTasks {
   };
   Reply<Answer> reply;
 };
+// Live tasks by (eta, order) whatever their priority, from (eta, order) on, that included
+// (GAE 5.11).
+struct ListTasksByEta {
+  QueueName queue;
+  Wall eta{};
+  std::uint64_t order = 0;
+  // Present: only tasks with a key, by (key, eta, order), from (key, eta, order) on.
+  std::optional<std::string> key;
+  std::uint32_t tasks_max = 100;
+  Reply<std::vector<TaskInfo>> reply;  // fewer than tasks_max: the end
+};
 // Live tasks in any state. A running push is not cut off, and its outcome is dropped.
 struct DeleteTasks {
   QueueName queue;
@@ -160,6 +187,7 @@ struct LeaseTasks {
   std::string key;                     // with By::key. May be empty: tasks without a key
   Micros wait{0};                      // how long to wait for the first task; 0: answer at once
   CallerGone gone;                     // may be null
+  bool refuse_paused = false;          // Reason::queue_paused from a paused queue, instead of none
   Reply<std::vector<TaskInfo>> reply;  // lease token in progress.lease_token, its end in place.eta
 };
 struct Lease {
@@ -176,6 +204,17 @@ struct RenewLeases {
   std::vector<Lease> leases;
   Micros duration{0};  // from now
   Reply<std::vector<Result<TaskInfo>>> reply;
+};
+// App Engine's ModifyTaskLease (GAE-spec 5.13): a lease is known by the ETA that it set, to the
+// microsecond, and a task that was never leased by its own. Another ETA, or one that has passed, is
+// Reason::lease_lost; a paused queue Reason::queue_paused. `duration` from now; 0 gives the task
+// back.
+struct ModifyLease {
+  QueueName queue;
+  TaskRef task;
+  Wall eta{};
+  Micros duration{0};
+  Reply<TaskInfo> reply;
 };
 struct ReleaseTasks {
   QueueName queue;

@@ -15,6 +15,8 @@ namespace deferd {
 // One push of one task. Copies share the payload.
 struct Attempt {
   std::shared_ptr<const QueueName> queue;
+  // The queue's AppEngineSettings::target; null: none.
+  std::shared_ptr<const std::string> target;
   Task task;  // progress as before this attempt; the payload is there
   // From the connect to the last byte of the answer.
   Micros timeout{0};

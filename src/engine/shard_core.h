@@ -13,6 +13,7 @@
 #include "base/result.h"
 #include "engine/effects.h"
 #include "engine/lane.h"
+#include "engine/recurrences.h"
 
 namespace deferd {
 
@@ -37,6 +38,8 @@ struct ShardOptions {
   Micros read_retry = Seconds(1);         // after a read of a lane failed
   std::uint64_t seed = 1;                 // of lease tokens
   bool sweeps = true;                     // one shard of a server sweeps the tombstones of all
+  // When recurring tasks are next due; null: none are taken. Outlives the shard.
+  const Recurrences* recurrences = nullptr;
 };
 
 using ReadDone = Callback<void(Result<ReadAnswer>, const Now&)>;

@@ -26,9 +26,12 @@ enum class Door : std::uint8_t { native, appengine, cloudtasks };
 struct PushRequest {
   Door door = Door::native;
   HttpMethod method = HttpMethod::post;
-  std::string url;  // absolute, http or https; empty: a pull task
+  // Absolute, http or https; or a path that begins with '/': where that goes is decided when it is
+  // pushed, by the routes of the application (dispatch/routes.h). Empty: a pull task.
+  std::string url;
   std::vector<std::pair<std::string, std::string>> headers;  // as given; checked at the door
   std::string body;
+  std::string note;  // what the door wants to find again and nobody else reads; mostly empty
 
   friend bool operator==(const PushRequest&, const PushRequest&) = default;
 };
@@ -41,6 +44,7 @@ struct PushRequestView {
   std::string_view url;
   std::vector<std::pair<std::string_view, std::string_view>> headers;
   std::string_view body;
+  std::string_view note;
 };
 
 std::string encode(const PushRequest& request);

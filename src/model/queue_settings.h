@@ -4,6 +4,8 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
+#include <vector>
 
 #include "base/result.h"
 #include "base/time.h"
@@ -19,6 +21,17 @@ enum class QueueState : std::uint8_t {
   running,
   paused,    // accepts tasks, starts none but those that are run by hand; lease calls get none
   disabled,  // as paused; entered when a configuration file leaves the queue out
+};
+
+// What only App Engine's doors and files speak of: kept with the queue and given back as written.
+struct AppEngineSettings {
+  std::string
+      target;  // "[version.]service": where relative URLs of this queue go; empty: as the task says
+  std::string rate_text;                   // the rate as it was written ("10/m"); empty: unknown
+  std::vector<std::string> user_emails;    // pull: who may lease, get, list, update and delete
+  std::vector<std::string> writer_emails;  // pull: who may insert
+
+  friend bool operator==(const AppEngineSettings&, const AppEngineSettings&) = default;
 };
 
 struct QueueSettings {
@@ -38,6 +51,8 @@ struct QueueSettings {
   std::uint64_t max_tasks = 0;       // 0: no limit
   std::uint64_t max_bytes = 0;       // 0: no limit
   Micros tombstone = Seconds(3600);  // how long the name of an ended task stays taken: 0..30d
+
+  AppEngineSettings appengine;
 
   static QueueSettings defaults(QueueMode mode);
 

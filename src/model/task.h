@@ -64,6 +64,10 @@ struct TaskOptions {
   std::string key;      // tag of a pull task, fairness key of a push task
   RetryOverride retry;  // over the queue's
   Micros timeout{0};    // of one attempt; 0: the queue's
+  // When the task is due again after it ended, in the words of whoever gave it
+  // (engine/recurrences.h): such a task is never finished, only moved on. Empty: a task that ends
+  // once.
+  std::string recurrence;
 
   bool empty() const { return *this == TaskOptions{}; }
   friend bool operator==(const TaskOptions&, const TaskOptions&) = default;

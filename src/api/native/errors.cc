@@ -14,9 +14,15 @@ Voice voice_of(Reason reason) {
       return {413, "INVALID_ARGUMENT"};
     case Reason::queue_missing:
       return {404, "NOT_FOUND"};
+    case Reason::queue_gone:
+      return {409, "FAILED_PRECONDITION"};
+    case Reason::queue_paused:
+      return {409, "FAILED_PRECONDITION"};
     case Reason::queue_mode:
       return {400, "FAILED_PRECONDITION"};
     case Reason::task_missing:
+      return {404, "NOT_FOUND"};
+    case Reason::task_gone:
       return {404, "NOT_FOUND"};
     case Reason::task_name_taken:
       return {409, "ALREADY_EXISTS"};
@@ -25,6 +31,8 @@ Voice voice_of(Reason reason) {
     case Reason::queue_full_tasks:
       return {429, "RESOURCE_EXHAUSTED"};
     case Reason::queue_full_bytes:
+      return {429, "RESOURCE_EXHAUSTED"};
+    case Reason::project_full:
       return {429, "RESOURCE_EXHAUSTED"};
     case Reason::lease_lost:
       return {409, "FAILED_PRECONDITION"};

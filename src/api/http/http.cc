@@ -57,6 +57,21 @@ void HttpReply::send(HttpResponse response) {
       });
 }
 
+bool is_of_foreign_page(const HttpRequest& request) {
+  std::string_view site;
+  std::string_view origin;
+  std::string_view host;
+  for (const HttpHeader& header : request.headers) {
+    if (equal_ignoring_case(header.name, "sec-fetch-site")) site = header.value;
+    if (equal_ignoring_case(header.name, "origin")) origin = header.value;
+    if (equal_ignoring_case(header.name, "host")) host = header.value;
+  }
+  if (!site.empty()) return site != "same-origin" && site != "none";
+  if (origin.empty()) return false;
+  const std::size_t scheme = origin.find("://");
+  return scheme == origin.npos || origin.substr(scheme + 3) != host;  // "null" is foreign, too
+}
+
 std::string error_json(int code, std::string_view status, std::string_view message,
                        std::string_view field) {
   std::string out;

@@ -112,6 +112,11 @@ class HttpHandler {
 // Whether two header names or values are equal, ignoring ASCII case.
 bool equal_ignoring_case(std::string_view a, std::string_view b);
 
+// Whether a browser sends this for a page of somebody else. Any page that a user visits may post to
+// 127.0.0.1, and adding a task makes deferd call a url; such a page cannot read the answer, but it
+// need not. Clients that are no browsers send neither header.
+bool is_of_foreign_page(const HttpRequest& request);
+
 // {"error":{"code":413,"status":"...","message":"...","field":"..."}}; an empty field is left out.
 std::string error_json(int code, std::string_view status, std::string_view message,
                        std::string_view field = {});

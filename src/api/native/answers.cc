@@ -1,7 +1,7 @@
 #include "api/native/answers.h"
 
+#include "api/http/text.h"
 #include "api/native/requests.h"
-#include "api/native/text.h"
 #include "model/duration_text.h"
 #include "model/push_request.h"
 #include "model/time_text.h"

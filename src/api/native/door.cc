@@ -49,28 +49,6 @@ const NativeDoor::Endpoint NativeDoor::endpoints[] = {
 NativeDoor::NativeDoor(NativeDoorOptions options, Runtime& runtime, const Clock& clock)
     : options_(std::move(options)), runtime_(runtime), clock_(clock) {}
 
-namespace {
-
-// Whether a browser sends this for a page of somebody else. Any page that a user visits may post to
-// 127.0.0.1, and adding a task makes deferd call a url; such a page cannot read the answer, but it
-// need not. Clients that are no browsers send neither header.
-bool is_of_foreign_page(const HttpRequest& request) {
-  std::string_view site;
-  std::string_view origin;
-  std::string_view host;
-  for (const HttpHeader& header : request.headers) {
-    if (equal_ignoring_case(header.name, "sec-fetch-site")) site = header.value;
-    if (equal_ignoring_case(header.name, "origin")) origin = header.value;
-    if (equal_ignoring_case(header.name, "host")) host = header.value;
-  }
-  if (!site.empty()) return site != "same-origin" && site != "none";
-  if (origin.empty()) return false;
-  const std::size_t scheme = origin.find("://");
-  return scheme == origin.npos || origin.substr(scheme + 3) != host;  // "null" is foreign, too
-}
-
-}  // namespace
-
 void NativeDoor::handle(const HttpRequest& request, HttpReply reply) {
   auto route = parse_route(request.path, options_.project, options_.location);
   if (!route) return reply.send(error_response(route.error()));

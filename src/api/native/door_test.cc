@@ -9,9 +9,9 @@
 
 #include "api/http/server.h"
 #include "api/http/testing/raw_client.h"
+#include "api/http/text.h"
 #include "api/native/native.h"
 #include "api/native/testing/fake_runtime.h"
-#include "api/native/text.h"
 #include "runtime/clock.h"
 
 namespace deferd {
@@ -380,7 +380,7 @@ TEST_F(NativeDoorTest, ErrorsAreValidUtf8WhateverTheyQuote) {
   for (int i = 0; i < 40; ++i) body += "\xe2\x82\xac";
   const RawResponse response = call("PUT", "/v1/queues/q", "{\"x" + body.substr(2) + "\":1}");
   EXPECT_EQ(response.status, 400);
-  EXPECT_TRUE(native::is_utf8(response.body)) << response.body;
+  EXPECT_TRUE(is_utf8(response.body)) << response.body;
 }
 
 TEST_F(NativeDoorTest, ThePagesOfTheServerTellTheTruth) {
@@ -414,8 +414,7 @@ TEST_F(NativeDoorTest, PagesOfOtherOriginsMayNotChangeAnything) {
 
 // docs/reference/openapi.yaml names every call there is, and no other.
 TEST_F(NativeDoorTest, TheOpenApiFileNamesWhatTheDoorHas) {
-  const std::string here = __FILE__;
-  std::ifstream file(here.substr(0, here.rfind("/src/")) + "/docs/reference/openapi.yaml");
+  std::ifstream file(std::string(DEFERD_SOURCE_DIR) + "/docs/reference/openapi.yaml");
   ASSERT_TRUE(file.is_open());
   make_queue("queue");
   int calls = 0;

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "api/native/text.h"
+#include "api/http/text.h"
 
 namespace deferd::native {
 

@@ -1,6 +1,5 @@
-// JSON as it is asked for: a Document is a request's body parsed and checked, Fields takes an
-// object's members one by one, with their types and ranges, and remembers the first thing that is
-// wrong.
+// JSON as it is asked for: Fields takes an object's members one by one, with their types and
+// ranges, and remembers the first thing that is wrong.
 //
 //   Fields fields(document.root(), "tasks[3].");
 //   const auto key = fields.text("key");
@@ -12,47 +11,19 @@
 #pragma once
 
 #include <array>
-#include <boost/json/monotonic_resource.hpp>
 #include <boost/json/value.hpp>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
 
+#include "api/http/json_document.h"
 #include "base/result.h"
 #include "base/time.h"
 
 namespace deferd::native {
 
 namespace json = boost::json;
-
-constexpr std::size_t json_depth_max = 32;
-// A parsed value takes 16 bytes where its text may take 2: without a bound on their number, a
-// request of 32 MB could take half a gigabyte. This one allows a batch of 1,000 tasks with 2,000
-// numbers each.
-constexpr std::uint64_t json_values_max = 2'000'000;
-
-class Document {
- public:
-  Document() = default;
-  Document(const Document&) = delete;  // the tree lives in memory_
-  Document& operator=(const Document&) = delete;
-
-  // Refuses what is not JSON, invalid UTF-8, nesting beyond json_depth_max, more than
-  // json_values_max values, and objects that name a member twice (which programs read in two ways).
-  // An empty text is an empty object: a request whose members are all optional may have no body.
-  // `text` outlives the document.
-  Result<void> parse(std::string_view text);
-
-  const json::value& root() const { return *root_; }
-  std::string_view text() const { return text_; }
-
- private:
-  std::array<unsigned char, 4096> memory_;  // an ordinary request parses without the heap
-  json::monotonic_resource resource_{memory_.data(), memory_.size()};
-  std::optional<json::value> root_;
-  std::string_view text_;
-};
 
 class Fields {
  public:

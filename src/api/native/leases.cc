@@ -1,7 +1,7 @@
 #include <optional>
 
+#include "api/http/call.h"
 #include "api/native/answers.h"
-#include "api/native/call.h"
 #include "api/native/door.h"
 #include "api/native/errors.h"
 
@@ -84,7 +84,7 @@ void NativeDoor::lease_tasks(Call call) {
   command.wait = request->wait;
   QueueAddress name = std::move(call.route.queue);
   if (request->wait == Micros(0)) {
-    return native::call(
+    return deferd::call(
         runtime_, std::move(command), std::move(call.reply),
         [name = std::move(name)](HttpReply reply, const Result<std::vector<TaskInfo>>& leased) {
           send_leased(std::move(reply), name, leased);
@@ -123,7 +123,7 @@ void NativeDoor::ack_tasks(Call call) {
   AckTasks command;
   command.queue = call.route.queue;
   command.leases = std::move(request->leases);
-  native::call(runtime_, std::move(command), std::move(call.reply),
+  deferd::call(runtime_, std::move(command), std::move(call.reply),
                then_send_results(std::move(call.route.queue)));
 }
 
@@ -134,7 +134,7 @@ void NativeDoor::renew_leases(Call call) {
   command.queue = call.route.queue;
   command.leases = std::move(request->leases);
   command.duration = request->lease.value_or(LeaseRequest().duration);
-  native::call(
+  deferd::call(
       runtime_, std::move(command), std::move(call.reply),
       [name = std::move(call.route.queue)](HttpReply reply,
                                            Result<std::vector<Result<TaskInfo>>> results) {
@@ -156,7 +156,7 @@ void NativeDoor::release_tasks(Call call) {
   command.queue = call.route.queue;
   command.leases = std::move(request->leases);
   command.delay = request->delay;
-  native::call(runtime_, std::move(command), std::move(call.reply),
+  deferd::call(runtime_, std::move(command), std::move(call.reply),
                then_send_results(std::move(call.route.queue)));
 }
 

@@ -7,7 +7,7 @@
 namespace deferd::native {
 
 Result<LeaseRequest> parse_lease(std::string_view body) {
-  Document document;
+  JsonDocument document;
   if (auto ok = document.parse(body); !ok) return fail(ok.error());
   Fields fields(document.root(), "");
   LeaseRequest request;
@@ -36,7 +36,7 @@ Result<LeaseRequest> parse_lease(std::string_view body) {
 }
 
 Result<LeasesRequest> parse_leases(std::string_view body, LeaseCall call) {
-  Document document;
+  JsonDocument document;
   if (auto ok = document.parse(body); !ok) return fail(ok.error());
   Fields fields(document.root(), "");
   LeasesRequest request;
@@ -79,7 +79,7 @@ Result<LeasesRequest> parse_leases(std::string_view body, LeaseCall call) {
 }
 
 Result<void> parse_nothing(std::string_view body) {
-  Document document;
+  JsonDocument document;
   if (auto ok = document.parse(body); !ok) return fail(ok.error());
   return Fields(document.root(), "").finish();
 }

@@ -1,7 +1,7 @@
 #include <charconv>
 
+#include "api/http/text.h"
 #include "api/native/requests.h"
-#include "api/native/text.h"
 
 namespace deferd::native {
 namespace {

@@ -18,7 +18,7 @@ Error push_only(std::string_view field) {
 }  // namespace
 
 Result<QueueChange> parse_queue_change(std::string_view body) {
-  Document document;
+  JsonDocument document;
   if (auto ok = document.parse(body); !ok) return fail(ok.error());
   Fields fields(document.root(), "");
   QueueChange change;

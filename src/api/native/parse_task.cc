@@ -3,11 +3,11 @@
 #include <boost/json/serialize.hpp>
 
 #include "api/http/http.h"
+#include "api/http/raw_json.h"
+#include "api/http/text.h"
 #include "api/native/json_fields.h"
 #include "api/native/parse_retry.h"
-#include "api/native/raw_json.h"
 #include "api/native/requests.h"
-#include "api/native/text.h"
 #include "model/duration_text.h"
 #include "model/push_request.h"
 #include "model/target_url.h"
@@ -238,14 +238,14 @@ Result<NewTask> parse_one(const json::value& value, std::string_view raw, std::s
 }  // namespace
 
 Result<NewTask> parse_task(std::string_view body, const TaskLimits& limits) {
-  Document document;
+  JsonDocument document;
   if (auto ok = document.parse(body); !ok) return fail(ok.error());
   return parse_one(document.root(), document.text(), "", limits);
 }
 
 Result<std::vector<Result<NewTask>>> parse_task_batch(std::string_view body,
                                                       const TaskLimits& limits) {
-  Document document;
+  JsonDocument document;
   if (auto ok = document.parse(body); !ok) return fail(ok.error());
   Fields fields(document.root(), "");
   const json::array* tasks = fields.array("tasks");

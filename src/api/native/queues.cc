@@ -1,5 +1,5 @@
+#include "api/http/call.h"
 #include "api/native/answers.h"
-#include "api/native/call.h"
 #include "api/native/door.h"
 
 namespace deferd::native {
@@ -30,7 +30,7 @@ void NativeDoor::put_queue(Call call) {
   command.change = [change = *change](const QueueSettings* current) {
     return change.over(current);
   };
-  native::call(
+  deferd::call(
       runtime_, std::move(command), std::move(call.reply),
       [name = std::move(call.route.queue)](HttpReply reply, Result<ConfigureQueue::Answer> answer) {
         if (!answer) return send_error(std::move(reply), answer.error(), name);
@@ -41,14 +41,14 @@ void NativeDoor::put_queue(Call call) {
 void NativeDoor::get_queue(Call call) {
   GetQueue command;
   command.queue = call.route.queue;
-  native::call(runtime_, std::move(command), std::move(call.reply),
+  deferd::call(runtime_, std::move(command), std::move(call.reply),
                then_send_queue(std::move(call.route.queue)));
 }
 
 void NativeDoor::delete_queue(Call call) {
   DeleteQueue command;
   command.queue = call.route.queue;
-  native::call(runtime_, std::move(command), std::move(call.reply),
+  deferd::call(runtime_, std::move(command), std::move(call.reply),
                [name = std::move(call.route.queue)](HttpReply reply, Result<void> done) {
                  if (!done) return send_error(std::move(reply), done.error(), name);
                  send_json(std::move(reply), 204, {});
@@ -66,7 +66,7 @@ void NativeDoor::set_queue_state(Call call, QueueState state) {
   SetQueueState command;
   command.queue = call.route.queue;
   command.state = state;
-  native::call(runtime_, std::move(command), std::move(call.reply),
+  deferd::call(runtime_, std::move(command), std::move(call.reply),
                then_send_queue(std::move(call.route.queue)));
 }
 
@@ -76,14 +76,14 @@ void NativeDoor::purge_queue(Call call) {
   }
   PurgeQueue command;
   command.queue = call.route.queue;
-  native::call(runtime_, std::move(command), std::move(call.reply),
+  deferd::call(runtime_, std::move(command), std::move(call.reply),
                then_send_queue(std::move(call.route.queue)));
 }
 
 void NativeDoor::queue_stats(Call call) {
   GetQueueStats command;
   command.queue = call.route.queue;
-  native::call(runtime_, std::move(command), std::move(call.reply),
+  deferd::call(runtime_, std::move(command), std::move(call.reply),
                [name = std::move(call.route.queue)](HttpReply reply, Result<QueueStats> stats) {
                  if (!stats) return send_error(std::move(reply), stats.error(), name);
                  std::string body;
@@ -101,7 +101,7 @@ void NativeDoor::list_queues(Call call) {
   command.location = call.route.queue.location;
   command.after = std::move(call.query.page_token);
   command.queues_max = page_size;
-  native::call(runtime_, std::move(command), std::move(call.reply),
+  deferd::call(runtime_, std::move(command), std::move(call.reply),
                [page_size](HttpReply reply, Result<std::vector<QueueInfo>> queues) {
                  if (!queues) return send_error(std::move(reply), queues.error(), {});
                  std::string body;

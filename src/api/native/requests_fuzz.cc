@@ -6,10 +6,10 @@
 #include <string>
 #include <string_view>
 
+#include "api/http/text.h"
 #include "api/native/errors.h"
 #include "api/native/requests.h"
 #include "api/native/route.h"
-#include "api/native/text.h"
 #include "model/push_request.h"
 #include "model/time_text.h"
 

@@ -4,7 +4,7 @@
 #include <optional>
 #include <utility>
 
-#include "api/native/text.h"
+#include "api/http/text.h"
 
 namespace deferd::native {
 namespace {

@@ -1,5 +1,5 @@
+#include "api/http/call.h"
 #include "api/native/answers.h"
-#include "api/native/call.h"
 #include "api/native/door.h"
 #include "api/native/errors.h"
 
@@ -62,7 +62,7 @@ void NativeDoor::add_task(Call call) {
   AddTasks command;
   command.queue = call.route.queue;
   command.tasks.push_back(std::move(*task));
-  native::call(runtime_, std::move(command), std::move(call.reply),
+  deferd::call(runtime_, std::move(command), std::move(call.reply),
                [name = std::move(call.route.queue)](HttpReply reply,
                                                     Result<std::vector<Result<Task>>> stored) {
                  if (!stored) return send_error(std::move(reply), stored.error(), name);
@@ -89,7 +89,7 @@ void NativeDoor::add_tasks(Call call) {
   if (command.tasks.empty()) {
     return send_json(std::move(call.reply), 200, batch_json(call.route.queue, refused, {}));
   }
-  native::call(runtime_, std::move(command), std::move(call.reply),
+  deferd::call(runtime_, std::move(command), std::move(call.reply),
                [name = std::move(call.route.queue), refused = std::move(refused)](
                    HttpReply reply, Result<std::vector<Result<Task>>> stored) {
                  if (!stored) return send_error(std::move(reply), stored.error(), name);
@@ -114,7 +114,7 @@ void NativeDoor::list_tasks(Call call) {
     command.after = std::get<TaskId>(*after);
   }
   const TaskView view = call.query.full ? TaskView::full : TaskView::basic;
-  native::call(
+  deferd::call(
       runtime_, std::move(command), std::move(call.reply),
       [name = std::move(call.route.queue), view](HttpReply reply, Result<ListTasks::Answer> page) {
         if (!page) return send_error(std::move(reply), page.error(), name);
@@ -134,7 +134,7 @@ void NativeDoor::get_task(Call call) {
   GetTask command;
   command.queue = call.route.queue;
   command.task = std::move(call.route.task);
-  native::call(runtime_, std::move(command), std::move(call.reply),
+  deferd::call(runtime_, std::move(command), std::move(call.reply),
                [name = std::move(call.route.queue)](HttpReply reply, Result<TaskInfo> info) {
                  if (!info) return send_error(std::move(reply), info.error(), name);
                  send_task(std::move(reply), 200, name, info->task, info->state, TaskView::full);
@@ -145,7 +145,7 @@ void NativeDoor::delete_task(Call call) {
   DeleteTasks command;
   command.queue = call.route.queue;
   command.tasks.push_back(std::move(call.route.task));
-  native::call(runtime_, std::move(command), std::move(call.reply),
+  deferd::call(runtime_, std::move(command), std::move(call.reply),
                [name = std::move(call.route.queue)](HttpReply reply,
                                                     Result<std::vector<Result<void>>> done) {
                  if (!done) return send_error(std::move(reply), done.error(), name);
@@ -162,7 +162,7 @@ void NativeDoor::run_task(Call call) {
   RunTask command;
   command.queue = call.route.queue;
   command.task = std::move(call.route.task);
-  native::call(runtime_, std::move(command), std::move(call.reply),
+  deferd::call(runtime_, std::move(command), std::move(call.reply),
                [name = std::move(call.route.queue)](HttpReply reply, Result<TaskInfo> info) {
                  if (!info) return send_error(std::move(reply), info.error(), name);
                  send_task(std::move(reply), 200, name, info->task, info->state, TaskView::basic);

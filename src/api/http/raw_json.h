@@ -9,7 +9,7 @@
 #include <cstdint>
 #include <string_view>
 
-namespace deferd::native {
+namespace deferd {
 
 // The text of a member of the object that `object` is; empty when no key is spelled just so.
 std::string_view raw_member(std::string_view object, std::string_view key);
@@ -33,4 +33,4 @@ struct JsonCounts {
 // The one function here that also takes what is no JSON: it is asked before anything is parsed.
 JsonCounts count_json(std::string_view text);
 
-}  // namespace deferd::native
+}  // namespace deferd

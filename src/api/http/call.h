@@ -1,25 +1,28 @@
 // How a door awaits the runtime. The shard's thread only hands its result over; what follows
 // (encoding the answer, sending it) runs on the connection's own thread. The shards are woken once
 // for all the calls that the requests of one round of that thread make.
+//
+// Templates over the runtime and its commands, so that this room needs to know neither.
 #pragma once
 
 #include <memory>
 #include <utility>
 
 #include "api/http/http.h"
-#include "runtime/runtime.h"
+#include "base/callback.h"
+#include "base/result.h"
 
-namespace deferd::native {
+namespace deferd {
 
 template <class T>
 struct ReplyType;
 template <class T>
-struct ReplyType<Reply<T>> {
+struct ReplyType<Callback<void(Result<T>)>> {
   using Answer = T;
 };
 
 // Submits `command`; `then(Result<T>)` runs on `thread`, once. Called on that thread.
-template <class Command, class Then>
+template <class Runtime, class Command, class Then>
 void call_on(std::shared_ptr<HttpThread> thread, Runtime& runtime, Command command, Then then) {
   using Answer = typename ReplyType<decltype(command.reply)>::Answer;
   thread->after_round(&runtime, [&runtime] { runtime.flush(); });
@@ -34,7 +37,7 @@ void call_on(std::shared_ptr<HttpThread> thread, Runtime& runtime, Command comma
 }
 
 // The usual case: `then(HttpReply, Result<T>)` owes the answer.
-template <class Command, class Then>
+template <class Runtime, class Command, class Then>
 void call(Runtime& runtime, Command command, HttpReply reply, Then then) {
   std::shared_ptr<HttpThread> thread = reply.thread();
   call_on(std::move(thread), runtime, std::move(command),
@@ -43,4 +46,4 @@ void call(Runtime& runtime, Command command, HttpReply reply, Then then) {
           });
 }
 
-}  // namespace deferd::native
+}  // namespace deferd

@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-namespace deferd::native {
+namespace deferd {
 
 void append_base64(std::string& out, std::string_view bytes);
 // The standard alphabet with its padding, nothing else: no line breaks, no spaces.
@@ -22,4 +22,4 @@ std::optional<std::string> decode_percent(std::string_view text, bool plus_is_sp
 // How many single-character edits apart two names are; for "did you mean".
 std::size_t edit_distance(std::string_view a, std::string_view b);
 
-}  // namespace deferd::native
+}  // namespace deferd

@@ -1,8 +1,8 @@
-#include "api/native/raw_json.h"
+#include "api/http/raw_json.h"
 
 #include <cstring>
 
-namespace deferd::native {
+namespace deferd {
 namespace {
 
 bool is_space(char c) { return c == ' ' || c == '\n' || c == '\r' || c == '\t'; }
@@ -106,4 +106,4 @@ JsonCounts count_json(std::string_view text) {
   return counts;
 }
 
-}  // namespace deferd::native
+}  // namespace deferd

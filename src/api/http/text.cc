@@ -1,11 +1,11 @@
-#include "api/native/text.h"
+#include "api/http/text.h"
 
 #include <algorithm>
 #include <array>
 #include <cstdint>
 #include <vector>
 
-namespace deferd::native {
+namespace deferd {
 namespace {
 
 constexpr std::string_view base64_digits =
@@ -139,4 +139,4 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
   return row[b.size()];
 }
 
-}  // namespace deferd::native
+}  // namespace deferd

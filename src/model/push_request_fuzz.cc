@@ -13,5 +13,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (!request) return 0;
   const auto again = decode_push_request(encode(*request));
   if (!again || *again != *request) std::abort();
+  const auto view = decode_push_request_view(bytes);  // notes and all, without copies
+  if (!view || encode(*view) != encode(*request)) std::abort();
   return 0;
 }

@@ -181,4 +181,30 @@ Result<TargetUrl> parse_target_url(std::string_view url) {
   return target;
 }
 
+Result<TargetUrl> parse_base_url(std::string_view url) {
+  if (url.find_first_of("?#") != std::string_view::npos) {
+    return bad("has a query or a fragment, should be like http://127.0.0.1:8080");
+  }
+  Result<TargetUrl> base = parse_target_url(url);
+  if (!base) return base;
+  while (base->path.ends_with('/')) base->path.pop_back();
+  return base;
+}
+
+Result<void> check_target_path(std::string_view path) {
+  if (!path.starts_with('/')) {
+    return bad("is not relative, should begin with a slash like /path?query");
+  }
+  if (path.starts_with("//")) return bad("begins with two slashes, which would name a host");
+  for (std::size_t i = 0; i < path.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(path[i]);
+    if (byte == '#') return bad("has a fragment, which is never sent");
+    if (byte > 0x20 && byte < 0x7f) continue;
+    constexpr std::string_view hex = "0123456789ABCDEF";
+    return bad("byte " + std::to_string(i) + " must be percent-encoded as " +
+               std::string{'%', hex[byte >> 4], hex[byte & 15]});
+  }
+  return {};
+}
+
 }  // namespace deferd

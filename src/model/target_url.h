@@ -38,4 +38,14 @@ struct TargetUrl {
 // with Reason::invalid and the field "url".
 Result<TargetUrl> parse_target_url(std::string_view url);
 
+// Where the paths of an application go: as above, without a query or a fragment. The path of the
+// result stands before theirs and has no slash at its end: empty, or "/under/here".
+Result<TargetUrl> parse_base_url(std::string_view url);
+
+// A relative URL, as App Engine's tasks have: "/path?query", sent byte for byte. Fails with
+// Reason::invalid and the field "url" unless it begins with one slash, has no fragment, and every
+// byte is a visible ASCII character (GAE-spec 5.3): so it is one word of a request line. Its length
+// is its door's business.
+Result<void> check_target_path(std::string_view path);
+
 }  // namespace deferd

@@ -115,6 +115,48 @@ TEST(TargetUrl, RefusesAndSaysWhy) {
   }
 }
 
+TEST(TargetUrl, ABaseHasNoSlashAtItsEnd) {
+  for (const std::string_view url : {"http://h:8080", "http://h:8080/", "http://h:8080///"}) {
+    const Result<TargetUrl> base = parse_base_url(url);
+    ASSERT_TRUE(base.has_value()) << url;
+    EXPECT_EQ(base->path, "") << url;
+    EXPECT_EQ(base->authority(), "h:8080") << url;
+  }
+  EXPECT_EQ(parse_base_url("https://h/under/here/")->path, "/under/here");
+  for (const std::string_view url : {"http://h?x", "http://h/#x", "h:8080", "/x", "", "ftp://h"}) {
+    const Result<TargetUrl> base = parse_base_url(url);
+    ASSERT_FALSE(base.has_value()) << url;
+    EXPECT_EQ(base.error().field, "url");
+  }
+}
+
+TEST(TargetUrl, APathOfAnApplicationIsOneWord) {
+  for (const std::string_view path :
+       {"/", "/_ah/queue/default", "/a%zz%", "/a//b/../c?d=/e?f&{g}|[h]\"^`<>\\~"}) {
+    EXPECT_TRUE(check_target_path(path).has_value()) << path;
+  }
+  using namespace std::string_view_literals;
+  const std::pair<std::string_view, std::string_view> wrong[] = {
+      {"", "is not relative"},
+      {"work", "is not relative"},
+      {"http://h/", "is not relative"},
+      {"//h/x", "would name a host"},
+      {"/a#b", "fragment"},
+      {"/a b", "byte 2 must be percent-encoded as %20"},
+      {"/a\r\nHost: h", "byte 2 must be percent-encoded as %0D"},
+      {"/\0"sv, "%00"},
+      {"/\x7f", "%7F"},
+      {"/\xc3\xa9", "%C3"},
+  };
+  for (const auto& [path, why] : wrong) {
+    const Result<void> checked = check_target_path(path);
+    ASSERT_FALSE(checked.has_value()) << path;
+    EXPECT_EQ(checked.error().reason, Reason::invalid);
+    EXPECT_EQ(checked.error().field, "url");
+    EXPECT_NE(checked.error().message.find(why), std::string::npos) << checked.error().message;
+  }
+}
+
 TEST(TargetUrl, HasALimit) {
   std::string url = "http://h/";
   url.resize(target_url_bytes_max, 'a');

@@ -1,0 +1,195 @@
+#include "auth/ticket.h"
+
+#include <fcntl.h>
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <openssl/rand.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <cstring>
+#include <utility>
+
+#include "base/assert.h"
+#include "base/log.h"
+
+namespace deferd {
+namespace {
+
+constexpr std::string_view format = "1.";
+constexpr std::size_t mac_bytes = 16;
+constexpr std::string_view hex_digits = "0123456789abcdef";
+
+std::string hex(const std::uint8_t* bytes, std::size_t size) {
+  std::string text;
+  text.reserve(2 * size);
+  for (std::size_t i = 0; i < size; ++i) {
+    text.push_back(hex_digits[bytes[i] >> 4]);
+    text.push_back(hex_digits[bytes[i] & 15]);
+  }
+  return text;
+}
+
+// False unless `text` is exactly `size` bytes in lower-case hex.
+bool from_hex(std::string_view text, std::uint8_t* bytes, std::size_t size) {
+  if (text.size() != 2 * size) return false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const std::size_t digit = hex_digits.find(text[i]);
+    if (digit == std::string_view::npos) return false;
+    bytes[i / 2] = static_cast<std::uint8_t>((i % 2 == 0 ? 0 : bytes[i / 2] << 4) | digit);
+  }
+  return true;
+}
+
+// Takes as long for a wrong text as for the right one.
+bool same(std::string_view a, std::string_view b) {
+  return a.size() == b.size() && CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
+}
+
+tl::unexpected<Error> refused(const char* why) {
+  return fail(Reason::invalid, std::string("the ticket ") + why, "ticket");
+}
+
+class File {
+ public:
+  explicit File(int fd) : fd_(fd) {}
+  ~File() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  File(const File&) = delete;
+  File& operator=(const File&) = delete;
+  int fd() const { return fd_; }
+
+ private:
+  int fd_;
+};
+
+tl::unexpected<Error> system_error(const std::string& what, int number) {
+  return fail(Reason::store_failed, what + ": " + std::strerror(number));
+}
+
+Result<Tickets::Key> read_key(const File& file, const std::string& path) {
+  std::array<char, 2 * sizeof(Tickets::Key) + 2> text;
+  const ssize_t size = ::read(file.fd(), text.data(), text.size());
+  if (size < 0) return system_error("cannot read " + path, errno);
+  std::string_view digits(text.data(), static_cast<std::size_t>(size));
+  if (digits.ends_with('\n')) digits.remove_suffix(1);
+  Tickets::Key key;
+  const bool whole = from_hex(digits, key.data(), key.size());
+  OPENSSL_cleanse(text.data(), text.size());
+  if (!whole) {
+    return fail(Reason::store_failed,
+                path +
+                    " is not a key of 64 hex digits; remove it and a new one is made (tickets "
+                    "that are out end then)");
+  }
+  struct stat status{};
+  if (::fstat(file.fd(), &status) == 0 && (status.st_mode & 077) != 0) {
+    log_warn("ticket.key_is_readable_by_others", {{"path", std::string_view(path)}});
+  }
+  return key;
+}
+
+// Whole or not at all, also after a power cut.
+Result<void> write_key(const std::string& folder, const std::string& path,
+                       const Tickets::Key& key) {
+  const std::string fresh = path + ".new";
+  ::unlink(fresh.c_str());
+  {
+    const File file(::open(fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+    std::string text = hex(key.data(), key.size()) + "\n";
+    const bool written =
+        file.fd() >= 0 && ::fchmod(file.fd(), 0600) == 0 &&
+        ::write(file.fd(), text.data(), text.size()) == static_cast<ssize_t>(text.size()) &&
+        ::fsync(file.fd()) == 0;
+    const int number = errno;
+    OPENSSL_cleanse(text.data(), text.size());
+    if (!written) return system_error("cannot write " + fresh, number);
+  }
+  if (::rename(fresh.c_str(), path.c_str()) != 0) return system_error("cannot make " + path, errno);
+  const File parent(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (parent.fd() < 0 || ::fsync(parent.fd()) != 0) {
+    return system_error("cannot sync " + folder, errno);
+  }
+  return {};
+}
+
+}  // namespace
+
+Tickets::Tickets(const Key& key, std::vector<std::string> secrets)
+    : key_(key), secrets_(std::move(secrets)) {
+  std::erase(secrets_, "");
+}
+
+std::string Tickets::with_mac(std::string_view expiry, std::string_view app) const {
+  std::string signed_text(format);
+  signed_text.append(expiry).append(".").append(app);
+  std::array<std::uint8_t, EVP_MAX_MD_SIZE> mac;
+  unsigned size = 0;
+  const bool made = HMAC(EVP_sha256(), key_.data(), static_cast<int>(key_.size()),
+                         reinterpret_cast<const unsigned char*>(signed_text.data()),
+                         signed_text.size(), mac.data(), &size) != nullptr;
+  DEFERD_ASSERT(made && size >= mac_bytes);
+  std::string text(format);
+  text.append(expiry).append(".").append(hex(mac.data(), mac_bytes)).append(".").append(app);
+  return text;
+}
+
+std::string Tickets::mint(std::string_view app, Micros deadline, Wall now) const {
+  const Wall expiry = now + deadline + ticket_grace;
+  const auto seconds = std::chrono::ceil<Seconds>(expiry.time_since_epoch()).count();
+  std::array<char, 20> digits;
+  const auto end = std::to_chars(digits.data(), digits.data() + digits.size(),
+                                 std::max<std::int64_t>(0, seconds), 16);
+  return with_mac({digits.data(), static_cast<std::size_t>(end.ptr - digits.data())}, app);
+}
+
+Result<std::string> Tickets::verify(std::string_view text, Wall now) const {
+  bool is_secret = false;
+  for (const std::string& secret : secrets_) is_secret |= same(secret, text);
+  if (is_secret) return std::string();
+
+  if (!text.starts_with(format)) return refused("is none of this server");
+  std::string_view rest = text.substr(format.size());
+  const std::size_t dot = rest.find('.');
+  if (dot == std::string_view::npos || dot > 16) return refused("is none of this server");
+  const std::string_view expiry = rest.substr(0, dot);
+  rest.remove_prefix(dot + 1);
+  if (rest.size() < 2 * mac_bytes + 2 || rest[2 * mac_bytes] != '.') {
+    return refused("is none of this server");
+  }
+  const std::string_view app = rest.substr(2 * mac_bytes + 1);
+  constexpr std::size_t app_chars_max = 100;
+  if (app.size() > app_chars_max) return refused("is none of this server");
+  if (!same(with_mac(expiry, app), text)) return refused("is none of this server");
+
+  std::int64_t seconds = 0;  // its own digits, as the mac is right
+  std::from_chars(expiry.data(), expiry.data() + expiry.size(), seconds, 16);
+  if (now.time_since_epoch() >= Seconds(seconds)) return refused("has expired");
+  return std::string(app);
+}
+
+Result<Tickets::Key> random_ticket_key() {
+  Tickets::Key key;
+  if (RAND_bytes(key.data(), static_cast<int>(key.size())) != 1) {
+    return fail(Reason::internal, "the system gives no random bytes for the key of tickets");
+  }
+  return key;
+}
+
+Result<Tickets::Key> load_ticket_key(const std::string& folder) {
+  const std::string path = folder + "/ticket.key";
+  const File file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (file.fd() >= 0) return read_key(file, path);
+  if (errno != ENOENT) return system_error("cannot open " + path, errno);
+  Result<Tickets::Key> key = random_ticket_key();
+  if (!key) return key;
+  if (Result<void> written = write_key(folder, path, *key); !written) return fail(written.error());
+  return key;
+}
+
+}  // namespace deferd

@@ -72,6 +72,15 @@ bool is_of_foreign_page(const HttpRequest& request) {
   return scheme == origin.npos || origin.substr(scheme + 3) != host;  // "null" is foreign, too
 }
 
+std::string retry_after_line(const Error& error) {
+  const bool later = error.reason == Reason::overloaded || error.reason == Reason::stopping;
+  if (!error.retry_after && !later) return {};
+  // Whole seconds are all that the header can say; "0" would be an invitation to spin.
+  const Micros wait = error.retry_after.value_or(Seconds(1));
+  const auto seconds = std::max<std::int64_t>(1, std::chrono::ceil<Seconds>(wait).count());
+  return "Retry-After: " + std::to_string(seconds) + "\r\n";
+}
+
 std::string error_json(int code, std::string_view status, std::string_view message,
                        std::string_view field) {
   std::string out;

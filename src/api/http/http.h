@@ -15,6 +15,7 @@
 #include <utility>
 
 #include "base/callback.h"
+#include "base/result.h"
 
 namespace deferd {
 
@@ -116,6 +117,9 @@ bool equal_ignoring_case(std::string_view a, std::string_view b);
 // 127.0.0.1, and adding a task makes deferd call a url; such a page cannot read the answer, but it
 // need not. Clients that are no browsers send neither header.
 bool is_of_foreign_page(const HttpRequest& request);
+
+// "Retry-After: 2\r\n" where trying `error` again makes sense; else nothing.
+std::string retry_after_line(const Error& error);
 
 // {"error":{"code":413,"status":"...","message":"...","field":"..."}}; an empty field is left out.
 std::string error_json(int code, std::string_view status, std::string_view message,

@@ -72,6 +72,26 @@ std::optional<std::string> decode_base64(std::string_view text) {
   return out;
 }
 
+void append_base64url(std::string& out, std::string_view bytes) {
+  const std::size_t from = out.size();
+  append_base64(out, bytes);
+  for (std::size_t i = from; i < out.size(); ++i) {
+    if (out[i] == '+') out[i] = '-';
+    if (out[i] == '/') out[i] = '_';
+  }
+}
+
+std::optional<std::string> decode_any_base64(std::string_view text) {
+  std::string standard(text);
+  for (char& c : standard) {
+    if (c == '-') c = '+';
+    if (c == '_') c = '/';
+  }
+  // Padding that is there must be all of it.
+  if (!standard.ends_with('=')) standard.append((4 - standard.size() % 4) % 4, '=');
+  return decode_base64(standard);
+}
+
 bool is_utf8(std::string_view text) {
   std::size_t i = 0;
   while (i < text.size()) {
@@ -102,6 +122,13 @@ bool is_utf8(std::string_view text) {
     i += more + 1;
   }
   return true;
+}
+
+std::string valid_utf8(std::string_view text) {
+  std::string valid(text);
+  if (is_utf8(text)) return valid;
+  std::ranges::replace_if(valid, [](char c) { return static_cast<unsigned char>(c) >= 0x80; }, '?');
+  return valid;
 }
 
 std::optional<std::string> decode_percent(std::string_view text, bool plus_is_space) {

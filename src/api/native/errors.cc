@@ -1,7 +1,5 @@
 #include "api/native/errors.h"
 
-#include <algorithm>
-
 #include "api/http/text.h"
 
 namespace deferd::native {
@@ -54,26 +52,13 @@ Voice voice_of(Reason reason) {
   return {500, "INTERNAL"};
 }
 
-namespace {
-
-// A text that quotes a caller may have been cut within a character, and an answer must be valid
-// JSON.
-std::string valid_text(const std::string& text) {
-  if (is_utf8(text)) return text;
-  std::string ascii = text;
-  std::ranges::replace_if(ascii, [](char c) { return static_cast<unsigned char>(c) >= 0x80; }, '?');
-  return ascii;
-}
-
-}  // namespace
-
 void write_error(JsonWriter& json, const Error& error) {
   const Voice voice = voice_of(error.reason);
   json.begin_object()
       .member("code", voice.code)
       .member("status", voice.status)
-      .member("message", valid_text(error.message));
-  if (!error.field.empty()) json.member("field", valid_text(error.field));
+      .member("message", valid_utf8(error.message));
+  if (!error.field.empty()) json.member("field", valid_utf8(error.field));
   json.end_object();
 }
 
@@ -84,13 +69,7 @@ HttpResponse error_response(const Error& error) {
   json.begin_object().key("error");
   write_error(json, error);
   json.end_object();
-  // Whole seconds are all that the header can say; "0" would be an invitation to spin.
-  const bool later = error.reason == Reason::overloaded || error.reason == Reason::stopping;
-  if (error.retry_after || later) {
-    const Micros wait = error.retry_after.value_or(Seconds(1));
-    const auto seconds = std::max<std::int64_t>(1, std::chrono::ceil<Seconds>(wait).count());
-    response.headers = "Retry-After: " + std::to_string(seconds) + "\r\n";
-  }
+  response.headers = retry_after_line(error);
   return response;
 }
 

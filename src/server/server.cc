@@ -12,10 +12,12 @@
 
 #include "api/http/server.h"
 #include "api/native/native.h"
+#include "api/taskqueue_rest/taskqueue_rest.h"
 #include "base/log.h"
 #include "dispatch/push_dispatcher.h"
 #include "runtime/clock.h"
 #include "runtime/runtime.h"
+#include "server/doors.h"
 #include "server/metrics.h"
 #include "store/memory/store.h"
 #include "store/rocksdb/store.h"
@@ -89,8 +91,13 @@ class WiredServer final : public Server {
     door.config_json = [json = config_json(config_)] { return json; };
     door.metrics_text = [this] { return metrics_.text(); };
     door.health = [this] { return health(); };
-    door_ = make_native_door(std::move(door), *runtime_, clock_);
-    entrance_.open(*door_);
+    doors_ = std::make_unique<Doors>(make_native_door(std::move(door), *runtime_, clock_));
+
+    TaskqueueRestOptions rest;
+    rest.location = config_.location;
+    rest.task_bytes_max = config_.task_bytes_max;
+    doors_->add(is_taskqueue_rest_path, make_taskqueue_rest_door(std::move(rest), *runtime_));
+    entrance_.open(*doors_);
     return {};
   }
 
@@ -129,7 +136,7 @@ class WiredServer final : public Server {
     // What still runs is cut off; its tasks run again after the next start.
     runtime_.reset();
     http_.reset();
-    door_.reset();
+    doors_.reset();
     dispatcher_.reset();
     store_.reset();
   }
@@ -215,7 +222,7 @@ class WiredServer final : public Server {
   std::unique_ptr<Store> store_;
   std::unique_ptr<PushDispatcher> dispatcher_;
   std::unique_ptr<Runtime> runtime_;
-  std::unique_ptr<HttpHandler> door_;
+  std::unique_ptr<Doors> doors_;
   Entrance entrance_;
   std::unique_ptr<HttpServer> http_;
   std::atomic<bool> stopped_{false};

@@ -94,7 +94,8 @@ Co<bool> Connection::open() {
   std::string refusal;
   bool tried = false;
   for (const IpAddress& address : addresses) {
-    std::optional<std::string> why = loop_.shared().guard.refuses(address, target_.key->port);
+    std::optional<std::string> why =
+        loop_.shared().guard.refuses(address, target_.key->port, target_.key->chosen_by);
     if (why) {
       if (refusal.empty()) refusal = std::move(*why);
       continue;
@@ -209,7 +210,9 @@ void Connection::carry(Push& push) {
 }
 
 void Connection::send() {
-  write_request_head(push_->attempt, push_->request, push_->url, head_);
+  write_request_head({push_->attempt, push_->request, push_->url, push_->app.get(),
+                      loop_.shared().options.appengine.headers},
+                     head_);
   payload_ = push_->attempt.task.payload;
   body_ = push_->request.body;
   written_ = 0;

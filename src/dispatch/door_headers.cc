@@ -8,19 +8,14 @@
 namespace deferd {
 namespace {
 
-// Seconds since 1970 with all six decimals, so that equal instants are equal texts.
-std::string epoch_seconds(Wall instant) {
-  const std::int64_t micros = std::max<std::int64_t>(0, to_micros(instant));
-  std::string text = std::to_string(micros / 1'000'000);
-  const std::string fraction = std::to_string(1'000'000 + micros % 1'000'000);  // keeps the zeros
-  text.push_back('.');
-  text.append(fraction, 1);
-  return text;
+// App Engine's too: a handler that serves both may believe that a stranger cannot write them
+// (GAE-spec 6.5).
+bool native_drops(std::string_view lower_name, const AppEngineHeaderOptions&) {
+  return lower_name.starts_with("x-deferd-") || lower_name.starts_with("x-appengine-");
 }
 
-bool native_drops(std::string_view lower_name) { return lower_name.starts_with("x-deferd-"); }
-
-void native_append(const Attempt& attempt, HeaderLines& lines) {
+void native_append(const HeadFacts& facts, HeaderLines& lines) {
+  const Attempt& attempt = facts.attempt;
   const Task& task = attempt.task;
   const Progress& progress = task.progress;
   lines.add("X-Deferd-Queue", attempt.queue->queue);
@@ -40,7 +35,7 @@ void native_append(const Attempt& attempt, HeaderLines& lines) {
   }
 }
 
-constexpr DoorHeaders native{"deferd", native_drops, native_append};
+constexpr DoorHeaders native{"deferd", false, "", native_drops, native_append};
 
 }  // namespace
 
@@ -50,14 +45,22 @@ void HeaderLines::add(std::string_view name, std::uint64_t value) {
   add(name, std::string_view(digits.data(), static_cast<std::size_t>(end - digits.data())));
 }
 
-const DoorHeaders& door_headers(Door door) {
-  switch (door) {
-    case Door::native:
-    case Door::appengine:   // until its door is there and says what its handlers expect
-    case Door::cloudtasks:  // likewise
-      return native;
-  }
-  return native;
+std::string epoch_seconds(Wall instant) {
+  const std::int64_t micros = std::max<std::int64_t>(0, to_micros(instant));
+  std::string text = std::to_string(micros / 1'000'000);
+  const std::string fraction = std::to_string(1'000'000 + micros % 1'000'000);  // keeps the zeros
+  text.push_back('.');
+  text.append(fraction, 1);
+  return text;
+}
+
+bool is_app_push(const PushRequestView& request) {
+  return request.door == Door::appengine ||
+         (request.door == Door::cloudtasks && request.url.starts_with('/'));
+}
+
+const DoorHeaders& door_headers(const PushRequestView& request) {
+  return is_app_push(request) ? appengine_headers : native;
 }
 
 }  // namespace deferd

@@ -37,7 +37,12 @@ Result<asio::ssl::context> make_tls_context(const std::string& ca_file) {
 
 class HttpPushDispatcher final : public PushDispatcher {
  public:
-  explicit HttpPushDispatcher(PushLoop::Shared shared) : shared_(std::move(shared)) {
+  HttpPushDispatcher(PushOptions options, TargetGuard guard, asio::ssl::context tls,
+                     std::shared_ptr<const Routes> routes)
+      : shared_{std::move(options), std::move(guard), std::move(tls), nullptr, {},
+                std::move(routes)} {
+    shared_.lookups =
+        std::make_unique<LookupThreads>(shared_.options.lookup, shared_.options.dns_threads_max);
     const std::size_t threads = shared_.options.threads;
     for (std::size_t i = 0; i < threads; ++i) {
       loops_.push_back(std::make_unique<PushLoop>(shared_, threads));
@@ -53,6 +58,11 @@ class HttpPushDispatcher final : public PushDispatcher {
     const std::size_t turn =
         loops_.size() == 1 ? 0 : turns_.fetch_add(1, std::memory_order_relaxed) % loops_.size();
     loops_[turn]->start(std::move(attempt), std::move(done));
+  }
+
+  void set_routes(std::shared_ptr<const Routes> routes) override {
+    const std::lock_guard lock(shared_.routes_mutex);
+    shared_.routes.swap(routes);
   }
 
   PushStats stats() const override {
@@ -82,10 +92,10 @@ Result<std::unique_ptr<PushDispatcher>> make_push_dispatcher(PushOptions options
   if (!guard) return fail(guard.error());
   Result<asio::ssl::context> tls = make_tls_context(options.ca_file);
   if (!tls) return fail(tls.error());
-  auto lookups = std::make_unique<LookupThreads>(options.lookup, options.dns_threads_max);
-  PushLoop::Shared shared{std::move(options), std::move(*guard), std::move(*tls),
-                          std::move(lookups)};
-  return std::make_unique<HttpPushDispatcher>(std::move(shared));
+  Result<std::shared_ptr<const Routes>> routes = Routes::make(options.appengine.routes);
+  if (!routes) return fail(routes.error());
+  return std::make_unique<HttpPushDispatcher>(std::move(options), std::move(*guard),
+                                              std::move(*tls), std::move(*routes));
 }
 
 }  // namespace deferd

@@ -13,16 +13,29 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
 #include "base/result.h"
 #include "base/time.h"
+#include "dispatch/door_headers.h"
 #include "dispatch/lookup_threads.h"
+#include "dispatch/routes.h"
 #include "dispatch/target_guard.h"
 #include "engine/dispatcher.h"
 
 namespace deferd {
+
+// How applications of App Engine are pushed to.
+struct AppEnginePushOptions {
+  // Where their relative URLs go; may be replaced later (PushDispatcher::set_routes).
+  RouteOptions routes;
+  AppEngineHeaderOptions headers;
+  // Makes the ticket of one push: good for calls of `app` until a while after `deadline` from now.
+  // Called on the dispatcher's threads; must not block. Null: an empty ticket.
+  std::function<std::string(std::string_view app, Micros deadline, Wall now)> ticket;
+};
 
 struct PushOptions {
   // Each has connections of its own; attempts are dealt to them in turn.
@@ -48,6 +61,7 @@ struct PushOptions {
   std::string ca_file;
 
   GuardOptions guard;
+  AppEnginePushOptions appengine;
 
   // For the answer to a name; the system's resolver may take longer.
   Millis dns_timeout = Seconds(10);
@@ -75,6 +89,10 @@ class PushDispatcher : public Dispatcher {
  public:
   // Thread-safe.
   virtual PushStats stats() const = 0;
+
+  // Attempts that start after this go where `routes` says; those that run end where they are.
+  // Thread-safe.
+  virtual void set_routes(std::shared_ptr<const Routes> routes) = 0;
 };
 
 // Fails with Reason::invalid when an option is wrong or the CA file cannot be read.

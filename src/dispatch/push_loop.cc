@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <boost/asio/post.hpp>
+#include <random>
 #include <utility>
 
 #include "base/assert.h"
@@ -37,6 +38,23 @@ void uncount(std::atomic<std::uint64_t>& counter) {
   counter.store(counter.load(std::memory_order_relaxed) - 1, std::memory_order_relaxed);
 }
 
+Wall wall_now() {
+  return Wall(
+      std::chrono::duration_cast<Micros>(std::chrono::system_clock::now().time_since_epoch()));
+}
+
+std::string hex_text(std::uint64_t number) {
+  constexpr std::string_view digits = "0123456789abcdef";
+  std::string text(16, '0');
+  for (std::size_t i = 16; i-- > 0; number >>= 4) text[i] = digits[number & 15];
+  return text;
+}
+
+std::uint64_t random_seed() {
+  std::random_device device;
+  return (std::uint64_t{device()} << 32) ^ device();
+}
+
 AttemptResult shutting_down() { return {status_unreachable, "deferd is shutting down", Micros(0)}; }
 
 }  // namespace
@@ -48,6 +66,7 @@ PushLoop::PushLoop(Shared& shared, std::size_t parts)
       context_(1),  // a hint: one thread runs it, others post to it
       work_(context_.get_executor()),
       names_(context_, *shared.lookups, NameCache::Options{.keep = shared.options.dns_keep}),
+      log_ids_(random_seed()),
       timer_(context_.get_executor()) {
   inbox_.reserve(arrivals_expected);
   arrivals_.reserve(arrivals_expected);
@@ -132,21 +151,59 @@ void PushLoop::arrive(Arrival arrival) {
   Result<PushRequestView> request = decode_push_request_view(*made->attempt.task.payload);
   if (!request) return refuse(request.error().message);
   made->request = std::move(*request);
-  Result<TargetUrl> url = parse_target_url(made->request.url);
-  if (!url) return refuse(url.error().message);
-  made->url = std::move(*url);
+  const Result<ChosenBy> chosen_by = aim(*made);
+  if (!chosen_by) return refuse(chosen_by.error().message);
   if (Result<void> headers = check_request_headers(made->request); !headers) {
     return refuse(headers.error().message);
   }
 
   const auto [found, is_new] =
-      targets_.try_emplace(TargetKey{made->url.host, made->url.port, made->url.tls});
+      targets_.try_emplace(TargetKey{made->url.host, made->url.port, made->url.tls, *chosen_by});
   if (is_new) found->second.key = &found->first;
   made->target = &found->second;
   Push& push = *made.release();  // finish() deletes it
   deadlines_.insert(push);
   wake_no_later_than(push.deadline);
   place(push);
+}
+
+Result<ChosenBy> PushLoop::aim(Push& push) {
+  const PushRequestView& request = push.request;
+  if (!is_app_push(request)) {
+    Result<TargetUrl> url = parse_target_url(request.url);
+    if (!url) return fail(url.error());
+    push.url = std::move(*url);
+    return ChosenBy::task;
+  }
+  const std::string& project = push.attempt.queue->project;
+  const AppEnginePushOptions& options = shared_.options.appengine;
+  auto app = std::make_unique<AppPush>();
+  const std::shared_ptr<const Routes> routes = [this] {
+    const std::lock_guard lock(shared_.routes_mutex);
+    return shared_.routes;
+  }();
+  ChosenBy chosen_by = ChosenBy::operator_;
+  if (request.url.starts_with('/')) {
+    if (Result<void> path = check_target_path(request.url); !path) return fail(path.error());
+    const std::string* const target = push.attempt.target.get();
+    Route route =
+        routes->resolve(project, target == nullptr ? std::string_view() : std::string_view(*target),
+                        host_header(request), request.url);
+    push.url = std::move(route.url);
+    app->host = std::move(route.host);
+    app->hostname = std::move(route.hostname);
+  } else {
+    Result<TargetUrl> url = parse_target_url(request.url);
+    if (!url) return fail(url.error());
+    push.url = std::move(*url);
+    app->host = push.url.authority();
+    app->hostname = routes->hostname(project);
+    chosen_by = ChosenBy::task;
+  }
+  if (options.ticket) app->ticket = options.ticket(project, push.attempt.timeout, wall_now());
+  app->log_id = hex_text(log_ids_.next()) + hex_text(log_ids_.next());
+  push.app = std::move(app);
+  return chosen_by;
 }
 
 void PushLoop::place(Push& push) {

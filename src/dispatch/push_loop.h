@@ -30,8 +30,10 @@
 #include <unordered_map>
 #include <vector>
 
+#include "base/random.h"
 #include "dispatch/asio_types.h"
 #include "dispatch/connection.h"
+#include "dispatch/door_headers.h"
 #include "dispatch/gate.h"
 #include "dispatch/name_cache.h"
 #include "dispatch/push_dispatcher.h"
@@ -46,6 +48,7 @@ struct Push : boost::intrusive::set_base_hook<>, boost::intrusive::list_base_hoo
   Callback<void(AttemptResult)> done;
   PushRequestView request;  // into attempt.task.payload
   TargetUrl url;
+  std::unique_ptr<const AppPush> app;  // of pushes to applications only (is_app_push)
   Steady::time_point deadline;
   Target* target = nullptr;
   Connection* connection = nullptr;  // null: waits
@@ -56,13 +59,16 @@ struct TargetKey {
   std::string host;
   std::uint16_t port = 0;
   bool tls = false;
+  // A connection that the guard let out for an operator's route is not there for tasks of others.
+  ChosenBy chosen_by = ChosenBy::task;
 
   friend bool operator==(const TargetKey&, const TargetKey&) = default;
 };
 
 struct TargetKeyHash {
   std::size_t operator()(const TargetKey& key) const {
-    return std::hash<std::string>{}(key.host) * 31 + key.port * 2u + (key.tls ? 1 : 0);
+    return std::hash<std::string>{}(key.host) * 31 + key.port * 4u + (key.tls ? 2 : 0) +
+           (key.chosen_by == ChosenBy::task ? 0 : 1);
   }
 };
 
@@ -86,6 +92,9 @@ class PushLoop {
     asio::ssl::context tls;
     // Ends before the loops do, as its answers are posted to them.
     std::unique_ptr<LookupThreads> lookups;
+
+    std::mutex routes_mutex;
+    std::shared_ptr<const Routes> routes;  // guarded by routes_mutex; never null
   };
 
   // `part` of `parts` loops, between which the limits on connections are divided.
@@ -126,6 +135,8 @@ class PushLoop {
 
   void take_arrivals();
   void arrive(Arrival arrival);
+  // Finds out where it goes: fills url, and app when it is for an application.
+  Result<ChosenBy> aim(Push& push);
   void place(Push& push);
   bool may_open(const Target& target) const;
   void open(Push& push);
@@ -154,6 +165,7 @@ class PushLoop {
   asio::executor_work_guard<Executor> work_;
   NameCache names_;
   bool stopping_ = false;
+  Random log_ids_;
 
   std::unordered_map<TargetKey, Target, TargetKeyHash> targets_;
   boost::intrusive::multiset<Push, boost::intrusive::compare<ByDeadline>> deadlines_;

@@ -2,8 +2,7 @@
 
 #include <algorithm>
 #include <array>
-
-#include "dispatch/door_headers.h"
+#include <utility>
 
 namespace deferd {
 namespace {
@@ -44,15 +43,31 @@ Result<void> check_request_headers(const PushRequestView& request) {
   return {};
 }
 
-void write_request_head(const Attempt& attempt, const PushRequestView& request,
-                        const TargetUrl& target, std::string& out) {
-  const DoorHeaders& door = door_headers(request.door);
+std::string_view host_header(const PushRequestView& request) {
+  for (const auto& [name, value] : request.headers) {
+    if (name.size() == 4 && (name[0] | 32) == 'h' && (name[1] | 32) == 'o' &&
+        (name[2] | 32) == 's' && (name[3] | 32) == 't') {
+      return value;
+    }
+  }
+  return {};
+}
+
+void write_request_head(const HeadFacts& facts, std::string& out) {
+  const PushRequestView& request = facts.request;
+  const DoorHeaders& door = door_headers(request);
   out.clear();
-  out.append(to_string(request.method)).append(" ").append(target.path).append(" HTTP/1.1\r\n");
+  out.append(to_string(request.method)).append(" ").append(facts.target.path);
+  out.append(" HTTP/1.1\r\n");
   HeaderLines lines(out);
-  lines.add("Host", target.authority());
+  if (facts.app != nullptr) {
+    lines.add("Host", facts.app->host);
+  } else {
+    lines.add("Host", facts.target.authority());
+  }
 
   bool has_user_agent = false;
+  bool has_content_type = false;
   std::string lower;  // reused: names are short
   for (const auto& [name, value] : request.headers) {
     lower.assign(name);
@@ -62,12 +77,20 @@ void write_request_head(const Attempt& attempt, const PushRequestView& request,
     if (std::find(of_connection.begin(), of_connection.end(), lower) != of_connection.end()) {
       continue;
     }
-    if (door.drops(lower)) continue;
-    has_user_agent |= lower == "user-agent";
-    lines.add(name, value);
+    if (door.drops(lower, facts.options)) continue;
+    has_content_type |= lower == "content-type";
+    if (lower == "user-agent" && !std::exchange(has_user_agent, true) && door.adds_user_agent) {
+      out.append(name).append(": ").append(value).append(" ").append(door.user_agent);
+      out.append("\r\n");
+    } else {
+      lines.add(name, value);
+    }
   }
   if (!has_user_agent) lines.add("User-Agent", door.user_agent);
-  door.append(attempt, lines);
+  if (!has_content_type && !request.body.empty() && !door.content_type.empty()) {
+    lines.add("Content-Type", door.content_type);
+  }
+  door.append(facts, lines);
   if (always_has_length(request.method) || !request.body.empty()) {
     lines.add("Content-Length", request.body.size());
   }

@@ -6,9 +6,8 @@
 #include <string>
 
 #include "base/result.h"
-#include "engine/dispatcher.h"
+#include "dispatch/door_headers.h"
 #include "model/push_request.h"
-#include "model/target_url.h"
 
 namespace deferd {
 
@@ -20,7 +19,9 @@ Result<void> check_request_headers(const PushRequestView& request);
 // Replaces `out`. Headers of the connection (Host, Content-Length, hop-by-hop ones, Expect) are
 // left out: they are the dispatcher's, and doors refuse them already. Requires that
 // check_request_headers() passed.
-void write_request_head(const Attempt& attempt, const PushRequestView& request,
-                        const TargetUrl& target, std::string& out);
+void write_request_head(const HeadFacts& facts, std::string& out);
+
+// The task's own Host header, which says where an App Engine task goes; empty: it has none.
+std::string_view host_header(const PushRequestView& request);
 
 }  // namespace deferd

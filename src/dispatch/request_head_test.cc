@@ -18,7 +18,7 @@ std::string head(const Attempt& attempt, const PushRequestView& request) {
   EXPECT_TRUE(target.has_value());
   std::string out = "left from before";
   EXPECT_TRUE(check_request_headers(request).has_value());
-  write_request_head(attempt, request, *target, out);
+  write_request_head({attempt, request, *target, nullptr, {}}, out);
   return out;
 }
 

@@ -127,20 +127,20 @@ Result<TargetGuard> TargetGuard::make(const GuardOptions& options, IsLocal is_lo
   return guard;
 }
 
-std::optional<std::string> TargetGuard::refuses(const IpAddress& address,
-                                                std::uint16_t port) const {
+std::optional<std::string> TargetGuard::refuses(const IpAddress& address, std::uint16_t port,
+                                                ChosenBy chosen_by) const {
   const IpAddress direct = address.unmapped();
-  if (auto why = refuses_one(direct, port)) return why;
+  if (auto why = refuses_one(direct, port, chosen_by)) return why;
   if (const std::optional<IpAddress> embedded = direct.embedded()) {
-    if (auto why = refuses_one(*embedded, port)) {
+    if (auto why = refuses_one(*embedded, port, chosen_by)) {
       return address.text() + " leads to " + std::move(*why);
     }
   }
   return std::nullopt;
 }
 
-std::optional<std::string> TargetGuard::refuses_one(const IpAddress& address,
-                                                    std::uint16_t port) const {
+std::optional<std::string> TargetGuard::refuses_one(const IpAddress& address, std::uint16_t port,
+                                                    ChosenBy chosen_by) const {
   for (const auto& [block, what] : never_blocks()) {
     if (block.contains(address)) return address.text() + " is " + std::string(what);
   }
@@ -150,6 +150,7 @@ std::optional<std::string> TargetGuard::refuses_one(const IpAddress& address,
       return address.text() + " port " + std::to_string(port) + " is deferd's own";
     }
   }
+  if (chosen_by == ChosenBy::operator_) return std::nullopt;
   for (const auto& [block, allow] : rules_) {
     if (!block.contains(address)) continue;
     if (allow) return std::nullopt;

@@ -11,6 +11,8 @@
 //   3. `deny` and `allow` of the configuration: the longest prefix that matches decides, deny at
 //   equal length;
 //   4. everything else is allowed, loopback and private networks too.
+// What the operator's own route table names (dispatch/routes.h) is asked about rules 1 and 2 only:
+// a task chooses there among places that the operator has chosen.
 // An IPv6 address that carries an IPv4 one (mapped, NAT64, 6to4, compatible) is judged as both.
 //
 // Immutable after make(); refuses() may be called on any thread.
@@ -38,6 +40,9 @@ struct GuardOptions {
   std::vector<std::string> own;
 };
 
+// Who said where a push goes.
+enum class ChosenBy : std::uint8_t { task, operator_ };
+
 class TargetGuard {
  public:
   // Whether an address belongs to this machine.
@@ -47,7 +52,8 @@ class TargetGuard {
   static Result<TargetGuard> make(const GuardOptions& options, IsLocal is_local);
 
   // Why nothing is sent there ("169.254.169.254 is link-local"); nothing: it may be.
-  std::optional<std::string> refuses(const IpAddress& address, std::uint16_t port) const;
+  std::optional<std::string> refuses(const IpAddress& address, std::uint16_t port,
+                                     ChosenBy chosen_by = ChosenBy::task) const;
 
  private:
   struct Own {
@@ -60,7 +66,8 @@ class TargetGuard {
   };
 
   TargetGuard() = default;
-  std::optional<std::string> refuses_one(const IpAddress& address, std::uint16_t port) const;
+  std::optional<std::string> refuses_one(const IpAddress& address, std::uint16_t port,
+                                         ChosenBy chosen_by) const;
 
   std::vector<Own> own_;
   std::vector<Rule> rules_;

@@ -13,16 +13,18 @@ constexpr std::uint64_t unsettled = std::numeric_limits<std::uint64_t>::max();
 
 // Calls that change nothing: they may be asked also after a failed commit.
 template <class C>
-constexpr bool only_reads =
-    std::is_same_v<C, GetQueue> || std::is_same_v<C, ListQueues> ||
-    std::is_same_v<C, GetQueueStats> || std::is_same_v<C, GetTask> || std::is_same_v<C, ListTasks>;
+constexpr bool only_reads = std::is_same_v<C, GetQueue> || std::is_same_v<C, ListQueues> ||
+                            std::is_same_v<C, GetQueueStats> || std::is_same_v<C, GetTask> ||
+                            std::is_same_v<C, ListTasks> || std::is_same_v<C, ListTasksByEta> ||
+                            std::is_same_v<C, GetProjectUse>;
 
 // The queue modes that a call is for.
 template <class C>
 constexpr std::optional<QueueMode> mode_of() {
   if constexpr (std::is_same_v<C, RunTask>) return QueueMode::push;
   if constexpr (std::is_same_v<C, LeaseTasks> || std::is_same_v<C, AckTasks> ||
-                std::is_same_v<C, RenewLeases> || std::is_same_v<C, ReleaseTasks>) {
+                std::is_same_v<C, RenewLeases> || std::is_same_v<C, ReleaseTasks> ||
+                std::is_same_v<C, ModifyLease>) {
     return QueueMode::pull;
   }
   return std::nullopt;
@@ -175,6 +177,8 @@ void Checker::apply(Call& call) {
             call.queues.push_back(
                 {name, queue->settings, queue->state, queue->created, std::nullopt});
           }
+        } else if constexpr (std::is_same_v<C, SetProjectLimit> ||
+                             std::is_same_v<C, GetProjectUse>) {
         } else {
           const auto current = current_.find(command.queue);
           if (current != current_.end()) call.queue = current->second;

@@ -6,6 +6,12 @@
 
 namespace deferd::sim {
 
+namespace {
+bool is_missing(const Error& error) {
+  return error.reason == Reason::task_missing || error.reason == Reason::task_gone;
+}
+}  // namespace
+
 void Checker::answer(const Answered& answered) {
   const auto at = calls_.find(answered.call);
   if (at == calls_.end())
@@ -79,6 +85,7 @@ bool Checker::check_error(Call& call, const Error& error) {
     case Reason::queue_missing:
       return call.queue != nullptr && call.queue->dropped ? true : wrong();
     case Reason::task_missing:
+    case Reason::task_gone:
       return std::holds_alternative<GetTask>(call.command) ||
                      std::holds_alternative<RunTask>(call.command)
                  ? true
@@ -435,7 +442,7 @@ void Checker::judge_missing(Call& call, const TaskRef& ref, const char* what) {
 
 void Checker::judge(Call& call, const GetTask& command, const Result<TaskInfo>& answer) {
   if (!answer) {
-    if (answer.error().reason == Reason::task_missing) judge_missing(call, command.task, "get");
+    if (is_missing(answer.error())) judge_missing(call, command.task, "get");
     return;
   }
   const ModelTask* const task = judge_sighting(call, *answer);
@@ -498,7 +505,7 @@ void Checker::judge(Call& call, const DeleteTasks& command,
     const TaskRef& ref = command.tasks[i];
     const Result<void>& result = (*answer)[i];
     if (!result) {
-      if (result.error().reason != Reason::task_missing)
+      if (!is_missing(result.error()))
         return violated(16, "a delete fails with " + result.error().message);
       judge_missing(call, ref, "delete");
       if (is_violated()) return;
@@ -531,7 +538,7 @@ void Checker::judge(Call& call, const DeleteTasks& command,
 
 void Checker::judge(Call& call, const RunTask& command, const Result<TaskInfo>& answer) {
   if (!answer) {
-    if (answer.error().reason == Reason::task_missing) judge_missing(call, command.task, "run");
+    if (is_missing(answer.error())) judge_missing(call, command.task, "run");
     return;
   }
   if (failed_ && call.applied_run > failed_run_)
@@ -709,7 +716,7 @@ ModelTask* Checker::judge_lease(Call& call, const Lease& lease) {
 
 void Checker::judge_lease_refused(Call& call, const Lease& lease, const Error& error) {
   ++marks_.refused_acks;
-  if (error.reason == Reason::task_missing) return judge_missing(call, lease.task, "a lease call");
+  if (is_missing(error)) return judge_missing(call, lease.task, "a lease call");
   if (error.reason == Reason::invalid) {  // twice in one call; whoever was first was judged
     return;
   }

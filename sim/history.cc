@@ -33,19 +33,30 @@ Command without_reply(const Command& command) {
     Command operator()(const SetQueueState& c) const { return SetQueueState{c.queue, c.state, {}}; }
     Command operator()(const PurgeQueue& c) const { return PurgeQueue{c.queue, {}}; }
     Command operator()(const GetQueueStats& c) const { return GetQueueStats{c.queue, {}}; }
+    Command operator()(const SetProjectLimit& c) const {
+      return SetProjectLimit{c.project, c.bytes_max, {}};
+    }
+    Command operator()(const GetProjectUse& c) const { return GetProjectUse{c.project, {}}; }
     Command operator()(const AddTasks& c) const { return AddTasks{c.queue, c.tasks, {}}; }
     Command operator()(const GetTask& c) const { return GetTask{c.queue, c.task, {}}; }
     Command operator()(const ListTasks& c) const {
       return ListTasks{c.queue, c.state, c.after, c.tasks_max, {}};
     }
+    Command operator()(const ListTasksByEta& c) const {
+      return ListTasksByEta{c.queue, c.eta, c.order, c.key, c.tasks_max, {}};
+    }
     Command operator()(const DeleteTasks& c) const { return DeleteTasks{c.queue, c.tasks, {}}; }
     Command operator()(const RunTask& c) const { return RunTask{c.queue, c.task, {}}; }
     Command operator()(const LeaseTasks& c) const {
-      return LeaseTasks{c.queue, c.tasks_max, c.duration, c.by, c.key, c.wait, c.gone, {}};
+      return LeaseTasks{c.queue, c.tasks_max, c.duration,      c.by, c.key,
+                        c.wait,  c.gone,      c.refuse_paused, {}};
     }
     Command operator()(const AckTasks& c) const { return AckTasks{c.queue, c.leases, {}}; }
     Command operator()(const RenewLeases& c) const {
       return RenewLeases{c.queue, c.leases, c.duration, {}};
+    }
+    Command operator()(const ModifyLease& c) const {
+      return ModifyLease{c.queue, c.task, c.eta, c.duration, {}};
     }
     Command operator()(const ReleaseTasks& c) const {
       return ReleaseTasks{c.queue, c.leases, c.delay, {}};
@@ -106,6 +117,9 @@ std::string text(const QueueStats& s) {
          std::to_string(s.in_flight) + " leased " + std::to_string(s.leased) +
          (s.counted ? "" : " (being counted)");
 }
+std::string text(const GetProjectUse::Answer& use) {
+  return std::to_string(use.bytes) + " bytes of " + std::to_string(use.bytes_max);
+}
 std::string text(const ConfigureQueue::Answer& answer) {
   return (answer.made ? "made " : "changed ") + text(answer.queue);
 }
@@ -151,6 +165,10 @@ struct CommandText {
   }
   std::string operator()(const PurgeQueue& c) const { return "purge " + c.queue.queue; }
   std::string operator()(const GetQueueStats& c) const { return "stats " + c.queue.queue; }
+  std::string operator()(const SetProjectLimit& c) const {
+    return "limit project " + c.project + " to " + std::to_string(c.bytes_max) + " bytes";
+  }
+  std::string operator()(const GetProjectUse& c) const { return "use of project " + c.project; }
   std::string operator()(const AddTasks& c) const {
     std::string out = "add to " + c.queue.queue;
     for (const NewTask& task : c.tasks) {
@@ -168,6 +186,11 @@ struct CommandText {
   }
   std::string operator()(const ListTasks& c) const {
     return "list " + c.queue.queue + " after #" + std::to_string(c.after.value) + " max " +
+           std::to_string(c.tasks_max);
+  }
+  std::string operator()(const ListTasksByEta& c) const {
+    return "list " + c.queue.queue + " from " + (c.key ? "key " + *c.key + " " : "") + "eta " +
+           text(c.eta) + " order " + std::to_string(c.order) + " max " +
            std::to_string(c.tasks_max);
   }
   std::string operator()(const DeleteTasks& c) const {
@@ -189,6 +212,10 @@ struct CommandText {
   }
   std::string operator()(const RenewLeases& c) const {
     return "renew " + c.queue.queue + " for " + format_duration(c.duration) + leases_text(c.leases);
+  }
+  std::string operator()(const ModifyLease& c) const {
+    return "modify " + c.queue.queue + " " + to_text(c.task) + " eta " + text(c.eta) + " for " +
+           format_duration(c.duration);
   }
   std::string operator()(const ReleaseTasks& c) const {
     return "release " + c.queue.queue + (c.delay ? " delay " + format_duration(*c.delay) : "") +
@@ -267,6 +294,10 @@ std::string to_text(const Read& read) {
     std::string operator()(const ScanKey& r) const {
       return "scan key " + r.key + of(r.generation) + " after eta " + text(r.after.eta) + " max " +
              std::to_string(r.tasks_max);
+    }
+    std::string operator()(const ScanKeys& r) const {
+      return "scan keys from " + r.key + of(r.generation) + " after eta " + text(r.after.eta) +
+             " max " + std::to_string(r.tasks_max);
     }
     std::string operator()(const ScanIds& r) const {
       return "scan ids" + of(r.generation) + " after #" + std::to_string(r.after.value);

@@ -58,7 +58,8 @@ using Answer = std::variant<Result<void>, Result<ConfigureQueue::Answer>, Result
                             Result<std::vector<QueueInfo>>, Result<QueueStats>,
                             Result<std::vector<Result<Task>>>, Result<TaskInfo>,
                             Result<ListTasks::Answer>, Result<std::vector<Result<void>>>,
-                            Result<std::vector<TaskInfo>>, Result<std::vector<Result<TaskInfo>>>>;
+                            Result<std::vector<TaskInfo>>, Result<std::vector<Result<TaskInfo>>>,
+                            Result<GetProjectUse::Answer>>;
 struct Answered {
   CallId call;
   Answer answer;

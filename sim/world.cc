@@ -196,6 +196,9 @@ void World::open() {
   emit(std::move(opened));
   ShardOptions options = weather_.shard;
   options.seed = random_.next();
+  options.projects = std::make_shared<ProjectUse>();
+  for (const ProjectRecord& project : loaded->projects)
+    options.projects->account(project.project)->limit(project.bytes_max);
   Dispatcher& targets = *this;
   loop_ = std::make_shared<ShardLoop>(
       options, [next = loaded->next_number]() mutable { return QueueNumber{next.value++}; },
@@ -203,7 +206,7 @@ void World::open() {
       [this, life = life_] {
         if (life == life_) plan_run(clock_.now().mono + between(Nanos(0), weather_.wake_max));
       });
-  loop_->load(std::move(loaded->queues), now);
+  loop_->load(std::move(loaded->queues), now, std::move(loaded->gone));
   next_run_ = Mono::max();
   plan_run(now.mono);
 }

@@ -33,7 +33,8 @@ constexpr Micros eta_horizon = std::chrono::hours(24 * 365 * 10);  // how far ah
 constexpr Micros lease_max = std::chrono::hours(24 * 7);
 constexpr Micros lease_min = Millis(1);
 constexpr Micros lease_wait_max = Seconds(60);
-constexpr std::size_t list_tasks_max = 1000;  // of one page
+constexpr std::size_t list_tasks_max = 1000;        // of one page
+constexpr std::uint64_t list_bytes_max = 64 << 20;  // payload in one ListTasksByEta
 
 enum class TaskState : std::uint8_t {
   scheduled,  // its ETA lies ahead
@@ -68,6 +69,7 @@ struct DeleteQueue {
   QueueName queue;
   Reply<void> reply;
   Micros tombstone{0};  // how long the name stays taken (Reason::queue_gone); survives a restart
+  bool only_empty = false;  // Reason::queue_mode from one that holds tasks: it cannot be remade
 };
 struct GetQueue {
   QueueName queue;
@@ -146,8 +148,10 @@ struct ListTasks {
   };
   Reply<Answer> reply;
 };
-// Live tasks by (eta, order) whatever their priority, from (eta, order) on, that included
-// (GAE 5.11).
+// Live tasks by (eta, order) whatever their priority, from (eta, order) on, that included (GAE-spec
+// 5.11). One that is leased stands at the end of its lease, one in flight where it was due. A task
+// that does not move while the list is made is met exactly once; one that moves may be left out.
+// Reason::too_large when the payloads of one answer would pass list_bytes_max: ask for fewer.
 struct ListTasksByEta {
   QueueName queue;
   Wall eta{};
@@ -224,7 +228,8 @@ struct ReleaseTasks {
 };
 
 using Command = std::variant<ConfigureQueue, DeleteQueue, GetQueue, ListQueues, SetQueueState,
-                             PurgeQueue, GetQueueStats, AddTasks, GetTask, ListTasks, DeleteTasks,
-                             RunTask, LeaseTasks, AckTasks, RenewLeases, ReleaseTasks>;
+                             PurgeQueue, GetQueueStats, SetProjectLimit, GetProjectUse, AddTasks,
+                             GetTask, ListTasks, ListTasksByEta, DeleteTasks, RunTask, LeaseTasks,
+                             AckTasks, RenewLeases, ModifyLease, ReleaseTasks>;
 
 }  // namespace deferd

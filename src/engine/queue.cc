@@ -8,12 +8,19 @@ namespace deferd {
 namespace {
 constexpr std::size_t purges_kept_max = 64;
 constexpr Millis keyless_poll(20);
+
+std::shared_ptr<const std::string> shared_target(const QueueSettings& settings) {
+  const std::string& target = settings.appengine.target;
+  return target.empty() ? nullptr : std::make_shared<const std::string>(target);
+}
 }  // namespace
 
 Queue::Queue(ShardCore& core, QueueRecord record, const Now& now)
     : core_(core),
       name_(std::make_shared<const QueueName>(record.name)),
+      project_(core.projects->account(record.name.project)),
       record_(std::move(record)),
+      target_(shared_target(record_.settings)),
       bucket_(record_.settings.rate, record_.settings.burst, now.mono) {
   due_counts_.fold(now.wall);
 }
@@ -26,12 +33,15 @@ void Queue::mark_made(const Now& now) {
 Queue::Queue(ShardCore& core, const StoredQueue& stored, const Now& now)
     : core_(core),
       name_(std::make_shared<const QueueName>(stored.record.name)),
+      project_(core.projects->account(stored.record.name.project)),
       record_(stored.record),
+      target_(shared_target(record_.settings)),
       counters_(stored.counters),
       stored_counters_(stored.counters),
       bucket_(record_.settings.rate, record_.settings.burst, now.mono) {
   due_counts_.fold(now.wall);
   due_counts_.add_ready(counters_.tasks);
+  project_->take(counters_.bytes);
   if (counters_.tasks == 0) return;
   restart_ = std::make_unique<Restart>();
   restart_->loaded_at = Wall(std::chrono::floor<Millis>(now.wall.time_since_epoch()));
@@ -59,6 +69,7 @@ void Queue::configure(const QueueSettings& settings, const Now& now) {
   DEFERD_ASSERT(settings.mode == record_.settings.mode);
   bucket_.change(settings.rate, settings.burst, now.mono);
   record_.settings = settings;
+  target_ = shared_target(settings);
   pending_.record = true;
   mark_changed(now, true);
   core_.touch(*this);
@@ -80,6 +91,7 @@ void Queue::purge(const Now& now) {
   // earlier.
   if (record_.purges.size() > purges_kept_max) record_.purges.erase(record_.purges.begin());
   activity().dropped_total += counters_.tasks;
+  pending_.bytes_ended += counters_.bytes;
   for (auto& lane : lanes_) lane.reset();
   held_.clear();
   leases_.clear();
@@ -101,6 +113,7 @@ void Queue::purge(const Now& now) {
 
 void Queue::drop(const Now& now) {
   dropped_ = true;
+  pending_.bytes_ended += counters_.bytes;
   for (const auto& waiter : waiters_) {
     if (std::exchange(waiter->served, true)) continue;
     core_.reply(std::move(waiter->command.reply),
@@ -289,6 +302,7 @@ void Queue::end_task(const Task& task, const Now& now, bool durable) {
   --counters_.tasks;
   --lane_tasks;
   counters_.bytes -= task.bytes;
+  pending_.bytes_ended += task.bytes;
   pending_.ends.push_back({task.id, task.place, task.options});
   held_.insert_or_assign(task.id, Held{nullptr, Hold::ending, 0});
   if (!task.name().empty()) {

@@ -78,16 +78,19 @@ class Queue : public std::enable_shared_from_this<Queue> {
 
   // ---- Tasks
   // ----------------------------------------------------------------------------------------------------
-  void add_tasks(AddTasks command, const Now& now);        // queue_add.cc
-  void get_task(GetTask command, const Now& now);          // queue_find.cc
-  void list_tasks(ListTasks command, const Now& now);      // queue_find.cc
-  void delete_tasks(DeleteTasks command, const Now& now);  // queue_find.cc
-  void run_task(RunTask command, const Now& now);          // queue_push.cc
+  void add_tasks(AddTasks command, const Now& now);          // queue_add.cc
+  void get_task(GetTask command, const Now& now);            // queue_find.cc
+  void list_tasks(ListTasks command, const Now& now);        // queue_list.cc
+  void list_by_eta(ListTasksByEta command, const Now& now);  // queue_list.cc
+  void delete_tasks(DeleteTasks command, const Now& now);    // queue_find.cc
+  void run_task(RunTask command, const Now& now);            // queue_push.cc
   void attempt_done(const AttemptKey& key, const AttemptResult& result, const Now& now);
 
   void lease_tasks(LeaseTasks command, const Now& now);  // queue_pull.cc
+  // queue_lease.cc
   void ack_tasks(AckTasks command, const Now& now);
   void renew_leases(RenewLeases command, const Now& now);
+  void modify_lease(ModifyLease command, const Now& now);
   void release_tasks(ReleaseTasks command, const Now& now);
   // Answers everybody who waits for tasks with none: the server stops.
   void end_waits();
@@ -141,7 +144,8 @@ class Queue : public std::enable_shared_from_this<Queue> {
       Place place;
       std::shared_ptr<const TaskOptions> options;
     };
-    std::uint32_t generation = 0;  // of puts, moves and ends
+    std::uint32_t generation = 0;   // of puts, moves and ends
+    std::uint64_t bytes_ended = 0;  // given back to the project when it is committed
     std::vector<std::unique_ptr<Task>> puts;
     std::vector<Move> moves;
     std::vector<End> ends;
@@ -159,10 +163,12 @@ class Queue : public std::enable_shared_from_this<Queue> {
   struct Found {
     enum class Kind : std::uint8_t { missing, free, pushing };
     Kind kind = Kind::missing;
-    Task task;  // not when missing
+    bool gone = false;  // missing, and known to have ended: its name or number was given out
+    Task task;          // not when missing
   };
   struct Sought;
   struct Finding;
+  struct EtaList;
   using FoundAll = Callback<void(Result<std::vector<Found>>, const Now&)>;
 
   struct Waiter {
@@ -227,6 +233,8 @@ class Queue : public std::enable_shared_from_this<Queue> {
                    const Now& now);
   std::optional<Error> name_error(const std::string& name, const std::optional<NameEntry>& stored,
                                   const Now& now) const;
+  // When the name of a task that ended is free again; epoch: its task lives.
+  Wall free_at(const NameEntry& entry) const;
   void set_name(const std::string& name, const NameEntry& entry);
 
   // -- queue_find.cc
@@ -236,8 +244,21 @@ class Queue : public std::enable_shared_from_this<Queue> {
   void find(std::vector<TaskRef> refs, bool payloads, const Now& now, FoundAll then);
   void continue_find(const std::shared_ptr<Finding>& finding, const Now& now);
   enum class Look : std::uint8_t { known, needs_name, needs_task, needs_settle };
-  Look look(Finding& finding, std::size_t index);
-  Look look_after_failure(const Finding& finding, Sought& sought) const;
+  Look look(Finding& finding, std::size_t index, const Now& now);
+  Look look_after_failure(const Finding& finding, Sought& sought, const Now& now) const;
+  bool name_is_gone(const NameEntry& entry, const Now& now) const;
+  bool id_is_gone(TaskId id) const;
+  Error missing_error(const Found& found, const TaskRef& ref, const char* field) const;
+  // The same for tasks that a read gave which began with `read` and is not ended yet: what each is
+  // at that instant. Those whose add is not acknowledged are left out.
+  void recheck(std::vector<Task> scanned, std::uint64_t read, std::uint32_t generation,
+               const Now& now, FoundAll then);
+  // -- queue_list.cc
+  void continue_list(const std::shared_ptr<EtaList>& list, const Now& now);
+  void read_list(const std::shared_ptr<EtaList>& list);
+  void merge_list(const std::shared_ptr<EtaList>& list, const Now& now);
+  void end_list(EtaList& list, std::optional<Error> error);
+
   void end_find(Finding& finding, Result<std::vector<Found>> result, const Now& now);
   // The task is on its way out already (a caller may name it twice in one call).
   bool ending(TaskId id) const {
@@ -274,6 +295,13 @@ class Queue : public std::enable_shared_from_this<Queue> {
   // Notes an expired lease, and drops a task that may not be tried again; true: dropped.
   bool dropped_before_lease(Task& task, const Now& now);
   std::optional<Error> lease_error(const Found& found, const Lease& lease, const Now& now) const;
+  Error paused_error() const;
+  std::optional<Error> modify_error(const ModifyLease& command, const Found& found,
+                                    const Now& now) const;
+  TaskInfo modify_found(Task task, Micros duration, const Now& now);
+  // The lease of the task is over; it is still to be moved or ended.
+  void end_lease(Task& task, std::int16_t status, Wall ended, const Now& now);
+  bool is_exhausted(const Task& task, const Now& now) const;
   // Ack, renew, release: finds the tasks, checks the tokens, and lets `act` change those that fit.
   template <class Command, class Item, class Act>
   void with_leases(Command command, const Now& now, Act act);
@@ -292,7 +320,9 @@ class Queue : public std::enable_shared_from_this<Queue> {
 
   ShardCore& core_;
   std::shared_ptr<const QueueName> name_;
+  std::shared_ptr<ProjectAccount> project_;
   QueueRecord record_;
+  std::shared_ptr<const std::string> target_;  // AppEngineSettings::target; null: none
   QueueCounters counters_;
   QueueCounters stored_counters_;  // as of the last commit that succeeded: what a restart will find
   bool dropped_ = false;

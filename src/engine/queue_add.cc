@@ -14,6 +14,15 @@ void Queue::set_name(const std::string& name, const NameEntry& entry) {
   pending_.names.emplace_back(name, entry);
 }
 
+Wall Queue::free_at(const NameEntry& entry) const {
+  if (entry.free_at != Wall{} || entry.generation == record_.generation) return entry.free_at;
+  // It lived in a generation that was purged: the purge is when it ended.
+  for (const Purge& purge : record_.purges) {
+    if (purge.generation >= entry.generation) return purge.at + record_.settings.tombstone;
+  }
+  return Wall::min();  // so long ago that the purge is forgotten
+}
+
 std::optional<Error> Queue::name_error(const std::string& name,
                                        const std::optional<NameEntry>& stored,
                                        const Now& now) const {
@@ -21,20 +30,12 @@ std::optional<Error> Queue::name_error(const std::string& name,
   if (const auto in_hand = names_in_hand_.find(name); in_hand != names_in_hand_.end())
     entry = in_hand->second.entry;
   if (!entry) return std::nullopt;
-  Wall free_at = entry->free_at;
-  if (free_at == Wall{} && entry->generation == record_.generation) {
+  const Wall free_at = this->free_at(*entry);
+  if (free_at == Wall{}) {
     return Error{Reason::task_name_taken,
                  "task name " + name + " is in use in queue " + name_->queue +
                      "; choose another, or delete that task",
                  "name", std::nullopt};
-  }
-  if (free_at == Wall{}) {
-    // It lived in a generation that was purged: the purge is when it ended.
-    for (const Purge& purge : record_.purges) {
-      if (purge.generation < entry->generation) continue;
-      free_at = purge.at + record_.settings.tombstone;
-      break;
-    }
   }
   if (free_at <= now.wall) return std::nullopt;
   return Error{Reason::task_name_recent,
@@ -111,6 +112,8 @@ void Queue::add_checked(AddTasks command, const std::vector<std::optional<Error>
   results.reserve(command.tasks.size());
   const bool push = record_.settings.mode == QueueMode::push;
   std::size_t added = 0;
+  const bool limited = project_->bytes_max() != 0;
+  std::uint64_t bytes_taken = 0;
   for (std::size_t i = 0; i < command.tasks.size(); ++i) {
     NewTask& given = command.tasks[i];
     DEFERD_ASSERT(given.payload != nullptr);
@@ -156,6 +159,17 @@ void Queue::add_checked(AddTasks command, const std::vector<std::optional<Error>
       continue;
     }
 
+    if (limited && !project_->reserve(bytes)) {
+      results.emplace_back(fail(Error{
+          Reason::project_full,
+          "project " + name_->project + " is full: it holds " + std::to_string(project_->bytes()) +
+              " bytes, this task counts " + std::to_string(bytes) + " and its limit is " +
+              std::to_string(project_->bytes_max()) + "; try again later or raise it",
+          "", Seconds(1)}));
+      continue;
+    }
+    bytes_taken += bytes;
+
     auto task = std::make_unique<Task>();
     Wall eta = given.eta.value_or(now.wall);
     if (given.delay) eta = now.wall + *given.delay;
@@ -179,6 +193,7 @@ void Queue::add_checked(AddTasks command, const std::vector<std::optional<Error>
     core_.reply(std::move(command.reply), Result<std::vector<Result<Task>>>(std::move(results)));
     return;
   }
+  if (!limited) project_->take(bytes_taken);
   activity().added_total += added;
   pending_.done.push_back(
       [reply = std::move(command.reply), results = std::move(results)](const Error* error) mutable {

@@ -81,6 +81,7 @@ void Queue::settle(const Now& now) {
   if (committing_.counters) stored_counters_ = committing_.stored_counters;
   Changes changes = std::move(committing_);
   committing_ = Changes{};
+  if (changes.bytes_ended > 0) project_->give_back(changes.bytes_ended);
   if (!dropped_ && changes.generation == record_.generation) {
     for (const auto& end : changes.ends) {
       held_.erase(end.id);

@@ -1,5 +1,4 @@
-// Finding tasks by id or name, whatever the commits and reads that are under way: get, list,
-// delete.
+// Finding tasks by id or name, whatever the commits and reads that are under way: get, delete.
 #include <algorithm>
 
 #include "engine/queue.h"
@@ -35,22 +34,60 @@ void Queue::find(std::vector<TaskRef> refs, bool payloads, const Now& now, Found
   continue_find(finding, now);
 }
 
+void Queue::recheck(std::vector<Task> scanned, std::uint64_t read, std::uint32_t generation,
+                    const Now& now, FoundAll then) {
+  auto finding = std::make_shared<Finding>();
+  finding->payloads = true;
+  finding->generation = generation;
+  finding->task_read = read;
+  for (Task& task : scanned) {
+    if (unsettled(task.id)) continue;
+    Sought sought;
+    sought.ref = task.id;
+    sought.id = task.id;
+    sought.task_answer = std::move(task);
+    finding->sought.push_back(std::move(sought));
+  }
+  finding->then = std::move(then);
+  continue_find(finding, now);
+}
+
+bool Queue::name_is_gone(const NameEntry& entry, const Now& now) const {
+  const Wall free = free_at(entry);
+  return free != Wall{} && free > now.wall;
+}
+
+// Ids are orders, and orders are given out from the queue's making on. Some went to tasks that
+// moved, so that a number that nobody was told may count as gone too.
+bool Queue::id_is_gone(TaskId id) const {
+  if (!pending_.puts.empty() && id >= pending_.puts.front()->id) return false;  // still to come
+  const QueueCounters& counters = core_.failed ? stored_counters_ : counters_;
+  return id.value <= counters.last_order &&
+         id.value >=
+             static_cast<std::uint64_t>(std::max<std::int64_t>(0, to_micros(record_.created)));
+}
+
 // What is known of one task now: from memory if it is there, else from the store's answer if that
 // still holds.
-Queue::Look Queue::look(Finding& finding, std::size_t index) {
+Queue::Look Queue::look(Finding& finding, std::size_t index, const Now& now) {
   Sought& sought = finding.sought[index];
   sought.found = Found{};
-  if (core_.failed) return look_after_failure(finding, sought);
+  if (core_.failed) return look_after_failure(finding, sought, now);
   if (const auto* name = std::get_if<std::string>(&sought.ref)) {
     // In hand: just added and not acknowledged yet, or just ended. Either way there is no such
     // task.
-    if (names_in_hand_.contains(*name)) return Look::known;
+    if (const auto in_hand = names_in_hand_.find(*name); in_hand != names_in_hand_.end()) {
+      sought.found.gone = name_is_gone(in_hand->second.entry, now);
+      return Look::known;
+    }
     if (sought.name_answer && name_changes_.changed_since(*name, *finding.name_read))
       sought.name_answer.reset();
     if (!sought.name_answer) return Look::needs_name;
     const std::optional<NameEntry>& entry = *sought.name_answer;
-    if (!entry || entry->free_at != Wall{} || entry->generation != record_.generation)
+    if (!entry || free_at(*entry) != Wall{}) {
+      sought.found.gone = entry && name_is_gone(*entry, now);
       return Look::known;
+    }
     if (sought.id != entry->id) sought.task_answer.reset();  // the name is another task's by now
     sought.id = entry->id;
   } else {
@@ -60,7 +97,10 @@ Queue::Look Queue::look(Finding& finding, std::size_t index) {
   const TaskId id = sought.id;
   const Task* in_memory = nullptr;
   if (const auto held = held_.find(id); held != held_.end()) {
-    if (held->second.hold == Hold::ending) return Look::known;
+    if (held->second.hold == Hold::ending) {
+      sought.found.gone = true;
+      return Look::known;
+    }
     if (held->second.hold == Hold::moving) return Look::needs_settle;
     sought.found.kind = Found::Kind::pushing;
     in_memory = held->second.task.get();
@@ -84,7 +124,10 @@ Queue::Look Queue::look(Finding& finding, std::size_t index) {
   if (sought.task_answer && task_changes_.changed_since(id, *finding.task_read))
     sought.task_answer.reset();
   if (!sought.task_answer) return Look::needs_task;
-  if (!*sought.task_answer) return Look::known;
+  if (!*sought.task_answer) {
+    sought.found.gone = id_is_gone(id);
+    return Look::known;
+  }
   sought.found.kind = Found::Kind::free;
   sought.found.task = **sought.task_answer;
   const Place& place = sought.found.task.place;
@@ -98,19 +141,25 @@ Queue::Look Queue::look(Finding& finding, std::size_t index) {
 
 // Memory is ahead of a store that failed; what is in the store is what a restart will find, so that
 // is told.
-Queue::Look Queue::look_after_failure(const Finding& finding, Sought& sought) const {
+Queue::Look Queue::look_after_failure(const Finding& finding, Sought& sought,
+                                      const Now& now) const {
   if (std::holds_alternative<std::string>(sought.ref)) {
     if (!sought.name_answer) return Look::needs_name;
     const std::optional<NameEntry>& entry = *sought.name_answer;
-    if (!entry || entry->free_at != Wall{} || entry->generation != finding.generation)
+    if (!entry || entry->free_at != Wall{} || entry->generation != finding.generation) {
+      sought.found.gone = entry && name_is_gone(*entry, now);
       return Look::known;
+    }
     if (sought.id != entry->id) sought.task_answer.reset();  // the name is another task's by now
     sought.id = entry->id;
   } else {
     sought.id = std::get<TaskId>(sought.ref);
   }
   if (!sought.task_answer) return Look::needs_task;
-  if (!*sought.task_answer) return Look::known;
+  if (!*sought.task_answer) {
+    sought.found.gone = id_is_gone(sought.id);
+    return Look::known;
+  }
   sought.found.kind = Found::Kind::free;
   sought.found.task = **sought.task_answer;
   return Look::known;
@@ -135,7 +184,7 @@ void Queue::continue_find(const std::shared_ptr<Finding>& finding, const Now& no
   bool needs_tasks = false;
   std::vector<std::size_t> tasks_to_read;
   for (std::size_t i = 0; i < search.sought.size(); ++i) {
-    const Look answer = look(search, i);
+    const Look answer = look(search, i, now);
     needs_settle = needs_settle || answer == Look::needs_settle;
     needs_names = needs_names || answer == Look::needs_name;
     needs_tasks = needs_tasks || answer == Look::needs_task;
@@ -217,14 +266,17 @@ void Queue::end_find(Finding& finding, Result<std::vector<Found>> result, const 
   then(std::move(result), now);
 }
 
-namespace {
-Error no_such_task(const TaskRef& ref, const std::string& queue) {
+Error Queue::missing_error(const Found& found, const TaskRef& ref, const char* field) const {
   const auto* name = std::get_if<std::string>(&ref);
-  const std::string text = name != nullptr ? *name : to_string(std::get<TaskId>(ref));
+  const std::string task = name != nullptr ? *name : to_string(std::get<TaskId>(ref));
+  if (found.gone || ending(found.task.id)) {
+    return Error{Reason::task_gone, "task " + task + " of queue " + name_->queue + " has ended",
+                 field, std::nullopt};
+  }
   return Error{Reason::task_missing,
-               "no task " + text + " in queue " + queue + " (or it has ended)", "", std::nullopt};
+               "no task " + task + " in queue " + name_->queue + " (or it has ended)", field,
+               std::nullopt};
 }
-}  // namespace
 
 void Queue::get_task(GetTask command, const Now& now) {
   find({command.task}, true, now,
@@ -234,57 +286,13 @@ void Queue::get_task(GetTask command, const Now& now) {
          if (!found) {
            answer = fail(found.error());
          } else if (found->front().kind == Found::Kind::missing) {
-           answer = fail(no_such_task(command.task, self->name_->queue));
+           answer = fail(self->missing_error(found->front(), command.task, ""));
          } else {
            answer = self->info_of(found->front().task, found->front().kind == Found::Kind::pushing,
                                   later);
          }
          self->core_.reply(std::move(command.reply), std::move(answer));
        });
-}
-
-void Queue::list_tasks(ListTasks command, const Now&) {
-  constexpr std::uint64_t page_bytes_max = 8 << 20;
-  auto finding = std::make_shared<Finding>();
-  finding->payloads = true;
-  finding->generation = record_.generation;
-  finding->task_read = task_changes_.begin_read();
-  ScanIds scan{
-      {record_.number, record_.generation}, command.after, command.tasks_max, page_bytes_max};
-  core_.read(std::move(scan), [self = shared_from_this(), finding, command = std::move(command)](
-                                  Result<ReadAnswer> answer, const Now& later) mutable {
-    if (!answer) {
-      self->task_changes_.end_read(*finding->task_read);
-      self->core_.reply(std::move(command.reply), Result<ListTasks::Answer>(fail(answer.error())));
-      return;
-    }
-    auto& page = std::get<ScanAnswer>(*answer);
-    std::optional<TaskId> next;
-    if (!page.end && !page.tasks.empty()) next = page.tasks.back().id;
-    for (Task& task : page.tasks) {
-      if (self->unsettled(task.id)) continue;  // not acknowledged yet
-      Sought sought;
-      sought.ref = task.id;
-      sought.id = task.id;
-      sought.task_answer = std::move(task);
-      finding->sought.push_back(std::move(sought));
-    }
-    finding->then = [self, command = std::move(command), next](Result<std::vector<Found>> found,
-                                                               const Now& latest) mutable {
-      if (!found) {
-        self->core_.reply(std::move(command.reply), Result<ListTasks::Answer>(fail(found.error())));
-        return;
-      }
-      ListTasks::Answer list{{}, next};
-      for (const Found& one : *found) {
-        if (one.kind == Found::Kind::missing) continue;
-        TaskInfo info = self->info_of(one.task, one.kind == Found::Kind::pushing, latest);
-        if (!command.state || info.state == *command.state) list.tasks.push_back(std::move(info));
-      }
-      self->core_.reply(std::move(command.reply), Result<ListTasks::Answer>(std::move(list)));
-    };
-    self->continue_find(finding, later);
-  });
 }
 
 void Queue::delete_tasks(DeleteTasks command, const Now& now) {
@@ -302,7 +310,7 @@ void Queue::delete_tasks(DeleteTasks command, const Now& now) {
          for (std::size_t i = 0; i < found->size(); ++i) {
            const Found& one = (*found)[i];
            if (one.kind == Found::Kind::missing || self->ending(one.task.id)) {
-             results.emplace_back(fail(no_such_task(command.tasks[i], self->name_->queue)));
+             results.emplace_back(fail(self->missing_error(one, command.tasks[i], "")));
              continue;
            }
            if (one.kind == Found::Kind::pushing) {

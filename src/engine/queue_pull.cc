@@ -1,6 +1,6 @@
-// Pull: leases granted, renewed, released, acknowledged. A grant is a move of the task to the end
-// of its lease, with a new token; a late worker's token no longer fits. Nothing is written when a
-// lease runs out: the task is simply due again.
+// Pull: leases granted. A grant is a move of the task to the end of its lease, with a new token; a
+// late worker's token no longer fits. Nothing is written when a lease runs out: the task is simply
+// due again. What holders do with their leases: queue_lease.cc.
 #include <algorithm>
 
 #include "engine/queue.h"
@@ -52,7 +52,13 @@ void Queue::serve_waiters(const Now& now) {
           break;
       }
     }
-    const bool over = gone || (outcome == Served::nothing && waiter->deadline <= now.mono);
+    if (!runs && waiter->command.refuse_paused) {
+      waiter->served = true;
+      core_.reply(std::move(waiter->command.reply),
+                  Result<std::vector<TaskInfo>>(fail(paused_error())));
+    }
+    const bool over =
+        !waiter->served && (gone || (outcome == Served::nothing && waiter->deadline <= now.mono));
     if (over) {
       waiter->served = true;
       core_.reply(std::move(waiter->command.reply),
@@ -121,18 +127,9 @@ bool Queue::gather(const Waiter& waiter, bool only_without_key, const Now& now,
 }
 
 bool Queue::dropped_before_lease(Task& task, const Now& now) {
-  Progress& progress = task.progress;
-  if (progress.lease_token != 0) {
-    activity().attempt_ended(now.mono, task.place.eta - progress.last_attempt, true);
-    progress.last_status = status_lease_expired;
-    progress.last_response = task.place.eta;
-    progress.lease_token = 0;
-  }
+  if (task.progress.lease_token != 0) end_lease(task, status_lease_expired, task.place.eta, now);
   leases_.erase(task.id);
-  if (!exhausted(policy_of(task), progress.attempts, now.wall - progress.first_attempt) ||
-      progress.attempts == 0) {
-    return false;
-  }
+  if (!is_exhausted(task, now)) return false;
   end_task(task, now, false);
   ++activity().dropped_total;
   return true;
@@ -278,121 +275,6 @@ Queue::Served Queue::serve_oldest_key(const std::shared_ptr<Waiter>& waiter, con
   start_key_scan(waiter, std::string(oldest->key()),
                  {0, oldest->place.eta, oldest->place.order - 1});
   return Served::blocked;
-}
-
-std::optional<Error> Queue::lease_error(const Found& found, const Lease& lease,
-                                        const Now& now) const {
-  const auto* name = std::get_if<std::string>(&lease.task);
-  const std::string task = name != nullptr ? *name : to_string(std::get<TaskId>(lease.task));
-  if (found.kind == Found::Kind::missing || ending(found.task.id)) {
-    return Error{Reason::task_missing,
-                 "no task " + task + " in queue " + name_->queue + " (or it has ended)", "id",
-                 std::nullopt};
-  }
-  if (held_.contains(found.task.id)) {
-    return Error{Reason::invalid, "task " + task + " is named twice in one call", "id",
-                 std::nullopt};
-  }
-  const std::uint64_t token = found.task.progress.lease_token;
-  if (token == 0 || token != lease.token) {
-    return Error{Reason::lease_lost,
-                 "the lease token is not that of task " + task + ": another worker may have it now",
-                 "lease_token", std::nullopt};
-  }
-  if (found.task.place.eta <= now.wall) {
-    return Error{Reason::lease_lost,
-                 "the lease of task " + task + " ended " +
-                     format_duration(now.wall - found.task.place.eta) +
-                     " ago; lease it again, and renew in time",
-                 "lease_token", std::nullopt};
-  }
-  return std::nullopt;
-}
-
-template <class Command, class Item, class Act>
-void Queue::with_leases(Command command, const Now& now, Act act) {
-  std::vector<TaskRef> refs;
-  refs.reserve(command.leases.size());
-  for (const Lease& lease : command.leases) refs.push_back(lease.task);
-  find(std::move(refs), false, now,
-       [self = shared_from_this(), command = std::move(command), act = std::move(act)](
-           Result<std::vector<Found>> found, const Now& later) mutable {
-         using Answer = Result<std::vector<Result<Item>>>;
-         if (!found || self->core_.failed) {
-           self->core_.reply(std::move(command.reply),
-                             Answer(fail(found ? self->store_error() : found.error())));
-           return;
-         }
-         self->due_counts_.fold(later.wall);
-         std::vector<Result<Item>> results;
-         results.reserve(found->size());
-         bool any = false;
-         for (std::size_t i = 0; i < found->size(); ++i) {
-           if (std::optional<Error> error =
-                   self->lease_error((*found)[i], command.leases[i], later)) {
-             results.emplace_back(fail(std::move(*error)));
-             continue;
-           }
-           Task& task = (*found)[i].task;
-           self->take_free(task);
-           self->uncount_free(task);
-           results.push_back(act(*self, command, std::move(task), later));
-           any = true;
-         }
-         if (!any) {
-           self->core_.reply(std::move(command.reply), Answer(std::move(results)));
-           return;
-         }
-         self->pending_.done.push_back([reply = std::move(command.reply),
-                                        results = std::move(results)](const Error* error) mutable {
-           reply(error == nullptr ? Answer(std::move(results)) : Answer(fail(*error)));
-         });
-       });
-}
-
-void Queue::ack_tasks(AckTasks command, const Now& now) {
-  with_leases<AckTasks, void>(
-      std::move(command), now,
-      [](Queue& self, const AckTasks&, const Task& task, const Now& later) -> Result<void> {
-        self.activity().attempt_ended(later.mono, later.wall - task.progress.last_attempt, false);
-        ++self.activity().completed_total;
-        // Durable before it is answered: an acknowledged ack never comes back.
-        self.end_task(task, later, true);
-        return {};
-      });
-}
-
-void Queue::renew_leases(RenewLeases command, const Now& now) {
-  with_leases<RenewLeases, TaskInfo>(
-      std::move(command), now,
-      [](Queue& self, const RenewLeases& renew, Task task, const Now& later) -> Result<TaskInfo> {
-        self.move_task(std::make_unique<Task>(std::move(task)), later.wall + renew.duration, later,
-                       true, true);
-        return TaskInfo{*self.pending_.moves.back().task, TaskState::leased};
-      });
-}
-
-void Queue::release_tasks(ReleaseTasks command, const Now& now) {
-  with_leases<ReleaseTasks, void>(
-      std::move(command), now,
-      [](Queue& self, const ReleaseTasks& release, Task task, const Now& later) -> Result<void> {
-        Progress& progress = task.progress;
-        self.activity().attempt_ended(later.mono, later.wall - progress.last_attempt, true);
-        progress.lease_token = 0;
-        progress.last_status = status_released;
-        progress.last_response = later.wall;
-        const RetryPolicy policy = self.policy_of(task);
-        if (exhausted(policy, progress.attempts, later.wall - progress.first_attempt)) {
-          ++self.activity().dropped_total;
-          self.end_task(task, later, true);
-          return {};
-        }
-        const Micros delay =
-            release.delay.value_or(backoff(policy, std::max(1U, progress.attempts)));
-        self.move_task(std::make_unique<Task>(std::move(task)), later.wall + delay, later, true,
-                       false);
-        return {};
-      });
 }
 
 }  // namespace deferd

@@ -56,7 +56,7 @@ void Queue::start_attempt_again(Held& held, const Now& now) {
                              ? task.options->timeout
                              : record_.settings.timeout;
   core_.effects.attempts.push_back({AttemptKey{record_.number, task.id, now.mono, now.wall, false},
-                                    Attempt{name_, nullptr, task, timeout}});
+                                    Attempt{name_, target_, task, timeout}});
   Progress& progress = task.progress;
   ++progress.attempts;
   if (progress.first_attempt == Wall{}) progress.first_attempt = now.wall;
@@ -120,8 +120,7 @@ void Queue::run_task(RunTask command, const Now& now) {
          if (!found || self->core_.failed) {
            answer = fail(found ? self->store_error() : found.error());
          } else if (found->front().kind == Found::Kind::missing) {
-           answer = fail(Reason::task_missing,
-                         "no such task in queue " + self->name_->queue + " (or it has ended)");
+           answer = fail(self->missing_error(found->front(), command.task, ""));
          } else {
            Task& task = found->front().task;
            if (found->front().kind == Found::Kind::pushing) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/log.h"
+#include "model/duration_text.h"
 
 namespace deferd {
 
@@ -24,11 +25,17 @@ constexpr const char* command_name<PurgeQueue> = "purge_queue";
 template <>
 constexpr const char* command_name<GetQueueStats> = "get_queue_stats";
 template <>
+constexpr const char* command_name<SetProjectLimit> = "set_project_limit";
+template <>
+constexpr const char* command_name<GetProjectUse> = "get_project_use";
+template <>
 constexpr const char* command_name<AddTasks> = "add_tasks";
 template <>
 constexpr const char* command_name<GetTask> = "get_task";
 template <>
 constexpr const char* command_name<ListTasks> = "list_tasks";
+template <>
+constexpr const char* command_name<ListTasksByEta> = "list_tasks_by_eta";
 template <>
 constexpr const char* command_name<DeleteTasks> = "delete_tasks";
 template <>
@@ -40,14 +47,17 @@ constexpr const char* command_name<AckTasks> = "ack_tasks";
 template <>
 constexpr const char* command_name<RenewLeases> = "renew_leases";
 template <>
+constexpr const char* command_name<ModifyLease> = "modify_lease";
+template <>
 constexpr const char* command_name<ReleaseTasks> = "release_tasks";
 
 // What may still be asked when nothing can be made durable any more.
 template <class Command>
 constexpr bool only_reads =
     std::is_same_v<Command, GetQueue> || std::is_same_v<Command, ListQueues> ||
-    std::is_same_v<Command, GetQueueStats> || std::is_same_v<Command, GetTask> ||
-    std::is_same_v<Command, ListTasks>;
+    std::is_same_v<Command, GetQueueStats> || std::is_same_v<Command, GetProjectUse> ||
+    std::is_same_v<Command, GetTask> || std::is_same_v<Command, ListTasks> ||
+    std::is_same_v<Command, ListTasksByEta>;
 }  // namespace
 
 void ShardCore::touch(Queue& queue) {
@@ -71,7 +81,8 @@ Shard::~Shard() {
   for (const auto& [number, queue] : by_number_) queue->forget_parked();
 }
 
-void Shard::load(std::vector<StoredQueue> queues, const Now& now) {
+void Shard::load(std::vector<StoredQueue> queues, const Now& now, std::vector<GoneQueue> gone) {
+  for (GoneQueue& one : gone) gone_.emplace(std::move(one.name), one.free_at);
   for (const StoredQueue& stored : queues) {
     auto queue = std::make_shared<Queue>(core_, stored, now);
     if (!queue->counted()) uncounted_.push_back(queue->number());
@@ -101,22 +112,34 @@ bool Shard::refused(Command& command) {
   return true;
 }
 
+Error Shard::no_queue(const QueueName& name, const Now& now) const {
+  const auto gone = gone_.find(name);
+  if (gone != gone_.end() && gone->second > now.wall) {
+    return Error{Reason::queue_gone,
+                 "queue " + name.queue + " was deleted; its name is free again in " +
+                     format_duration(gone->second - now.wall),
+                 "", std::nullopt};
+  }
+  return Error{Reason::queue_missing,
+               "no queue " + name.queue + "; create it first with PUT /v1/queues/" + name.queue +
+                   " {\"mode\":\"push\"}",
+               "", std::nullopt};
+}
+
 template <class Command>
-Queue* Shard::queue_for(Command& command) {
+Queue* Shard::queue_for(Command& command, const Now& now) {
   Queue* const queue = find(command.queue);
   if (queue != nullptr) return queue;
   core_.effects.replies.push_back(
-      [reply = std::move(command.reply), name = command.queue.queue]() mutable {
-        reply(deferd::fail(Reason::queue_missing, "no queue " + name +
-                                                      "; create it first with PUT /v1/queues/" +
-                                                      name + " {\"mode\":\"push\"}"));
+      [reply = std::move(command.reply), error = no_queue(command.queue, now)]() mutable {
+        reply(deferd::fail(std::move(error)));
       });
   return nullptr;
 }
 
 template <class Command>
-Queue* Shard::queue_for(Command& command, QueueMode mode) {
-  Queue* const queue = queue_for(command);
+Queue* Shard::queue_for(Command& command, QueueMode mode, const Now& now) {
+  Queue* const queue = queue_for(command, now);
   if (queue == nullptr || queue->settings().mode == mode) return queue;
   core_.effects.replies.push_back([reply = std::move(command.reply), name = command.queue.queue,
                                    mode]() mutable {
@@ -143,6 +166,14 @@ void Shard::apply(Command command, const Now& now) {
 
 void Shard::carry_out(ConfigureQueue command, const Now& now) {
   Queue* queue = find(command.queue);
+  if (queue == nullptr) {
+    Error error = no_queue(command.queue, now);
+    if (error.reason == Reason::queue_gone) {
+      core_.reply(std::move(command.reply),
+                  Result<ConfigureQueue::Answer>(deferd::fail(std::move(error))));
+      return;
+    }
+  }
   Result<QueueSettings> settings = command.change(queue == nullptr ? nullptr : &queue->settings());
   Result<void> ok;
   if (settings) ok = settings->check();
@@ -170,6 +201,7 @@ void Shard::carry_out(ConfigureQueue command, const Now& now) {
     by_number_.emplace(queue->number(), fresh);
     by_name_.emplace(command.queue, std::move(fresh));
     queue->mark_made(now);
+    if (gone_.erase(command.queue) > 0) pending_.gone.push_back({command.queue, Wall{}});
   } else {
     queue->configure(*settings, now);
   }
@@ -177,16 +209,27 @@ void Shard::carry_out(ConfigureQueue command, const Now& now) {
 }
 
 void Shard::carry_out(DeleteQueue command, const Now& now) {
-  Queue* const queue = queue_for(command);
+  Queue* const queue = queue_for(command, now);
   if (queue == nullptr) return;
+  if (command.only_empty && queue->stats(now).tasks > 0) {
+    core_.reply(std::move(command.reply),
+                Result<void>(deferd::fail(Reason::queue_mode, "queue " + command.queue.queue +
+                                                                  " holds tasks; purge it first")));
+    return;
+  }
   const std::shared_ptr<Queue> keep = by_name_.at(command.queue);
   by_name_.erase(command.queue);
+  if (command.tombstone > Micros(0)) {
+    const Wall free_at = now.wall + command.tombstone;
+    gone_.insert_or_assign(command.queue, free_at);
+    pending_.gone.push_back({command.queue, free_at});
+  }
   queue->drop(now);
   queue->when_durable_void(std::move(command.reply));
 }
 
-void Shard::carry_out(GetQueue command, const Now&) {
-  if (Queue* const queue = queue_for(command))
+void Shard::carry_out(GetQueue command, const Now& now) {
+  if (Queue* const queue = queue_for(command, now))
     core_.reply(std::move(command.reply), Result<QueueInfo>(queue->info()));
 }
 
@@ -201,54 +244,75 @@ void Shard::carry_out(ListQueues command, const Now&) {
 }
 
 void Shard::carry_out(SetQueueState command, const Now& now) {
-  Queue* const queue = queue_for(command);
+  Queue* const queue = queue_for(command, now);
   if (queue == nullptr) return;
   queue->set_state(command.state, now);
   queue->when_durable(std::move(command.reply), queue->info());
 }
 
 void Shard::carry_out(PurgeQueue command, const Now& now) {
-  Queue* const queue = queue_for(command);
+  Queue* const queue = queue_for(command, now);
   if (queue == nullptr) return;
   queue->purge(now);
   queue->when_durable(std::move(command.reply), queue->info());
 }
 
 void Shard::carry_out(GetQueueStats command, const Now& now) {
-  if (Queue* const queue = queue_for(command))
+  if (Queue* const queue = queue_for(command, now))
     core_.reply(std::move(command.reply), Result<QueueStats>(queue->stats(now)));
 }
 
+void Shard::carry_out(SetProjectLimit command, const Now&) {
+  core_.projects->account(command.project)->limit(command.bytes_max);
+  pending_.projects.push_back({std::move(command.project), command.bytes_max});
+  pending_.done.push_back([reply = std::move(command.reply)](const Error* error) mutable {
+    reply(error == nullptr ? Result<void>() : Result<void>(deferd::fail(*error)));
+  });
+}
+
+void Shard::carry_out(GetProjectUse command, const Now&) {
+  const auto account = core_.projects->account(command.project);
+  core_.reply(std::move(command.reply),
+              Result<GetProjectUse::Answer>({account->bytes(), account->bytes_max()}));
+}
+
 void Shard::carry_out(AddTasks command, const Now& now) {
-  if (Queue* const queue = queue_for(command)) queue->add_tasks(std::move(command), now);
+  if (Queue* const queue = queue_for(command, now)) queue->add_tasks(std::move(command), now);
 }
 void Shard::carry_out(GetTask command, const Now& now) {
-  if (Queue* const queue = queue_for(command)) queue->get_task(std::move(command), now);
+  if (Queue* const queue = queue_for(command, now)) queue->get_task(std::move(command), now);
 }
 void Shard::carry_out(ListTasks command, const Now& now) {
-  if (Queue* const queue = queue_for(command)) queue->list_tasks(std::move(command), now);
+  if (Queue* const queue = queue_for(command, now)) queue->list_tasks(std::move(command), now);
+}
+void Shard::carry_out(ListTasksByEta command, const Now& now) {
+  if (Queue* const queue = queue_for(command, now)) queue->list_by_eta(std::move(command), now);
 }
 void Shard::carry_out(DeleteTasks command, const Now& now) {
-  if (Queue* const queue = queue_for(command)) queue->delete_tasks(std::move(command), now);
+  if (Queue* const queue = queue_for(command, now)) queue->delete_tasks(std::move(command), now);
 }
 void Shard::carry_out(RunTask command, const Now& now) {
-  if (Queue* const queue = queue_for(command, QueueMode::push))
+  if (Queue* const queue = queue_for(command, QueueMode::push, now))
     queue->run_task(std::move(command), now);
 }
 void Shard::carry_out(LeaseTasks command, const Now& now) {
-  if (Queue* const queue = queue_for(command, QueueMode::pull))
+  if (Queue* const queue = queue_for(command, QueueMode::pull, now))
     queue->lease_tasks(std::move(command), now);
 }
 void Shard::carry_out(AckTasks command, const Now& now) {
-  if (Queue* const queue = queue_for(command, QueueMode::pull))
+  if (Queue* const queue = queue_for(command, QueueMode::pull, now))
     queue->ack_tasks(std::move(command), now);
 }
 void Shard::carry_out(RenewLeases command, const Now& now) {
-  if (Queue* const queue = queue_for(command, QueueMode::pull))
+  if (Queue* const queue = queue_for(command, QueueMode::pull, now))
     queue->renew_leases(std::move(command), now);
 }
+void Shard::carry_out(ModifyLease command, const Now& now) {
+  if (Queue* const queue = queue_for(command, QueueMode::pull, now))
+    queue->modify_lease(std::move(command), now);
+}
 void Shard::carry_out(ReleaseTasks command, const Now& now) {
-  if (Queue* const queue = queue_for(command, QueueMode::pull))
+  if (Queue* const queue = queue_for(command, QueueMode::pull, now))
     queue->release_tasks(std::move(command), now);
 }
 
@@ -275,6 +339,10 @@ void Shard::committed(const Result<void>& result, const Now& now) {
   DEFERD_ASSERT(is_committing_);
   is_committing_ = false;
   std::vector<std::shared_ptr<Queue>> queues = std::exchange(committing_, {});
+  if (result) {
+    for (auto& done : std::exchange(committing_changes_, {}).done)
+      core_.effects.replies.push_back([done = std::move(done)]() mutable { done(nullptr); });
+  }
   if (!result) {
     fail(result.error(), now);
     return;
@@ -292,6 +360,12 @@ void Shard::fail(const Error& error, const Now& now) {
     log_error("shard.store_failed", {{"error", error.message}});
   }
   for (const auto& [number, queue] : by_number_) queue->fail_all(*core_.failed, now);
+  for (Changes* changes : {&committing_changes_, &pending_}) {
+    for (auto& done : std::exchange(*changes, {}).done) {
+      core_.effects.replies.push_back(
+          [done = std::move(done), error = *core_.failed]() mutable { done(&error); });
+    }
+  }
 }
 
 void Shard::step(const Now& now) {
@@ -357,15 +431,14 @@ void Shard::set_wake(Queue& queue, const Now& now) {
 }
 
 void Shard::make_commit(const Now& now) {
-  if (is_committing_) return;
-  const bool sweep = core_.options.sweeps && now.mono >= sweep_at_ && !core_.dirty.empty();
-  if (core_.dirty.empty()) return;
-  const bool waits = !core_.dirty_durable && !core_.hurry && !stopping_ &&
+  if (is_committing_ || (core_.dirty.empty() && pending_.empty())) return;
+  const bool sweep = now.mono >= sweep_at_;
+  const bool waits = pending_.empty() && !core_.dirty_durable && !core_.hurry && !stopping_ &&
                      now.mono < core_.dirty_since + core_.options.linger &&
                      core_.dirty_changes < core_.options.linger_changes_max;
   if (waits) return;
   Batch batch;
-  batch.durable = core_.dirty_durable;
+  batch.durable = core_.dirty_durable || !pending_.empty();
   for (Queue* const queue : core_.dirty) {
     queue->is_dirty = false;
     queue->fill(batch, now);
@@ -376,14 +449,31 @@ void Shard::make_commit(const Now& now) {
   core_.hurry = false;
   core_.dirty_changes = 0;
   if (sweep) {
+    forget_gone(now);
+    sweep_at_ = now.mono + core_.options.sweep_interval;
+  }
+  if (sweep && core_.options.sweeps) {
     constexpr std::uint32_t names_max = 1000;
     batch.sweep_names_before = now.wall;
     batch.sweep_names_max += names_max;
-    sweep_at_ = now.mono + core_.options.sweep_interval;
   }
+  committing_changes_ = std::exchange(pending_, {});
+  batch.projects = committing_changes_.projects;
+  batch.gone = committing_changes_.gone;
   is_committing_ = true;
   DEFERD_ASSERT(!core_.effects.commit.has_value());
   core_.effects.commit = std::move(batch);
+}
+
+void Shard::forget_gone(const Now& now) {
+  for (auto at = gone_.begin(); at != gone_.end();) {
+    if (at->second > now.wall) {
+      ++at;
+      continue;
+    }
+    pending_.gone.push_back({at->first, Wall{}});
+    at = gone_.erase(at);
+  }
 }
 
 void Shard::stop(const Now&) {
@@ -397,7 +487,7 @@ void Shard::stop(const Now&) {
 bool Shard::is_idle() const {
   // Whoever waits for a read waits for an answer.
   return core_.attempts_running == 0 && !core_.is_reading() &&
-         (core_.failed || (!is_committing_ && core_.dirty.empty()));
+         (core_.failed || (!is_committing_ && core_.dirty.empty() && pending_.empty()));
 }
 
 void Shard::check() const {

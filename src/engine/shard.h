@@ -39,7 +39,7 @@ class Shard {
   Shard& operator=(const Shard&) = delete;
 
   // Once, before anything else.
-  void load(std::vector<StoredQueue> queues, const Now& now);
+  void load(std::vector<StoredQueue> queues, const Now& now, std::vector<GoneQueue> gone = {});
 
   void apply(Command command, const Now& now);
   void attempt_done(const AttemptKey& key, const AttemptResult& result, const Now& now);
@@ -73,23 +73,40 @@ class Shard {
   void carry_out(SetQueueState command, const Now& now);
   void carry_out(PurgeQueue command, const Now& now);
   void carry_out(GetQueueStats command, const Now& now);
+  void carry_out(SetProjectLimit command, const Now& now);
+  void carry_out(GetProjectUse command, const Now& now);
   void carry_out(AddTasks command, const Now& now);
   void carry_out(GetTask command, const Now& now);
   void carry_out(ListTasks command, const Now& now);
+  void carry_out(ListTasksByEta command, const Now& now);
   void carry_out(DeleteTasks command, const Now& now);
   void carry_out(RunTask command, const Now& now);
   void carry_out(LeaseTasks command, const Now& now);
   void carry_out(AckTasks command, const Now& now);
   void carry_out(RenewLeases command, const Now& now);
+  void carry_out(ModifyLease command, const Now& now);
   void carry_out(ReleaseTasks command, const Now& now);
   // The queue of the command, or null after the caller was told that there is none, or that it is
   // of another mode.
   template <class Command>
-  Queue* queue_for(Command& command);
+  Queue* queue_for(Command& command, const Now& now);
   template <class Command>
-  Queue* queue_for(Command& command, QueueMode mode);
+  Queue* queue_for(Command& command, QueueMode mode, const Now& now);
   template <class Command>
   bool refused(Command& command);
+
+  // Why there is no queue of this name: it never was, or its name is not free yet.
+  Error no_queue(const QueueName& name, const Now& now) const;
+  void forget_gone(const Now& now);
+
+  // What changes beside queues, and whoever waits for it.
+  struct Changes {
+    std::vector<ProjectRecord> projects;
+    std::vector<GoneQueue> gone;
+    std::vector<Callback<void(const Error*)>> done;  // null: it is durable
+
+    bool empty() const { return projects.empty() && gone.empty(); }
+  };
 
   void pump_touched(const Now& now);
   void wake_due(const Now& now);
@@ -103,6 +120,9 @@ class Shard {
   // Also queues that were dropped, until their last commit is settled and their last attempt has
   // ended.
   boost::unordered_flat_map<QueueNumber, std::shared_ptr<Queue>> by_number_;
+  absl::btree_map<QueueName, Wall> gone_;  // names of deleted queues, and when they are free
+  Changes pending_;
+  Changes committing_changes_;
   absl::btree_set<std::pair<Mono, QueueNumber>> wakes_;
   std::vector<std::shared_ptr<Queue>> committing_;
   bool is_committing_ = false;

@@ -13,6 +13,7 @@
 #include "base/result.h"
 #include "engine/effects.h"
 #include "engine/lane.h"
+#include "engine/project_use.h"
 #include "engine/recurrences.h"
 
 namespace deferd {
@@ -40,6 +41,8 @@ struct ShardOptions {
   bool sweeps = true;                     // one shard of a server sweeps the tombstones of all
   // When recurring tasks are next due; null: none are taken. Outlives the shard.
   const Recurrences* recurrences = nullptr;
+  // Shared by all shards of a server, with the limits that were loaded; null: the shard makes one.
+  std::shared_ptr<ProjectUse> projects;
 };
 
 using ReadDone = Callback<void(Result<ReadAnswer>, const Now&)>;
@@ -47,12 +50,16 @@ using ReadDone = Callback<void(Result<ReadAnswer>, const Now&)>;
 class ShardCore {
  public:
   explicit ShardCore(const ShardOptions& given)
-      : options(given), windows{.payload_bytes_max = given.payload_bytes_max}, random(given.seed) {}
+      : options(given),
+        windows{.payload_bytes_max = given.payload_bytes_max},
+        random(given.seed),
+        projects(given.projects ? given.projects : std::make_shared<ProjectUse>()) {}
 
   const ShardOptions options;
   Effects effects;
   WindowBudget windows;
   Random random;
+  const std::shared_ptr<ProjectUse> projects;
   std::uint32_t attempts_running = 0;
   // Set by the first commit that failed: from then on nothing is acknowledged, started or leased.
   std::optional<Error> failed;

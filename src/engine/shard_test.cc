@@ -275,9 +275,10 @@ TEST(Names, PurgedNamesAreTombstonesOfThePurge) {
   });
   ASSERT_TRUE(driver.add("q", {.name = "n"}));
   ASSERT_TRUE(driver.ask<QueueInfo>(PurgeQueue{driver.name("q"), {}}));
-  EXPECT_EQ(driver.get("q", TaskRef(std::string("n"))).error().reason, Reason::task_missing);
+  EXPECT_EQ(driver.get("q", TaskRef(std::string("n"))).error().reason, Reason::task_gone);
   EXPECT_EQ(driver.add("q", {.name = "n"}).error().reason, Reason::task_name_recent);
   driver.advance(Seconds(60));
+  EXPECT_EQ(driver.get("q", TaskRef(std::string("n"))).error().reason, Reason::task_missing);
   EXPECT_TRUE(driver.add("q", {.name = "n"}));
 }
 
@@ -391,7 +392,7 @@ TEST(Lease, ATaskHasOneHolderAndALateOneIsRefused) {
   EXPECT_EQ(driver.ack("q", driver.lease_of(first[0])).error().reason, Reason::lease_lost)
       << "another worker has it";
   EXPECT_TRUE(driver.ack("q", driver.lease_of(second[0])));
-  EXPECT_EQ(driver.ack("q", driver.lease_of(second[0])).error().reason, Reason::task_missing);
+  EXPECT_EQ(driver.ack("q", driver.lease_of(second[0])).error().reason, Reason::task_gone);
   EXPECT_EQ(driver.stats("q").tasks, 0U);
 }
 

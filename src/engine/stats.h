@@ -31,6 +31,10 @@ struct QueueStats {
   std::uint64_t leased = 0;
   bool counted = true;
 
+  // The smallest ETA of all tasks: those in flight where they were due, those leased at the end of
+  // their lease. Absent: there is no task, or it cannot be read now.
+  std::optional<Wall> oldest_eta;
+
   std::optional<Micros>
       oldest_ready;  // how long the task that is due longest has been due; absent: none is
 
@@ -38,6 +42,9 @@ struct QueueStats {
   // Since the server started.
   std::uint64_t executed_minute = 0;  // in the last 60 s
   std::uint64_t executed_hour = 0;    // in the last 60 min
+  std::uint64_t leased_minute = 0;    // tasks that were leased
+  std::uint64_t leased_hour = 0;
+  Micros kept_for{0};  // how long this queue's attempts and leases have been counted
   std::uint64_t failed_minute = 0;
   std::uint64_t failed_hour = 0;
   std::uint64_t executed_total = 0;

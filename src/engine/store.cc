@@ -4,7 +4,8 @@ namespace deferd {
 
 bool Batch::empty() const {
   return queues.empty() && dropped.empty() && purged.empty() && puts.empty() && moves.empty() &&
-         finishes.empty() && names.empty() && counters.empty() && !sweep_names_before;
+         finishes.empty() && names.empty() && counters.empty() && projects.empty() &&
+         gone.empty() && !sweep_names_before;
 }
 
 }  // namespace deferd

@@ -98,6 +98,22 @@ struct NameEntry {
   friend bool operator==(const NameEntry&, const NameEntry&) = default;
 };
 
+// What all tasks of a project may count for together.
+struct ProjectRecord {
+  std::string project;
+  std::uint64_t bytes_max = 0;  // 0: no limit, and nothing is kept
+
+  friend bool operator==(const ProjectRecord&, const ProjectRecord&) = default;
+};
+
+// The name of a queue that was deleted, which is not free before an instant.
+struct GoneQueue {
+  QueueName name;
+  Wall free_at{};  // epoch: forget it
+
+  friend bool operator==(const GoneQueue&, const GoneQueue&) = default;
+};
+
 // What one commit changes. Within a batch a task is put, moved or finished at most once after the
 // engine has merged its changes (a task that was put and finished in one batch is not in it),
 // except that a task put in it may also be moved by a later batch that the store merges with it.
@@ -143,6 +159,8 @@ struct Batch {
   std::vector<Finish> finishes;
   std::vector<SetName> names;
   std::vector<SetCounters> counters;
+  std::vector<ProjectRecord> projects;  // of one project only the last counts
+  std::vector<GoneQueue> gone;          // of one name only the last counts
   // Forget names that were free before this instant: at most `sweep_names_max` of them, oldest
   // first.
   std::optional<Wall> sweep_names_before;
@@ -159,10 +177,22 @@ struct ScanLane {
   std::uint32_t tasks_max = 0;
   std::uint64_t bytes_max =
       0;  // stop after the task that reaches this many bytes of payload; at least one is given
+  // Only tasks without a key: those with one are passed over, at most keyed_tasks_max of them.
+  bool without_key = false;
 };
+constexpr std::uint32_t keyed_tasks_max = 10'000;
 // The next tasks of a key: by (eta, order) whatever their priority, strictly after (after.eta,
 // after.order).
 struct ScanKey {
+  Generation generation;
+  std::string key;
+  Place after;
+  std::uint32_t tasks_max = 0;
+  std::uint64_t bytes_max = 0;
+};
+// The next tasks that have a key, by (key, eta, order) over all keys in the order of their bytes,
+// strictly after (key, after.eta, after.order).
+struct ScanKeys {
   Generation generation;
   std::string key;
   Place after;
@@ -179,6 +209,8 @@ struct ScanIds {
 struct ScanAnswer {
   std::vector<Task> tasks;
   bool end = false;  // nothing follows the last of them
+  // Of ScanLane without_key: the place that the scan came to, also over tasks that it left out.
+  Place reached;
 };
 
 struct FindTasks {
@@ -211,12 +243,14 @@ struct ScanPlacesAnswer {
     Wall eta{};
     std::uint64_t order = 0;
     bool leased = false;  // has a lease token
+    std::uint32_t attempts = 0;
+    TaskId id{};  // 0 when there was no attempt
   };
   std::vector<Item> items;
   bool end = false;
 };
 
-using Read = std::variant<ScanLane, ScanKey, ScanIds, FindTasks, FindNames, ScanPlaces>;
+using Read = std::variant<ScanLane, ScanKey, ScanKeys, ScanIds, FindTasks, FindNames, ScanPlaces>;
 using ReadAnswer = std::variant<ScanAnswer, FindTasksAnswer, FindNamesAnswer, ScanPlacesAnswer>;
 
 struct StoredQueue {
@@ -233,6 +267,8 @@ class Store {
   struct Loaded {
     std::vector<StoredQueue> queues;
     QueueNumber next_number{1};
+    std::vector<ProjectRecord> projects;
+    std::vector<GoneQueue> gone;
   };
   virtual Result<Loaded> load() = 0;
 

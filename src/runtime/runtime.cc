@@ -25,13 +25,18 @@ std::uint64_t waiting_cost(const Command& command) {
   return bytes;
 }
 
-const QueueName* queue_of(const Command& command) {
+// What decides which shard a command belongs to: its queue, or its project. None: all of them.
+std::optional<std::size_t> hash_of(const Command& command) {
   return std::visit(
-      [](const auto& one) -> const QueueName* {
-        if constexpr (std::is_same_v<std::decay_t<decltype(one)>, ListQueues>) {
-          return nullptr;
+      [](const auto& one) -> std::optional<std::size_t> {
+        using Type = std::decay_t<decltype(one)>;
+        if constexpr (std::is_same_v<Type, ListQueues>) {
+          return std::nullopt;
+        } else if constexpr (std::is_same_v<Type, SetProjectLimit> ||
+                             std::is_same_v<Type, GetProjectUse>) {
+          return std::hash<std::string>{}(one.project);
         } else {
-          return &one.queue;
+          return hash_value(one.queue);
         }
       },
       command);
@@ -149,10 +154,17 @@ class ThreadedRuntime final : public Runtime {
     std::vector<std::vector<StoredQueue>> of_shard(options.shards);
     for (StoredQueue& queue : loaded.queues)
       of_shard[shard_of(queue.record.name)].push_back(std::move(queue));
+    std::vector<std::vector<GoneQueue>> gone_of_shard(options.shards);
+    for (GoneQueue& gone : loaded.gone)
+      gone_of_shard[shard_of(gone.name)].push_back(std::move(gone));
+    const auto projects = std::make_shared<ProjectUse>();
+    for (const ProjectRecord& project : loaded.projects)
+      projects->account(project.project)->limit(project.bytes_max);
     for (std::uint32_t i = 0; i < options.shards; ++i) {
       ShardOptions shard = options.shard;
       shard.seed += i;
       shard.sweeps = i == 0;
+      shard.projects = projects;
       const Now now = clock.now();
       // The store or the dispatcher may finish something after the runtime is gone: both share loop
       // and alarm.
@@ -160,19 +172,19 @@ class ThreadedRuntime final : public Runtime {
       auto loop = std::make_shared<ShardLoop>(
           shard, [counter = next_number_] { return QueueNumber{counter->fetch_add(1)}; }, store,
           dispatcher, now, [alarm] { alarm->ring(); });
-      loop->load(std::move(of_shard[i]), now);
+      loop->load(std::move(of_shard[i]), now, std::move(gone_of_shard[i]));
       threads_.push_back(std::make_unique<LoopThread>(clock, std::move(alarm), std::move(loop)));
     }
   }
 
   void enqueue(Command command) override {
     commands_.fetch_add(1, std::memory_order_relaxed);
-    const QueueName* const queue = queue_of(command);
-    if (queue == nullptr) {
+    const std::optional<std::size_t> hash = hash_of(command);
+    if (!hash) {
       list_queues(std::get<ListQueues>(std::move(command)));
       return;
     }
-    ShardLoop& loop = threads_[shard_of(*queue)]->loop();
+    ShardLoop& loop = threads_[*hash % options_.shards]->loop();
     const std::uint64_t bytes = waiting_cost(command);
     const std::uint64_t waiting_max = options_.waiting_bytes_max / options_.shards;
     const std::uint64_t waiting = loop.waiting_bytes.load(std::memory_order_relaxed);

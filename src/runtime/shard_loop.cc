@@ -10,8 +10,9 @@ ShardLoop::ShardLoop(const ShardOptions& options, Callback<QueueNumber()> next_n
       time_(now),
       shard_(options, std::move(next_number)) {}
 
-void ShardLoop::load(std::vector<StoredQueue> stored, const Now& system) {
-  shard_.load(std::move(stored), time_.at(system));
+void ShardLoop::load(std::vector<StoredQueue> stored, const Now& system,
+                     std::vector<GoneQueue> gone) {
+  shard_.load(std::move(stored), time_.at(system), std::move(gone));
   queues.store(shard_.queue_count(), std::memory_order_relaxed);
 }
 

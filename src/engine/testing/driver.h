@@ -208,8 +208,11 @@ class EngineDriver {
     auto loaded = store_->load();
     ASSERT_TRUE(loaded);
     auto next = std::make_shared<std::uint64_t>(loaded->next_number.value);
+    options_.projects = std::make_shared<ProjectUse>();
+    for (const ProjectRecord& project : loaded->projects)
+      options_.projects->account(project.project)->limit(project.bytes_max);
     shard_ = std::make_unique<Shard>(options_, [next] { return QueueNumber{(*next)++}; });
-    shard_->load(std::move(loaded->queues), now_);
+    shard_->load(std::move(loaded->queues), now_, std::move(loaded->gone));
     settle();
   }
 

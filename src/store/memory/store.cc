@@ -51,6 +51,20 @@ void MemoryState::apply(const Batch& batch) {
       queue->second.counters = change.counters;
     }
   }
+  for (const ProjectRecord& project : batch.projects) {
+    if (project.bytes_max == 0) {
+      projects_.erase(project.project);
+    } else {
+      projects_[project.project] = project.bytes_max;
+    }
+  }
+  for (const GoneQueue& queue : batch.gone) {
+    if (queue.free_at == Wall{}) {
+      gone_.erase(queue.name);
+    } else {
+      gone_[queue.name] = queue.free_at;
+    }
+  }
   // Last: what a batch does to a generation that it purges is gone with the rest.
   for (const Generation& generation : batch.purged) tasks_.erase(generation);
   for (const QueueNumber queue : batch.dropped) drop(queue);
@@ -96,6 +110,9 @@ void MemoryState::drop(QueueNumber queue) {
 Store::Loaded MemoryState::load() const {
   Store::Loaded loaded;
   for (const auto& [number, queue] : queues_) loaded.queues.push_back(queue);
+  for (const auto& [project, bytes_max] : projects_)
+    loaded.projects.push_back({project, bytes_max});
+  for (const auto& [name, free_at] : gone_) loaded.gone.push_back({name, free_at});
   loaded.next_number = next_number_;
   return loaded;
 }
@@ -141,8 +158,20 @@ ReadAnswer MemoryState::answer(const ScanLane& scan) const {
   const auto end =
       lanes.lower_bound(Place{static_cast<std::uint8_t>(scan.priority + 1), Wall::min(), 0});
   auto next = lanes.upper_bound(Place{scan.priority, scan.after.eta, scan.after.order});
-  for (; next != end && !page.full(); ++next) page.take(tasks->second.by_id.at(next->second));
-  return page.finish(next == end);
+  Place reached = scan.after;
+  std::uint32_t keyed = 0;
+  for (; next != end && !page.full() && keyed < keyed_tasks_max; ++next) {
+    const Task& task = tasks->second.by_id.at(next->second);
+    reached = next->first;
+    if (scan.without_key && !task.key().empty()) {
+      ++keyed;
+    } else {
+      page.take(task);
+    }
+  }
+  ScanAnswer answer = page.finish(next == end);
+  if (scan.without_key) answer.reached = reached;
+  return answer;
 }
 
 ReadAnswer MemoryState::answer(const ScanKey& scan) const {
@@ -154,6 +183,17 @@ ReadAnswer MemoryState::answer(const ScanKey& scan) const {
   const auto more = [&] { return next != keys.end() && std::get<0>(next->first) == scan.key; };
   for (; more() && !page.full(); ++next) page.take(tasks->second.by_id.at(next->second));
   return page.finish(!more());
+}
+
+ReadAnswer MemoryState::answer(const ScanKeys& scan) const {
+  Page page(scan.tasks_max, scan.bytes_max);
+  const auto tasks = tasks_.find(scan.generation);
+  if (tasks == tasks_.end()) return page.finish(true);
+  const auto& keys = tasks->second.keys;
+  auto next = keys.upper_bound({scan.key, scan.after.eta, scan.after.order});
+  for (; next != keys.end() && !page.full(); ++next)
+    page.take(tasks->second.by_id.at(next->second));
+  return page.finish(next == keys.end());
 }
 
 ReadAnswer MemoryState::answer(const ScanIds& scan) const {
@@ -201,7 +241,9 @@ ReadAnswer MemoryState::answer(const ScanPlaces& scan) const {
   auto next = lanes.upper_bound(Place{scan.priority, scan.after.eta, scan.after.order});
   for (; next != end && answer.items.size() < scan.tasks_max; ++next) {
     const Task& task = tasks->second.by_id.at(next->second);
-    answer.items.push_back({task.place.eta, task.place.order, task.progress.lease_token != 0});
+    const bool attempted = task.progress.attempts > 0;
+    answer.items.push_back({task.place.eta, task.place.order, task.progress.lease_token != 0,
+                            task.progress.attempts, attempted ? task.id : TaskId{}});
   }
   answer.end = next == end;
   return answer;

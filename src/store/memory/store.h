@@ -55,6 +55,7 @@ class MemoryState {
 
   ReadAnswer answer(const ScanLane& scan) const;
   ReadAnswer answer(const ScanKey& scan) const;
+  ReadAnswer answer(const ScanKeys& scan) const;
   ReadAnswer answer(const ScanIds& scan) const;
   ReadAnswer answer(const FindTasks& find) const;
   ReadAnswer answer(const FindNames& find) const;
@@ -65,6 +66,8 @@ class MemoryState {
   std::map<QueueNumber, std::map<std::string, NameEntry, std::less<>>> names_;
   std::set<std::tuple<Wall, QueueNumber, std::string>>
       tombstones_;  // of names_ that have a free_at
+  std::map<std::string, std::uint64_t> projects_;  // limits
+  std::map<QueueName, Wall> gone_;                 // names of deleted queues
   QueueNumber next_number_{1};
 };
 

@@ -237,6 +237,22 @@ void Packer::add_queues(const Batch& batch) {
     out_.Put(database_.meta(), runs::meta_key('C', change.queue),
              runs::encode_counters(change.counters));
   }
+  for (const ProjectRecord& project : batch.projects) {
+    const std::string key = runs::project_key(project.project);
+    if (project.bytes_max == 0) {
+      out_.Delete(database_.meta(), key);
+    } else {
+      out_.Put(database_.meta(), key, runs::encode_project(project.bytes_max));
+    }
+  }
+  for (const GoneQueue& gone : batch.gone) {
+    const std::string key = runs::gone_key(gone.name);
+    if (gone.free_at == Wall{}) {
+      out_.Delete(database_.meta(), key);
+    } else {
+      out_.Put(database_.meta(), key, runs::encode_gone(gone.free_at));
+    }
+  }
 }
 
 void Packer::add_names(const Batch& batch) {

@@ -38,7 +38,7 @@ class Page {
     reached_ = bytes_ >= bytes_max_;
     answer_.tasks.push_back(std::move(task));
   }
-  ReadAnswer finish(bool end) {
+  ScanAnswer finish(bool end) {
     answer_.end = end;
     return std::move(answer_);
   }
@@ -57,6 +57,7 @@ struct Found {
   const HomeTask* task = nullptr;
   Place place;
   const Progress* progress = nullptr;  // null: none yet
+  TaskId id{};                         // of what a walk over a lane meets
 };
 
 // The database at one instant, as far as one read has looked at it.
@@ -68,6 +69,7 @@ class View {
 
   Result<ReadAnswer> answer(const ScanLane& scan);
   Result<ReadAnswer> answer(const ScanKey& scan);
+  Result<ReadAnswer> answer(const ScanKeys& scan);
   Result<ReadAnswer> answer(const ScanIds& scan);
   Result<ReadAnswer> answer(const FindTasks& find);
   Result<ReadAnswer> answer(const FindNames& find);
@@ -104,6 +106,10 @@ class View {
   Result<std::optional<Found>> find(const Generation& generation, TaskId id);
   Result<const MovedTask*> moved_at(const Generation& generation, const Place& place);
   Result<Task> to_task(const Generation& generation, const Found& found);
+  Result<bool> walk_key(const Generation& generation, const std::string& key, const Place& after,
+                        Page& page);
+  Result<std::optional<std::string>> key_after(const Generation& generation,
+                                               const std::string& key);
 
   // Calls visit(const Found&) for the living tasks of a lane after a place, in order, until it
   // returns false or an error. Without `whole`, of Found only place and progress are given.
@@ -340,8 +346,8 @@ Result<void> View::walk_lane(const Generation& generation, std::uint8_t priority
         const Progress* progress = task.progress_index == HomeTask::no_progress
                                        ? nullptr
                                        : &run->progress[task.progress_index];
-        const Result<bool> more =
-            visit(Found{&*run, &task, Place{key.priority, key.eta, task.id.value}, progress});
+        const Result<bool> more = visit(
+            Found{&*run, &task, Place{key.priority, key.eta, task.id.value}, progress, task.id});
         if (!more) return fail(more.error());
         if (!*more) return {};
       }
@@ -361,7 +367,7 @@ Result<void> View::walk_lane(const Generation& generation, std::uint8_t priority
           home_marks->moved_to(task.slot) != place) {
         continue;
       }
-      Found found{nullptr, nullptr, place, &task.progress};
+      Found found{nullptr, nullptr, place, &task.progress, task.id};
       if (whole) {
         const auto home = home_with_run(home_key);
         if (!home) return fail(home.error());
@@ -383,11 +389,19 @@ Result<void> View::walk_lane(const Generation& generation, std::uint8_t priority
 Result<ReadAnswer> View::answer(const ScanLane& scan) {
   Page page(scan.tasks_max, scan.bytes_max);
   bool end = true;
+  Place reached = scan.after;
+  std::uint32_t keyed = 0;
   const auto walked = walk_lane(scan.generation, scan.priority, scan.after, true,
                                 [&](const Found& found) -> Result<bool> {
-                                  if (page.full()) {
+                                  if (page.full() || keyed == keyed_tasks_max) {
                                     end = false;
                                     return false;
+                                  }
+                                  reached = found.place;
+                                  const TaskOptions* const options = found.task->options.get();
+                                  if (scan.without_key && options && !options->key.empty()) {
+                                    ++keyed;
+                                    return true;
                                   }
                                   auto task = to_task(scan.generation, found);
                                   if (!task) return fail(task.error());
@@ -395,7 +409,9 @@ Result<ReadAnswer> View::answer(const ScanLane& scan) {
                                   return true;
                                 });
   if (!walked) return fail(walked.error());
-  return page.finish(end);
+  ScanAnswer answer = page.finish(end);
+  if (scan.without_key) answer.reached = reached;
+  return answer;
 }
 
 Result<ReadAnswer> View::answer(const ScanPlaces& scan) {
@@ -407,8 +423,13 @@ Result<ReadAnswer> View::answer(const ScanPlaces& scan) {
           answer.end = false;
           return false;
         }
-        const bool leased = found.progress != nullptr && found.progress->lease_token != 0;
-        answer.items.push_back({found.place.eta, found.place.order, leased});
+        ScanPlacesAnswer::Item item{.eta = found.place.eta, .order = found.place.order};
+        if (found.progress != nullptr) {
+          item.leased = found.progress->lease_token != 0;
+          item.attempts = found.progress->attempts;
+          if (item.attempts > 0) item.id = found.id;
+        }
+        answer.items.push_back(item);
         return true;
       });
   if (!walked) return fail(walked.error());
@@ -417,35 +438,92 @@ Result<ReadAnswer> View::answer(const ScanPlaces& scan) {
 
 // ---- Keys, ids, names ----
 
-Result<ReadAnswer> View::answer(const ScanKey& scan) {
-  Page page(scan.tasks_max, scan.bytes_max);
-  const std::string upper = runs::after_prefix(runs::key_prefix(scan.generation, scan.key));
+// Gives the tasks of one key strictly after a place to the page. True: there is one more, and the
+// page is full.
+Result<bool> View::walk_key(const Generation& generation, const std::string& key,
+                            const Place& after, Page& page) {
+  const std::string upper = runs::after_prefix(runs::key_prefix(generation, key));
   const rocksdb::Slice upper_slice = upper;
   rocksdb::ReadOptions options = options_;
   options.iterate_upper_bound = &upper_slice;
   const std::unique_ptr<rocksdb::Iterator> it(
       database_.db().NewIterator(options, database_.keys()));
-  const std::string after =
-      runs::key_place_key(scan.generation, scan.key, scan.after.eta, scan.after.order);
-  for (it->Seek(after); it->Valid(); it->Next()) {
-    if (it->key() == after) continue;
-    if (page.full()) return page.finish(false);
+  const std::string start = runs::key_place_key(generation, key, after.eta, after.order);
+  for (it->Seek(start); it->Valid(); it->Next()) {
+    if (it->key() == start) continue;
+    if (page.full()) return true;
     const auto entry = runs::decode_key_entry(it->value().ToStringView());
     if (!entry) return fail(entry.error());
-    const auto found = find(scan.generation, entry->id);
+    const auto found = find(generation, entry->id);
     if (!found) return fail(found.error());
     if (!*found) return damaged("a key's task is not there");
     const Place& place = (*found)->place;
     if (place.priority != entry->priority ||
-        it->key() != runs::key_place_key(scan.generation, scan.key, place.eta, place.order)) {
+        it->key() != runs::key_place_key(generation, key, place.eta, place.order)) {
       return damaged("a key's task is elsewhere");
     }
-    auto task = to_task(scan.generation, **found);
+    auto task = to_task(generation, **found);
     if (!task) return fail(task.error());
     page.take(std::move(*task));
   }
   if (auto ok = ended(*it); !ok) return fail(ok.error());
-  return page.finish(true);
+  return false;
+}
+
+Result<ReadAnswer> View::answer(const ScanKey& scan) {
+  Page page(scan.tasks_max, scan.bytes_max);
+  const auto more = walk_key(scan.generation, scan.key, scan.after, page);
+  if (!more) return fail(more.error());
+  return page.finish(!*more);
+}
+
+// The next key that tasks have, in the order of bytes. Records stand by the length of their key
+// first: one seek for each length that there is.
+Result<std::optional<std::string>> View::key_after(const Generation& generation,
+                                                   const std::string& key) {
+  const std::string upper = runs::after_prefix(runs::generation_prefix(generation));
+  const rocksdb::Slice upper_slice = upper;
+  rocksdb::ReadOptions options = options_;
+  options.iterate_upper_bound = &upper_slice;
+  const std::unique_ptr<rocksdb::Iterator> it(
+      database_.db().NewIterator(options, database_.keys()));
+  std::optional<std::string> next;
+  for (std::size_t size = 1; size <= task_key_bytes_max;) {
+    const auto lowest = runs::lowest_above(key, size);
+    if (!lowest) {
+      ++size;
+      continue;
+    }
+    it->Seek(runs::key_prefix(generation, *lowest));
+    if (!it->Valid()) break;
+    const auto found = runs::parse_key_place_key(it->key().ToStringView());
+    if (!found || found->size() < size) return damaged("a key's record");
+    if (found->size() > size) {  // nothing of the lengths between
+      size = found->size();
+      continue;
+    }
+    if (!next || *found < *next) next = std::string(*found);
+    ++size;
+  }
+  if (auto ok = ended(*it); !ok) return fail(ok.error());
+  return next;
+}
+
+Result<ReadAnswer> View::answer(const ScanKeys& scan) {
+  Page page(scan.tasks_max, scan.bytes_max);
+  std::string key = scan.key;
+  Place after = scan.after;
+  while (true) {
+    const auto more = walk_key(scan.generation, key, after, page);
+    if (!more) return fail(more.error());
+    if (*more) return page.finish(false);
+    const auto next = key_after(scan.generation, key);
+    if (!next) return fail(next.error());
+    if (!*next) return page.finish(true);
+    if (page.full()) return page.finish(false);
+    key = **next;
+    after = Place{0, Wall::min(), 0};
+  }
 }
 
 Result<ReadAnswer> View::answer(const ScanIds& scan) {
@@ -571,6 +649,20 @@ Result<Store::Loaded> load_queues(Database& database) {
   for (it->SeekToFirst(); it->Valid(); it->Next()) {
     const std::string_view key = it->key().ToStringView();
     if (key == runs::next_number_key || key == runs::swept_to_key) continue;
+    if (key.starts_with('P')) {
+      const auto bytes_max = runs::decode_project(it->value().ToStringView());
+      if (!bytes_max) return fail(bytes_max.error());
+      loaded.projects.push_back({std::string(key.substr(1)), *bytes_max});
+      continue;
+    }
+    if (key.starts_with('G')) {
+      auto name = runs::parse_gone_key(key);
+      if (!name) return damaged("the key of a deleted queue");
+      const auto free_at = runs::decode_gone(it->value().ToStringView());
+      if (!free_at) return fail(free_at.error());
+      loaded.gone.push_back({std::move(*name), *free_at});
+      continue;
+    }
     ByteReader in(key);
     const std::uint8_t kind = in.u8();
     const QueueNumber number{in.be64()};

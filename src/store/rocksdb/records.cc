@@ -7,6 +7,7 @@ namespace deferd::runs {
 namespace {
 
 constexpr std::uint8_t format_1 = 1;
+constexpr std::uint8_t format_2 = 2;  // of a queue that has AppEngineSettings
 
 // Damaged records may hold any number, so sums go around instead of overflowing.
 Wall later(Wall wall, std::int64_t micros) {
@@ -100,6 +101,25 @@ std::string after_prefix(std::string prefix) {
 
 std::string meta_key(char kind, QueueNumber queue) { return kind + queue_prefix(queue); }
 
+std::string project_key(std::string_view project) { return "P" + std::string(project); }
+
+// Neither part of a name holds a slash.
+std::string gone_key(const QueueName& name) {
+  return "G" + name.project + "/" + name.location + "/" + name.queue;
+}
+
+std::optional<QueueName> parse_gone_key(std::string_view key) {
+  if (key.empty() || key.front() != 'G') return std::nullopt;
+  key.remove_prefix(1);
+  const std::size_t first = key.find('/');
+  const std::size_t second = first == std::string_view::npos ? first : key.find('/', first + 1);
+  if (second == std::string_view::npos) return std::nullopt;
+  auto name = QueueName::parse(key.substr(0, first), key.substr(first + 1, second - first - 1),
+                               key.substr(second + 1));
+  if (!name) return std::nullopt;
+  return std::move(*name);
+}
+
 std::string id_key(const Generation& generation, TaskId id) {
   std::string key = generation_prefix(generation);
   ByteWriter(key).be64(id.value);
@@ -129,6 +149,32 @@ std::string key_place_key(const Generation& generation, std::string_view key, Wa
   out.be64(ordered(eta));
   out.be64(order);
   return whole;
+}
+
+std::optional<std::string_view> parse_key_place_key(std::string_view whole) {
+  ByteReader in(whole);
+  in.raw(12);
+  const std::string_view key = in.raw(in.be32());
+  in.raw(16);
+  if (!in.ok() || !in.at_end()) return std::nullopt;
+  return key;
+}
+
+std::optional<std::string> lowest_above(std::string_view key, std::size_t size) {
+  std::string above(key.substr(0, size));
+  if (size > key.size()) {
+    above.resize(size, '\0');  // longer, so above by that alone
+    return above;
+  }
+  for (std::size_t i = size; i > 0; --i) {
+    if (static_cast<unsigned char>(above[i - 1]) == 0xff) {
+      above[i - 1] = '\0';
+      continue;
+    }
+    above[i - 1] = static_cast<char>(static_cast<unsigned char>(above[i - 1]) + 1);
+    return above;
+  }
+  return std::nullopt;
 }
 
 std::string name_key(QueueNumber queue, std::string_view name) {
@@ -244,13 +290,14 @@ Progress read_progress(ByteReader& in, Wall& before) {
 //   format u8 | rewritten u8 | slots | tasks | head of each task | payloads that are not apart
 //   head: id - the one before | created - the one before | bytes - payload - overhead | flags u8 |
 //   payload bytes
-//         [slots left out] [options] [progress]
+//         [slots left out] [options] [recurrence] [progress]
 
 constexpr std::uint8_t flag_options = 1;
 constexpr std::uint8_t flag_progress = 2;
 constexpr std::uint8_t flag_apart = 4;
 constexpr std::uint8_t flag_gap = 8;  // slots before this one are empty
-constexpr std::uint8_t flags_all = 15;
+constexpr std::uint8_t flag_recurrence = 16;
+constexpr std::uint8_t flags_all = 31;
 
 class HeadWriter {
  public:
@@ -266,6 +313,8 @@ class HeadWriter {
                        static_cast<std::int64_t>(payload_bytes + task_overhead_bytes));
     std::uint8_t flags = 0;
     if (options != nullptr) flags |= flag_options;
+    const bool recurs = options != nullptr && !options->recurrence.empty();
+    if (recurs) flags |= flag_recurrence;
     if (progress != nullptr) flags |= flag_progress;
     if (apart) flags |= flag_apart;
     if (slot != next_slot_) flags |= flag_gap;
@@ -273,6 +322,7 @@ class HeadWriter {
     out_.varint(payload_bytes);
     if (slot != next_slot_) out_.varint(slot - next_slot_);
     if (options != nullptr) write_options(out_, *options);
+    if (recurs) out_.bytes(options->recurrence);
     if (progress != nullptr) write_progress(out_, *progress, progress_time_);
     id_ = id.value;
     created_ = created;
@@ -376,7 +426,11 @@ Result<HomeRun> decode_home(const RunKey& key, std::string_view value) {
                                             static_cast<std::uint64_t>(more_bytes));
     task.apart = (flags & flag_apart) != 0;
     if (flags & flag_options) {
-      task.options = std::make_shared<const TaskOptions>(read_options(in));
+      TaskOptions options = read_options(in);
+      if (flags & flag_recurrence) options.recurrence = in.bytes();
+      task.options = std::make_shared<const TaskOptions>(std::move(options));
+    } else if (flags & flag_recurrence) {
+      return damaged("a home run's flags");
     }
     if (flags & flag_progress) {
       task.progress_index = static_cast<std::uint32_t>(run.progress.size());
@@ -620,6 +674,38 @@ Result<NameEntry> decode_name(std::string_view value) {
   return entry;
 }
 
+std::string encode_project(std::uint64_t bytes_max) {
+  std::string value;
+  ByteWriter out(value);
+  out.u8(format_1);
+  out.varint(bytes_max);
+  return value;
+}
+
+Result<std::uint64_t> decode_project(std::string_view value) {
+  ByteReader in(value);
+  if (in.u8() != format_1) return damaged("a project's format");
+  const std::uint64_t bytes_max = in.varint();
+  if (!in.ok() || !in.at_end()) return damaged("a project");
+  return bytes_max;
+}
+
+std::string encode_gone(Wall free_at) {
+  std::string value;
+  ByteWriter out(value);
+  out.u8(format_1);
+  out.signed_varint(to_micros(free_at));
+  return value;
+}
+
+Result<Wall> decode_gone(std::string_view value) {
+  ByteReader in(value);
+  if (in.u8() != format_1) return damaged("a deleted queue's format");
+  const Wall free_at = wall_from_micros(in.signed_varint());
+  if (!in.ok() || !in.at_end()) return damaged("a deleted queue");
+  return free_at;
+}
+
 std::string encode_counters(const QueueCounters& counters) {
   std::string value;
   ByteWriter out(value);
@@ -645,10 +731,28 @@ Result<QueueCounters> decode_counters(std::string_view value) {
   return counters;
 }
 
+namespace {
+
+void write_emails(ByteWriter& out, const std::vector<std::string>& emails) {
+  out.varint(emails.size());
+  for (const std::string& email : emails) out.bytes(email);
+}
+
+bool read_emails(ByteReader& in, std::vector<std::string>& emails) {
+  const std::uint64_t count = in.varint();
+  if (!in.ok() || count > in.left()) return false;
+  for (std::uint64_t i = 0; i < count; ++i) emails.emplace_back(in.bytes());
+  return in.ok();
+}
+
+}  // namespace
+
 std::string encode_queue(const QueueRecord& record) {
   std::string value;
   ByteWriter out(value);
-  out.u8(format_1);
+  const AppEngineSettings& appengine = record.settings.appengine;
+  const bool has_appengine = appengine != AppEngineSettings{};
+  out.u8(has_appengine ? format_2 : format_1);
   out.bytes(record.name.project);
   out.bytes(record.name.location);
   out.bytes(record.name.queue);
@@ -677,12 +781,19 @@ std::string encode_queue(const QueueRecord& record) {
     out.varint(purge.generation);
     out.signed_varint(to_micros(purge.at));
   }
+  if (has_appengine) {
+    out.bytes(appengine.target);
+    out.bytes(appengine.rate_text);
+    write_emails(out, appengine.user_emails);
+    write_emails(out, appengine.writer_emails);
+  }
   return value;
 }
 
 Result<QueueRecord> decode_queue(QueueNumber number, std::string_view value) {
   ByteReader in(value);
-  if (in.u8() != format_1) return damaged("a queue's format");
+  const std::uint8_t format = in.u8();
+  if (format != format_1 && format != format_2) return damaged("a queue's format");
   QueueRecord record;
   record.number = number;
   const std::string_view project = in.bytes();
@@ -722,6 +833,12 @@ Result<QueueRecord> decode_queue(QueueNumber number, std::string_view value) {
     purge.generation = static_cast<std::uint32_t>(in.varint());
     purge.at = wall_from_micros(in.signed_varint());
     record.purges.push_back(purge);
+  }
+  if (format == format_2) {
+    s.appengine.target = in.bytes();
+    s.appengine.rate_text = in.bytes();
+    if (!read_emails(in, s.appengine.user_emails) || !read_emails(in, s.appengine.writer_emails))
+      return damaged("a queue's emails");
   }
   if (!in.ok() || !in.at_end() || s.priority >= priority_count)
     return damaged("a queue's settings");

@@ -88,6 +88,7 @@ class FakeRuntime final : public Runtime {
   }
 
   static tl::unexpected<Error> no_queue() { return fail(Reason::queue_missing, "no such queue"); }
+  static tl::unexpected<Error> not_asked() { return fail(Reason::unsupported, "not asked for"); }
   static tl::unexpected<Error> no_task() { return fail(Reason::task_missing, "no such task"); }
   static tl::unexpected<Error> lost() { return fail(Reason::lease_lost, "the lease is over"); }
 
@@ -210,6 +211,11 @@ class FakeRuntime final : public Runtime {
     queue.tasks[last_id_] = {task, task.place.eta > now ? TaskState::scheduled : TaskState::ready};
     return task;
   }
+  // /v1 does not ask for these.
+  void answer(SetProjectLimit& command) { command.reply(not_asked()); }
+  void answer(GetProjectUse& command) { command.reply(not_asked()); }
+  void answer(ListTasksByEta& command) { command.reply(not_asked()); }
+  void answer(ModifyLease& command) { command.reply(not_asked()); }
   void answer(AddTasks& command) {
     Queue* queue = find(command.queue);
     if (queue == nullptr) return command.reply(no_queue());

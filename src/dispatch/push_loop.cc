@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/assert.h"
+#include "base/log.h"
 #include "dispatch/request_head.h"
 
 namespace deferd {
@@ -79,6 +80,15 @@ PushLoop::~PushLoop() {
   DEFERD_ASSERT(!thread_.joinable());
   DEFERD_ASSERT(deadlines_.empty());
   DEFERD_ASSERT(connections_.empty());
+}
+
+asio::ssl::context& PushLoop::tls() {
+  std::call_once(shared_.tls_roots, [this] {
+    ErrorCode error;
+    shared_.tls.set_default_verify_paths(error);
+    if (error) log_error("dispatch.no_roots", {{"reason", error.message()}});
+  });
+  return shared_.tls;
 }
 
 void PushLoop::start(Attempt attempt, Callback<void(AttemptResult)> done) {

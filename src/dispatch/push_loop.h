@@ -90,6 +90,7 @@ class PushLoop {
     PushOptions options;
     TargetGuard guard;
     asio::ssl::context tls;
+    std::once_flag tls_roots;  // the system's are in `tls`
     // Ends before the loops do, as its answers are posted to them.
     std::unique_ptr<LookupThreads> lookups;
 
@@ -112,7 +113,9 @@ class PushLoop {
   // For connections.
   Executor executor() { return context_.get_executor(); }
   const Shared& shared() const { return shared_; }
-  asio::ssl::context& tls() { return shared_.tls; }
+  // Reading the system's roots takes 30 ms, as much as all else at a start, and a server that
+  // pushes over HTTP alone never needs them: the first connection over TLS pays for it.
+  asio::ssl::context& tls();
   NameCache& names() { return names_; }
   Gate& gate() { return gate_; }
   // The push on this connection was answered; `reusable` when the connection could carry another.

@@ -65,7 +65,7 @@ void Committer::run() {
     if (batches.empty()) break;  // stopping, and all is done
     const Result<void> written = write(batches);
     for (Waiting& waiting : batches) waiting.done(written);
-    if (written) flush_if_large();
+    if (written) change_logs();
   }
   // Not promised, but a machine that goes down after a clean end should find everything. (Not with
   // SyncWAL: RocksDB 7.8 aborts in it when a background fsync has failed before.)
@@ -96,7 +96,7 @@ Result<void> Committer::write(std::vector<Waiting>& batches) {
     report.bytes = packer_.write_batch().GetDataSize();
     rocksdb::WriteOptions options;
     options.sync = report.durable;
-    // The last write before a flush is synced in any case: see flush_if_large().
+    // The last write before a flush is synced in any case: see change_logs().
     if (unflushed_bytes_ + report.bytes >= database_.seams().flush_bytes) options.sync = true;
     unsynced_ = !options.sync;
     const rocksdb::Status status = database_.db().Write(options, &packer_.write_batch());
@@ -133,10 +133,15 @@ Result<void> Committer::pack(std::vector<Waiting>& batches) {
 // families together, so that no small one keeps an old log alive; and after a write that was
 // synced, so that no log is left with a lost tail while a later one holds something (recovery would
 // not notice the gap).
-void Committer::flush_if_large() {
-  if (unflushed_bytes_ < database_.seams().flush_bytes) return;
+void Committer::change_logs() {
   constexpr std::uint64_t large_commit_bytes = 64 << 10;
-  database_.log_files().make_spares(unflushed_bytes_ / unflushed_writes_ < large_commit_bytes);
+  const bool large = unflushed_bytes_ >= database_.seams().flush_bytes;
+  if (large || first_log_) {
+    first_log_ = false;
+    database_.log_files().make_spares(unflushed_bytes_ / unflushed_writes_ < large_commit_bytes);
+  }
+  const bool better = !unsynced_ && database_.log_files().better_log_ready();
+  if (!large && !better) return;
   unflushed_bytes_ = 0;
   unflushed_writes_ = 0;
   rocksdb::FlushOptions options;

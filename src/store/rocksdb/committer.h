@@ -45,7 +45,7 @@ class Committer {
   std::vector<Waiting> take();
   Result<void> write(std::vector<Waiting>& batches);
   Result<void> pack(std::vector<Waiting>& batches);
-  void flush_if_large();
+  void change_logs();
 
   Database& database_;
   const std::function<void(const CommitReport&)> on_commit_;
@@ -56,6 +56,7 @@ class Committer {
   std::uint64_t unflushed_bytes_ = 0;  // written since RocksDB's memory was given to files
   std::uint64_t unflushed_writes_ = 0;
   bool unsynced_ = false;  // the last write had no fsync
+  bool first_log_ = true;  // no spare was asked for yet
 
   std::mutex mutex_;  // guards the rest
   std::condition_variable arrived_;

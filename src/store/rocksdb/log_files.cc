@@ -13,8 +13,6 @@ using rocksdb::IOStatus;
 LogFiles::LogFiles(std::shared_ptr<rocksdb::FileSystem> files, std::string spare,
                    std::uint64_t log_bytes)
     : FileSystemWrapper(std::move(files)), spare_(std::move(spare)), log_bytes_(log_bytes) {
-  // The first log is made while the store opens; it should not grow either.
-  ready_ = make_spare().ok();
   thread_ = std::thread([this] { run(); });
 }
 
@@ -48,6 +46,7 @@ void LogFiles::run() {
     const bool made = make_spare().ok();  // else logs grow: no reason to fail
     lock.lock();
     ready_ = made;
+    better_ = ready_ && grows_;
   }
 }
 
@@ -81,8 +80,12 @@ IOStatus LogFiles::NewWritableFile(const std::string& path, const FileOptions& o
     // "Reused" it is open at its beginning, and keeps its length. RocksDB syncs the folder before
     // it relies on a log.
     if (ready && target_->ReuseWritableFile(path, spare_, options, file, debug).ok()) {
+      grows_ = false;
+      better_ = false;
       return IOStatus::OK();
     }
+    grows_ = true;
+    better_ = false;
   }
   return target_->NewWritableFile(path, options, file, debug);
 }

@@ -4,15 +4,18 @@
 // what is torn in the middle, and then crashes when it flushes.)
 //
 // A thread keeps one spare ready while the last is in use. A log that is wanted before that simply
-// grows. Zeros cost as much to write as what replaces them, so no spare is made while commits are
-// large: there an fsync is mostly data. A spare of an earlier process is never used: after a power
-// cut it may hold the beginning of a log that was renamed from it.
+// grows; so does the first one, since a start must not wait for a spare: the committer asks for one
+// with its first commit, and changes to it when it is ready. Zeros cost as much to write as what
+// replaces them, so no spare is made while commits are large: there an fsync is mostly data. A
+// spare of an earlier process is never used: after a power cut it may hold the beginning of a log
+// that was renamed from it.
 //
 // Readers take zeros for padding: a record of type zero and length zero.
 #pragma once
 
 #include <rocksdb/file_system.h>
 
+#include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <memory>
@@ -31,8 +34,12 @@ class LogFiles final : public rocksdb::FileSystemWrapper {
 
   const char* Name() const override { return "LogFiles"; }
 
-  // Whether spares are worth their making. Thread-safe; until it is called they are.
+  // Whether spares are worth their making, from now on. Thread-safe; until it is called none is
+  // made.
   void make_spares(bool worthwhile);
+
+  // The log in use grows, and a spare is ready to take its place. Thread-safe.
+  bool better_log_ready() const { return better_.load(std::memory_order_relaxed); }
 
   rocksdb::IOStatus NewWritableFile(const std::string& path, const rocksdb::FileOptions& options,
                                     std::unique_ptr<rocksdb::FSWritableFile>* file,
@@ -49,8 +56,10 @@ class LogFiles final : public rocksdb::FileSystemWrapper {
   std::condition_variable changed_;
   bool ready_ = false;
   bool wanted_ = false;
-  bool worthwhile_ = true;
+  bool worthwhile_ = false;
+  bool grows_ = false;  // the log in use
   bool stopping_ = false;
+  std::atomic<bool> better_{false};  // ready_ && grows_
   std::thread thread_;
 };
 

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "api/appengine/appengine.h"
 #include "api/http/server.h"
 #include "api/native/native.h"
 #include "api/taskqueue_rest/taskqueue_rest.h"
@@ -92,6 +93,13 @@ class WiredServer final : public Server {
     door.metrics_text = [this] { return metrics_.text(); };
     door.health = [this] { return health(); };
     doors_ = std::make_unique<Doors>(make_native_door(std::move(door), *runtime_, clock_));
+
+    AppEngineDoorOptions appengine;
+    appengine.default_app = config_.project;
+    appengine.location = config_.location;
+    appengine.task_bytes_max = config_.task_bytes_max;
+    doors_->add(is_appengine_path,
+                make_appengine_door(std::move(appengine), *runtime_, clock_));
 
     TaskqueueRestOptions rest;
     rest.location = config_.location;

@@ -1,0 +1,16 @@
+// The file of --queue-yaml: applied when the server starts and on SIGHUP, and what it changed told
+// in the log.
+#pragma once
+
+#include <string>
+
+#include "apply/uploads.h"
+#include "base/result.h"
+
+namespace deferd {
+
+// Waits until it is done; not on a shard's thread. A wrong file changes nothing.
+Result<void> apply_queue_file(QueueUploads& uploads, const std::string& file,
+                              const std::string& project, const std::string& location);
+
+}  // namespace deferd

@@ -176,6 +176,118 @@ TEST_F(Config, AListMayBeASequence) {
   EXPECT_THAT(call->config.target_deny, testing::ElementsAre("10.0.0.0/8", "fd00::/8"));
 }
 
+TEST_F(Config, ApplicationsAreATable) {
+  write(
+      "apps:\n"
+      "  shop:\n"
+      "    hostname: shop.example.com:8080\n"
+      "    url: http://127.0.0.1:8080\n"
+      "    services:\n"
+      "      worker: http://127.0.0.1:8081/under\n"
+      "      0.v1.worker: https://w\n"
+      "    service_url: http://{service}.internal/{service}\n"
+      "    send_host: url\n"
+      "  example.com:other:\n");
+  const auto call = load({"--config", file_});
+  ASSERT_TRUE(call) << call.error().message;
+  const RouteOptions& routes = call->config.routes;
+  EXPECT_EQ(routes.app_url, "http://127.0.0.1:8080");
+  ASSERT_EQ(routes.apps.size(), 2u);
+  AppRoutes shop;
+  shop.hostname = "shop.example.com:8080";
+  shop.url = "http://127.0.0.1:8080";
+  shop.services = {{"worker", "http://127.0.0.1:8081/under"}, {"0.v1.worker", "https://w"}};
+  shop.service_url = "http://{service}.internal/{service}";
+  shop.send_url_host = true;
+  EXPECT_EQ(routes.apps.at("shop"), shop);
+  EXPECT_EQ(routes.apps.at("example.com:other"), AppRoutes{});
+  EXPECT_EQ(call->config.from.at("apps"), file_ + ":1:1");
+  const std::string json = config_json(call->config);
+  EXPECT_THAT(json, HasSubstr(R"("apps":{"value":{"example.com:other":{"services":{},)"));
+  EXPECT_THAT(json, HasSubstr(R"("worker":"http://127.0.0.1:8081/under")"));
+  EXPECT_THAT(json, HasSubstr(file_ + ":1:1\"}"));
+  EXPECT_THAT(config_json(ServerConfig{}), HasSubstr(R"("apps":{"value":{},"from":"default"})"));
+}
+
+TEST_F(Config, WhatIsWrongInApplicationsSaysWhere) {
+  EXPECT_THAT(complaint("apps: 3\n"), HasSubstr(":1:7: apps must be a table"));
+  EXPECT_THAT(complaint("apps: [shop]\n"), HasSubstr(":1:7: apps must be a table"));
+  EXPECT_THAT(complaint("apps:\n  s~shop:\n"),
+              HasSubstr(":2:3: apps: \"s~shop\" is not an application"));
+  EXPECT_THAT(complaint("apps:\n  shop:\n    urls: x\n"),
+              HasSubstr(":3:5: there is no \"urls\" of an application; did you mean url?"));
+  EXPECT_THAT(complaint("apps:\n  shop:\n    url: ftp://x\n"),
+              HasSubstr(":3:10: apps.shop.url: url: scheme \"ftp\""));
+  EXPECT_THAT(complaint("apps:\n  shop:\n    url: http://x?y\n"), HasSubstr(":3:10: "));
+  EXPECT_THAT(complaint("apps:\n  shop:\n    url: [a]\n"),
+              HasSubstr(":3:10: apps.shop.url must be a single value"));
+  EXPECT_THAT(complaint("apps:\n  shop:\n    hostname: a/b\n"), HasSubstr(":3:15: "));
+  EXPECT_THAT(complaint("apps:\n  shop:\n    service_url: http://x\n"),
+              HasSubstr(":3:18: apps.shop.service_url: has no {service}"));
+  EXPECT_THAT(complaint("apps:\n  shop:\n    service_url: http://{service}:x\n"),
+              HasSubstr(":3:18: "));
+  EXPECT_THAT(complaint("apps:\n  shop:\n    send_host: us\n"),
+              HasSubstr(":3:16: apps.shop.send_host: \"us\" is neither task nor url"));
+  for (const char* service : {"W", "a_b", "a.b.c.d", "a..b", ".a", "a."}) {
+    EXPECT_THAT(complaint("apps:\n  shop:\n    services:\n      \"" + std::string(service) +
+                          "\": http://x\n"),
+                HasSubstr(":4:7: apps.shop.services: \""))
+        << service;
+  }
+  EXPECT_THAT(complaint("apps:\n  shop:\n    services:\n      a: x\n"),
+              HasSubstr(":4:10: apps.shop.services.a: url: "));
+  EXPECT_THAT(complaint("apps:\n  a: {url: 'http://x', url: 'http://y'}\n"),
+              HasSubstr("apps.a.url is there twice"));
+  EXPECT_THAT(complaint("apps:\napps:\n"), HasSubstr(":2:1: apps is set twice"));
+  EXPECT_THAT(complaint("app:\n"), HasSubstr("did you mean apps?"));
+}
+
+TEST_F(Config, RoutesMayBeReadAgain) {
+  write("app_url: http://one\nproject: p\n");
+  const auto call = load({"--config", file_});
+  ASSERT_TRUE(call) << call.error().message;
+  EXPECT_EQ(call->config.file, file_);
+  write("app_url: http://two\nproject: q\napps:\n  shop: {url: 'http://three'}\n");
+  const auto again = reread_routes(call->config);
+  ASSERT_TRUE(again) << again.error().message;
+  EXPECT_EQ(again->app_url, "http://two");
+  EXPECT_EQ(again->apps.at("shop").url, "http://three");
+
+  const auto by_flag = load({"--config", file_, "--app-url=http://flag"});
+  EXPECT_EQ(reread_routes(by_flag->config)->app_url, "http://flag");
+  const auto by_variable = load({"--config", file_}, {"DEFERD_APP_URL=http://variable"});
+  EXPECT_EQ(reread_routes(by_variable->config)->app_url, "http://variable");
+  write("# nothing\n");
+  EXPECT_EQ(*reread_routes(call->config), RouteOptions{});
+  write("app_url: two\n");
+  EXPECT_THAT(reread_routes(call->config).error().message, HasSubstr(file_ + ":1:10: app_url: "));
+}
+
+TEST_F(Config, SettingsOfAppEngine) {
+  const auto call = load({"--scaling", "basic", "--limits=strict", "--auto-create-queues=true",
+                          "--tickets=one,two", "--default-app", "shop"});
+  ASSERT_TRUE(call) << call.error().message;
+  EXPECT_EQ(app_deadline(call->config.scaling), std::chrono::hours(24));
+  EXPECT_EQ(call->config.app_limits, AppLimits::strict);
+  EXPECT_TRUE(call->config.auto_create_queues);
+  EXPECT_THAT(call->config.tickets, testing::ElementsAre("one", "two"));
+  EXPECT_EQ(call->config.app(), "shop");
+  EXPECT_EQ(load({"--project=p"})->config.app(), "p");
+  const std::string json = config_json(call->config);
+  EXPECT_THAT(json, HasSubstr(R"("tickets":{"secret":true,"set":true,"from":"--tickets"})"));
+  EXPECT_THAT(json, HasSubstr(R"("auto_create_queues":{"value":true,)"));
+  EXPECT_EQ(json.find("two"), std::string::npos);
+
+  EXPECT_EQ(flag_complaint({"--scaling=manuel"}),
+            "--scaling: \"manuel\" is not one of automatic, manual, basic or flexible");
+  EXPECT_EQ(flag_complaint({"--forwarded-for=yes"}),
+            "--forwarded-for: \"yes\" is neither true nor false");
+  EXPECT_THAT(flag_complaint({"--app-url=127.0.0.1:80"}), HasSubstr("--app-url: url: "));
+  EXPECT_THAT(flag_complaint({"--cron-user-ip=x"}), HasSubstr("is not an IPv4 address"));
+  EXPECT_THAT(flag_complaint({"--default-app=s~x"}), HasSubstr("is not an application"));
+  EXPECT_EQ(flag_complaint({"--tickets=top secret"}), "--tickets: has a value that cannot be used");
+}
+
 TEST_F(Config, HelpAndVersionAreForPrinting) {
   const auto help = load({"--help"}, {"DEFERD_NONSENSE=1"});  // help helps, whatever else is wrong
   ASSERT_TRUE(help) << help.error().message;

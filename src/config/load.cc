@@ -9,6 +9,7 @@
 #include <set>
 #include <sstream>
 
+#include "config/apps_yaml.h"
 #include "config/nearest_name.h"
 #include "config/server_config.h"
 
@@ -37,18 +38,7 @@ const Setting* find_setting(std::string_view name) {
   return nullptr;
 }
 
-std::string meant(std::string_view typed, const std::vector<std::string>& known) {
-  std::vector<std::string_view> views(known.begin(), known.end());
-  const auto nearest = nearest_name(typed, views);
-  return nearest ? "; did you mean " + std::string(*nearest) + "?" : "";
-}
-
 // deferd.yaml.
-
-std::string place(const std::string& file, const YAML::Mark& mark) {
-  if (mark.is_null()) return file;
-  return file + ":" + std::to_string(mark.line + 1) + ":" + std::to_string(mark.column + 1);
-}
 
 Result<std::string> read_file(const std::string& file) {
   std::ifstream in(file, std::ios::binary);
@@ -86,13 +76,18 @@ Result<std::string> text_of(const Setting& setting, const YAML::Node& value,
               name);
 }
 
-Result<Values> read_yaml(const std::string& file) {
+struct Yaml {
+  Values values;
+  std::optional<AppsYaml> apps;
+};
+
+Result<Yaml> read_yaml(const std::string& file) {
   const Result<std::string> text = read_file(file);
   if (!text) return fail(text.error());
-  Values values;
+  Yaml yaml;
   try {
     const YAML::Node top = YAML::Load(*text);
-    if (top.IsNull()) return values;  // empty, or comments only
+    if (top.IsNull()) return yaml;  // empty, or comments only
     if (!top.IsMap()) {
       return fail(Reason::invalid,
                   place(file, top.Mark()) +
@@ -101,9 +96,16 @@ Result<Values> read_yaml(const std::string& file) {
     for (const auto& entry : top) {
       const std::string where = place(file, entry.first.Mark());
       const std::string name = entry.first.IsScalar() ? entry.first.Scalar() : "";
+      if (name == apps_key) {
+        if (yaml.apps) return fail(Reason::invalid, where + ": apps is set twice", name);
+        Result<AppsYaml> apps = read_apps(file, entry.second, where);
+        if (!apps) return fail(apps.error());
+        yaml.apps = std::move(*apps);
+        continue;
+      }
       const Setting* setting = find_setting(name);
       if (setting == nullptr) {
-        std::vector<std::string> known;
+        std::vector<std::string> known = {std::string(apps_key)};
         for (const Setting& each : settings()) known.emplace_back(each.name);
         return fail(
             Reason::invalid,
@@ -112,7 +114,8 @@ Result<Values> read_yaml(const std::string& file) {
       }
       Result<std::string> value = text_of(*setting, entry.second, place(file, entry.second.Mark()));
       if (!value) return fail(value.error());
-      if (!values.emplace(setting->name, Given{std::move(*value), place(file, entry.second.Mark())})
+      if (!yaml.values
+               .emplace(setting->name, Given{std::move(*value), place(file, entry.second.Mark())})
                .second) {
         return fail(Reason::invalid, where + ": " + name + " is set twice", name);
       }
@@ -120,7 +123,7 @@ Result<Values> read_yaml(const std::string& file) {
   } catch (const YAML::Exception& error) {
     return fail(Reason::invalid, place(file, error.mark) + ": is not YAML: " + error.msg);
   }
-  return values;
+  return yaml;
 }
 
 // DEFERD_*.
@@ -279,9 +282,16 @@ Result<ConfigCall> load_config(std::span<const std::string> arguments,
 
   for (const Setting& setting : settings()) call.config.from[std::string(setting.name)] = "default";
   if (file) {
-    const Result<Values> yaml = read_yaml(*file);
+    call.config.file = *file;
+    Result<Yaml> yaml = read_yaml(*file);
     if (!yaml) return fail(yaml.error());
-    if (const auto applied = lay_over(call.config, *yaml); !applied) return fail(applied.error());
+    if (const auto applied = lay_over(call.config, yaml->values); !applied) {
+      return fail(applied.error());
+    }
+    if (yaml->apps) {
+      call.config.routes.apps = std::move(yaml->apps->apps);
+      call.config.from[std::string(apps_key)] = yaml->apps->from;
+    }
   }
   if (const auto applied = lay_over(call.config, *variables); !applied)
     return fail(applied.error());
@@ -296,6 +306,20 @@ Result<ConfigCall> load_config(int argc, char** argv) {
   std::vector<std::string> environment;
   for (char** entry = environ; *entry != nullptr; ++entry) environment.emplace_back(*entry);
   return load_config(arguments, environment);
+}
+
+Result<RouteOptions> reread_routes(const ServerConfig& config) {
+  Result<Yaml> yaml = read_yaml(config.file);
+  if (!yaml) return fail(yaml.error());
+  ServerConfig of_file;
+  if (const auto applied = lay_over(of_file, yaml->values); !applied) return fail(applied.error());
+  RouteOptions routes;
+  if (yaml->apps) routes.apps = std::move(yaml->apps->apps);
+  const auto from = config.from.find("app_url");
+  const bool outside = from != config.from.end() &&
+                       (from->second.starts_with("--") || from->second.starts_with("DEFERD_"));
+  routes.app_url = outside ? config.routes.app_url : of_file.routes.app_url;
+  return routes;
 }
 
 std::string config_json(const ServerConfig& config) {
@@ -313,6 +337,9 @@ std::string config_json(const ServerConfig& config) {
           break;
         case SettingKind::bytes:
           entry["value"] = parse_bytes(text).value_or(0);
+          break;
+        case SettingKind::truth:
+          entry["value"] = text == "true";
           break;
         case SettingKind::list: {
           boost::json::array items;
@@ -333,6 +360,7 @@ std::string config_json(const ServerConfig& config) {
   }
   boost::json::object out;
   out["settings"] = std::move(all);
+  out["apps"] = apps_object(config);
   return boost::json::serialize(out);
 }
 
@@ -356,6 +384,7 @@ std::string settings_markdown() {
         << "` · `" << setting.name << ": ...` · default: " << (is.empty() ? "none" : "`" + is + "`")
         << (setting.secret ? " · secret" : "") << "\n";
   }
+  out << apps_markdown();
   return out.str();
 }
 

@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "base/result.h"
 #include "base/time.h"
+#include "model/app_routes.h"
 
 namespace deferd {
 
@@ -36,6 +37,14 @@ std::string format_bytes(std::uint64_t bytes);
 
 enum class StoreKind : std::uint8_t { rocksdb, memory };
 
+// Of App Engine's doors (GAE-spec 5.1, 5.4, 6.2).
+enum class AppLimits : std::uint8_t { relaxed, strict };
+enum class TransactionalTasks : std::uint8_t { reject, immediate };
+enum class AppScaling : std::uint8_t { automatic, manual, basic, flexible };
+
+// How long an attempt of a queue of App Engine's may take, unless the queue or the task says.
+Micros app_deadline(AppScaling scaling);
+
 // Valid once load_config() has made it.
 struct ServerConfig {
   std::string data = "./deferd-data";
@@ -43,6 +52,7 @@ struct ServerConfig {
   StoreKind store = StoreKind::rocksdb;
   std::string project = "default";
   std::string location = "local";
+  std::string queue_yaml;  // a file; empty: none
 
   LogLevel log_level = LogLevel::info;
   std::uint32_t shards = 0;            // 0: one for two cores
@@ -66,12 +76,28 @@ struct ServerConfig {
 
   Micros drain_timeout = Seconds(30);
 
+  // App Engine. `routes` is what app_url and the table `apps` of deferd.yaml say.
+  std::string default_app;  // empty: `project`
+  RouteOptions routes;
+  AppLimits app_limits = AppLimits::relaxed;
+  bool auto_create_queues = false;
+  TransactionalTasks transactional_tasks = TransactionalTasks::reject;
+  AppScaling scaling = AppScaling::automatic;
+  std::vector<std::string> tickets;  // secrets
+  bool forwarded_for = true;
+  bool eta_whole_seconds = false;
+  std::string cron_user_ip = "0.1.0.1";
+
+  const std::string& app() const { return default_app.empty() ? project : default_app; }
+
+  std::string file;  // deferd.yaml as it was named; empty: none
+
   // Where each setting's value came from, by its name: "default", "--listen", "DEFERD_LISTEN",
   // "deferd.yaml:3:9".
   std::map<std::string, std::string, std::less<>> from;
 };
 
-enum class SettingKind : std::uint8_t { text, number, bytes, duration, list };
+enum class SettingKind : std::uint8_t { text, number, bytes, duration, list, truth };
 
 struct Setting {
   std::string_view name;  // as in deferd.yaml
@@ -102,6 +128,17 @@ struct ConfigCall {
   std::string text;
 };
 
+// Beside the settings deferd.yaml may have `apps`, a table that no flag could hold:
+//
+//   apps:
+//     shop:                                      # an application, that is a project
+//       hostname: shop.example.com
+//       url: http://127.0.0.1:8080               # what nothing below names
+//       services:
+//         worker: http://127.0.0.1:8081          # or version.service, instance.version.service
+//       service_url: http://{service}.internal   # services that are not named
+//       send_host: task                          # or url
+//
 // `arguments` without the program's name, `environment` as "NAME=value"; variables that do not
 // begin with DEFERD_ are not looked at. Errors have Reason::invalid and are complete: where, what
 // was wrong, the value, what would be right.
@@ -111,8 +148,14 @@ Result<ConfigCall> load_config(std::span<const std::string> arguments,
 // The same from what main() has.
 Result<ConfigCall> load_config(int argc, char** argv);
 
-// Of /v1/config: {"settings":{"listen":{"value":"127.0.0.1:8123","from":"default"},..}}; of a
-// secret only whether it is set.
+// What the file of `config` says of routes now, for a server that runs: the table apps, and app_url
+// unless a flag or a variable said it. Fails as load_config() does when anything in the file is
+// wrong.
+Result<RouteOptions> reread_routes(const ServerConfig& config);
+
+// Of /v1/config:
+// {"settings":{"listen":{"value":"127.0.0.1:8123","from":"default"},..},"apps":{..}}; of a secret
+// only whether it is set.
 std::string config_json(const ServerConfig& config);
 
 // docs/operations/settings.md; a test compares.

@@ -1,6 +1,7 @@
 // The table of settings, and how single values are read and printed.
 #include <arpa/inet.h>
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <system_error>
@@ -8,6 +9,7 @@
 #include "config/server_config.h"
 #include "model/duration_text.h"
 #include "model/names.h"
+#include "model/target_url.h"
 
 namespace deferd {
 namespace {
@@ -31,6 +33,14 @@ Result<void> read_path(ServerConfig& config, std::string_view text) {
   if (text.empty()) return fail(Reason::invalid, "is empty; give a path");
   if (text.find('\0') != std::string_view::npos) return fail(Reason::invalid, "has a zero byte");
   config.*member = text;
+  return {};
+}
+
+// One that may be empty: none.
+template <auto member>
+Result<void> read_optional_path(ServerConfig& config, std::string_view text) {
+  if (!text.empty()) return read_path<member>(config, text);
+  (config.*member).clear();
   return {};
 }
 
@@ -123,6 +133,39 @@ Result<void> read_networks(ServerConfig& config, std::string_view text) {
 }
 
 template <auto member>
+Result<void> read_truth(ServerConfig& config, std::string_view text) {
+  if (text != "true" && text != "false") {
+    return fail(Reason::invalid, quoted(text) + " is neither true nor false");
+  }
+  config.*member = text == "true";
+  return {};
+}
+
+template <auto member>
+std::string print_truth(const ServerConfig& config) {
+  return config.*member ? "true" : "false";
+}
+
+// A word of an enum: `words` has the names in the order of its values.
+template <auto member, auto& words>
+Result<void> read_word(ServerConfig& config, std::string_view text) {
+  std::string all;
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    if (words[i] == text) {
+      config.*member = static_cast<std::remove_reference_t<decltype(config.*member)>>(i);
+      return {};
+    }
+    all += (i == 0 ? "" : i + 1 == words.size() ? " or " : ", ") + std::string(words[i]);
+  }
+  return fail(Reason::invalid, quoted(text) + " is not one of " + all);
+}
+
+template <auto member, auto& words>
+std::string print_word(const ServerConfig& config) {
+  return std::string(words[static_cast<std::size_t>(config.*member)]);
+}
+
+template <auto member>
 std::string print_list(const ServerConfig& config) {
   std::string out;
   for (const std::string& item : config.*member) out += (out.empty() ? "" : ",") + item;
@@ -194,6 +237,51 @@ std::string print_log_level(const ServerConfig& config) {
   return "info";
 }
 
+// What App Engine's doors are set by.
+
+constexpr std::array<std::string_view, 2> app_limits = {"relaxed", "strict"};
+constexpr std::array<std::string_view, 2> transactional_tasks = {"reject", "immediate"};
+constexpr std::array<std::string_view, 4> scalings = {"automatic", "manual", "basic", "flexible"};
+
+Result<void> read_app_url(ServerConfig& config, std::string_view text) {
+  if (Result<TargetUrl> url = parse_base_url(text); !url) return fail(url.error());
+  config.routes.app_url = text;
+  return {};
+}
+
+Result<void> read_default_app(ServerConfig& config, std::string_view text) {
+  if (!text.empty() && !QueueName::parse(text, "local", "default")) {
+    return fail(Reason::invalid,
+                quoted(text) + " is not an application; use 1 to 100 of A-Z a-z 0-9 . _ : -");
+  }
+  config.default_app = text;
+  return {};
+}
+
+Result<void> read_tickets(ServerConfig& config, std::string_view text) {
+  std::vector<std::string> tickets;
+  while (!text.empty()) {
+    const std::string_view ticket = text.substr(0, text.find(','));
+    text.remove_prefix(std::min(text.size(), ticket.size() + 1));
+    // One line of a header, as it comes back in X-AppEngine-API-Ticket.
+    for (const char c : ticket) {
+      if (c <= 0x20 || c >= 0x7f) return fail(Reason::invalid, "a ticket is visible ASCII");
+    }
+    if (!ticket.empty()) tickets.emplace_back(ticket);
+  }
+  config.tickets = std::move(tickets);
+  return {};
+}
+
+Result<void> read_cron_user_ip(ServerConfig& config, std::string_view text) {
+  std::array<unsigned char, 16> bytes{};
+  if (inet_pton(AF_INET, std::string(text).c_str(), bytes.data()) != 1) {
+    return fail(Reason::invalid, quoted(text) + " is not an IPv4 address like 0.1.0.1");
+  }
+  config.cron_user_ip = text;
+  return {};
+}
+
 constexpr std::uint64_t kib = 1024;
 constexpr std::uint64_t mib = 1024 * kib;
 constexpr std::uint64_t gib = 1024 * mib;
@@ -237,6 +325,14 @@ constexpr Setting table[] = {
      .about = "The location that /v1/queues/Q means",
      .read = read_location,
      .print = print_text<&C::location>},
+    {.name = "queue_yaml",
+     .kind = K::text,
+     .hint = "FILE",
+     .about =
+         "App Engine's queue.yaml (or queue.xml) with the queues of the project, applied at the "
+         "start and on SIGHUP; queues that it leaves out are disabled",
+     .read = read_optional_path<&C::queue_yaml>,
+     .print = print_text<&C::queue_yaml>},
     {.name = "log_level",
      .kind = K::text,
      .hint = "LEVEL",
@@ -354,11 +450,94 @@ constexpr Setting table[] = {
               "without them",
      .read = read_duration<&C::drain_timeout, 0, hour_ms>,
      .print = print_duration<&C::drain_timeout>},
+    {.name = "default_app",
+     .kind = K::text,
+     .hint = "NAME",
+     .about = "The application that App Engine's SDKs speak for when a call does not tell; without "
+              "it the project",
+     .read = read_default_app,
+     .print = print_text<&C::default_app>},
+    {.name = "app_url",
+     .kind = K::text,
+     .hint = "URL",
+     .about =
+         "Where the relative URLs of App Engine's tasks go, unless the table apps knows better",
+     .read = read_app_url,
+     .print = [](const C& config) { return config.routes.app_url; }},
+    {.name = "scaling",
+     .kind = K::text,
+     .hint = "automatic|manual|basic|flexible",
+     .about = "How long App Engine's queues let an attempt take, unless queue or task say: 10 "
+              "minutes with automatic scaling, 24 hours with manual and basic, 60 minutes in the "
+              "flexible environment",
+     .read = read_word<&C::scaling, scalings>,
+     .print = print_word<&C::scaling, scalings>},
+    {.name = "limits",
+     .kind = K::text,
+     .hint = "relaxed|strict",
+     .about = "The limits that App Engine's doors check: strict is App Engine's own (100 KiB a "
+              "push task, ETAs within 30 days, 500 tasks a second), relaxed is this server's",
+     .read = read_word<&C::app_limits, app_limits>,
+     .print = print_word<&C::app_limits, app_limits>},
+    {.name = "auto_create_queues",
+     .kind = K::truth,
+     .hint = "true|false",
+     .about = "Whether an App Engine task makes the queue that it names, when there is none",
+     .read = read_truth<&C::auto_create_queues>,
+     .print = print_truth<&C::auto_create_queues>},
+    {.name = "transactional_tasks",
+     .kind = K::text,
+     .hint = "reject|immediate",
+     .about = "What becomes of tasks that are added in a transaction of App Engine's datastore, "
+              "which this server has no part in: reject is an error, immediate adds them at once "
+              "and logs a warning",
+     .read = read_word<&C::transactional_tasks, transactional_tasks>,
+     .print = print_word<&C::transactional_tasks, transactional_tasks>},
+    {.name = "tickets",
+     .kind = K::list,
+     .hint = "SECRET,...",
+     .about = "Secrets that App Engine's SDKs may carry as their ticket; with one set, calls "
+              "without one, or without the ticket of a push, are refused",
+     .secret = true,
+     .read = read_tickets,
+     .print = print_list<&C::tickets>},
+    {.name = "forwarded_for",
+     .kind = K::truth,
+     .hint = "true|false",
+     .about = "Whether pushes to applications have an X-Forwarded-For, as App Engine's had",
+     .read = read_truth<&C::forwarded_for>,
+     .print = print_truth<&C::forwarded_for>},
+    {.name = "eta_whole_seconds",
+     .kind = K::truth,
+     .hint = "true|false",
+     .about =
+         "Whether X-AppEngine-TaskETA has whole seconds only, which is all that Go's SDK reads",
+     .read = read_truth<&C::eta_whole_seconds>,
+     .print = print_truth<&C::eta_whole_seconds>},
+    {.name = "cron_user_ip",
+     .kind = K::text,
+     .hint = "ADDRESS",
+     .about = "X-AppEngine-User-IP of cron jobs; that of tasks is always 0.1.0.2",
+     .read = read_cron_user_ip,
+     .print = print_text<&C::cron_user_ip>},
 };
 
 }  // namespace
 
 std::span<const Setting> settings() { return table; }
+
+Micros app_deadline(AppScaling scaling) {
+  switch (scaling) {
+    case AppScaling::automatic:
+      return std::chrono::minutes(10);
+    case AppScaling::manual:
+    case AppScaling::basic:
+      return std::chrono::hours(24);
+    case AppScaling::flexible:
+      return std::chrono::minutes(60);
+  }
+  return std::chrono::minutes(10);
+}
 
 std::string flag_of(const Setting& setting) {
   std::string flag = "--" + std::string(setting.name);

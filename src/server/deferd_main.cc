@@ -1,5 +1,5 @@
 // deferd: reads its settings, starts the server, and stops it cleanly on SIGTERM or SIGINT (a
-// second one ends at once).
+// second one ends at once). SIGHUP reads anew the files that may change while it runs.
 #include <csignal>
 #include <cstdio>
 #include <ctime>
@@ -50,6 +50,7 @@ int main(int argc, char** argv) {
   sigemptyset(&signals);
   sigaddset(&signals, SIGTERM);
   sigaddset(&signals, SIGINT);
+  sigaddset(&signals, SIGHUP);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   std::signal(SIGPIPE, SIG_IGN);
 
@@ -70,6 +71,9 @@ int main(int argc, char** argv) {
   while (signal == 0) {
     (*server)->refresh_metrics();
     signal = next_signal(signals);
+    if (signal != SIGHUP) continue;
+    (*server)->reload();
+    signal = 0;
   }
   deferd::log_info("server.stopping", {{"signal", signal == SIGTERM ? "SIGTERM" : "SIGINT"}});
   pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);  // a second signal ends the process

@@ -14,12 +14,16 @@
 #include "api/http/server.h"
 #include "api/native/native.h"
 #include "api/taskqueue_rest/taskqueue_rest.h"
+#include "apply/uploads.h"
+#include "auth/ticket.h"
 #include "base/log.h"
 #include "dispatch/push_dispatcher.h"
 #include "runtime/clock.h"
 #include "runtime/runtime.h"
 #include "server/doors.h"
 #include "server/metrics.h"
+#include "server/queue_file.h"
+#include "server/reload.h"
 #include "store/memory/store.h"
 #include "store/rocksdb/store.h"
 
@@ -58,7 +62,8 @@ class Entrance final : public HttpHandler {
 
 class WiredServer final : public Server {
  public:
-  explicit WiredServer(const ServerConfig& config) : config_(config) {}
+  explicit WiredServer(const ServerConfig& config)
+      : config_(config), shown_config_(config_json(config)) {}
   ~WiredServer() override { stop(); }
 
   Result<void> start() {
@@ -72,6 +77,15 @@ class WiredServer final : public Server {
     push.connections_per_target_max = config_.push_connections_per_target_max;
     push.ca_file = config_.ca_file;
     push.guard = {config_.target_deny, config_.target_allow, {http_->address()}};
+    auto tickets = make_tickets();
+    if (!tickets) return fail(tickets.error());
+    tickets_ = std::move(*tickets);
+    push.appengine.routes = config_.routes;
+    push.appengine.headers = {config_.forwarded_for, config_.eta_whole_seconds,
+                              config_.cron_user_ip};
+    push.appengine.ticket = [this](std::string_view app, Micros deadline, Wall now) {
+      return tickets_->mint(app, deadline, now);
+    };
     auto dispatcher = make_push_dispatcher(std::move(push));
     if (!dispatcher) return fail(dispatcher.error());
     dispatcher_ = std::move(*dispatcher);
@@ -84,20 +98,37 @@ class WiredServer final : public Server {
     if (!runtime) return fail(runtime.error());
     runtime_ = std::move(*runtime);
     if (auto ok = make_default_queue(); !ok) return ok;
+    uploads_ = QueueUploads::make(*runtime_, config_.app_limits == AppLimits::strict
+                                                 ? QueueYamlLimits::app_engine
+                                                 : QueueYamlLimits::deferd);
+    if (auto ok = apply_files(); !ok) return ok;
 
     NativeDoorOptions door;
     door.project = config_.project;
     door.location = config_.location;
     door.task_bytes_max = config_.task_bytes_max;
-    door.config_json = [json = config_json(config_)] { return json; };
+    door.config_json = [this] { return shown_config(); };
     door.metrics_text = [this] { return metrics_.text(); };
     door.health = [this] { return health(); };
     doors_ = std::make_unique<Doors>(make_native_door(std::move(door), *runtime_, clock_));
 
     AppEngineDoorOptions appengine;
-    appengine.default_app = config_.project;
+    appengine.default_app = config_.app();
     appengine.location = config_.location;
     appengine.task_bytes_max = config_.task_bytes_max;
+    appengine.strict = config_.app_limits == AppLimits::strict;
+    appengine.auto_create_queues = config_.auto_create_queues;
+    if (config_.transactional_tasks == TransactionalTasks::immediate) {
+      appengine.transactional_tasks = AppEngineDoorOptions::Transactional::immediate;
+    }
+    // A secret is an operator's, a minted ticket its application's.
+    appengine.identify = [this](std::string_view ticket, Wall now) -> Result<AppEngineCaller> {
+      Result<std::string> app = tickets_->verify(ticket, now);
+      if (!app) return fail(app.error());
+      const bool admin = app->empty();
+      return AppEngineCaller{admin ? config_.app() : std::move(*app), admin};
+    };
+    appengine.authentication = !config_.tickets.empty();
     doors_->add(is_appengine_path,
                 make_appengine_door(std::move(appengine), *runtime_, clock_));
 
@@ -130,6 +161,8 @@ class WiredServer final : public Server {
                                   watch_next();
                                 }});
   }
+
+  void reload() override { reload_.run(); }
 
   void stop() override {
     if (stopped_.exchange(true)) return;
@@ -166,6 +199,14 @@ class WiredServer final : public Server {
     return {};
   }
 
+  // The key lives beside the tasks, so that tickets outlive a restart.
+  Result<std::unique_ptr<const Tickets>> make_tickets() const {
+    const auto key = config_.store == StoreKind::memory ? random_ticket_key()
+                                                        : load_ticket_key(config_.data);
+    if (!key) return fail(key.error());
+    return std::make_unique<const Tickets>(*key, config_.tickets);
+  }
+
   Result<void> open_store() {
     if (config_.store == StoreKind::memory) {
       log_warn("store.memory", {{"effect", "nothing survives the end of this process"}});
@@ -198,6 +239,17 @@ class WiredServer final : public Server {
     return made.get_future().get();
   }
 
+  // Files that are applied before anybody calls, and again on SIGHUP.
+  Result<void> apply_files() {
+    if (!config_.file.empty()) reload_.add(config_.file, [this] { return change_routes(); });
+    if (config_.queue_yaml.empty()) return {};
+    const ReloadActions::Action apply = [this] {
+      return apply_queue_file(*uploads_, config_.queue_yaml, config_.app(), config_.location);
+    };
+    reload_.add(config_.queue_yaml, apply);
+    return apply();
+  }
+
   Health health() const {
     if (stopped_) return {false, "the server is shutting down"};
     if (runtime_->stats().store_failed) {
@@ -224,12 +276,36 @@ class WiredServer final : public Server {
                                    }});
   }
 
+  std::string shown_config() const {
+    const std::lock_guard lock(shown_mutex_);
+    return shown_config_;
+  }
+
+  // The routes of deferd.yaml as it is now.
+  Result<void> change_routes() {
+    auto options = reread_routes(config_);
+    if (!options) return fail(options.error());
+    auto routes = Routes::make(*options);
+    if (!routes) return fail(routes.error());
+    dispatcher_->set_routes(std::move(*routes));
+    ServerConfig changed = config_;
+    changed.routes = std::move(*options);
+    const std::lock_guard lock(shown_mutex_);
+    shown_config_ = config_json(changed);
+    return {};
+  }
+
   const ServerConfig config_;
+  mutable std::mutex shown_mutex_;
+  std::string shown_config_;  // of /v1/config; under shown_mutex_
   SystemClock clock_;
   Metrics metrics_;
   std::unique_ptr<Store> store_;
+  std::unique_ptr<const Tickets> tickets_;
   std::unique_ptr<PushDispatcher> dispatcher_;
   std::unique_ptr<Runtime> runtime_;
+  std::unique_ptr<QueueUploads> uploads_;
+  ReloadActions reload_;
   std::unique_ptr<Doors> doors_;
   Entrance entrance_;
   std::unique_ptr<HttpServer> http_;

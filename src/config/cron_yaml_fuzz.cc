@@ -20,7 +20,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   DEFERD_ASSERT(file->jobs.size() <= cron_jobs_max);
   for (const DeclaredJob& job : file->jobs) {
     DEFERD_ASSERT(check_target_path(job.url).has_value(), "url", job.url);
-    DEFERD_ASSERT(Recurrence::make(CronMissed::run, job.timezone, job.schedule).has_value());
+    DEFERD_ASSERT(Recurrence::make({CronMissed::run, job.timezone, job.schedule}).has_value());
     DEFERD_ASSERT(job.retry.check("retry").has_value(), "job", job.url);
     DEFERD_ASSERT(job.retry.max_attempts >= 1 && job.retry.max_attempts <= 6);
     DEFERD_ASSERT(job.attempt_deadline >= Micros(0));

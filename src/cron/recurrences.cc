@@ -42,7 +42,8 @@ class CronRecurrences final : public Recurrences {
     std::string key(text);
     const std::lock_guard lock(mutex_);
     if (const auto at = parsed_.find(key); at != parsed_.end()) return at->second;
-    Result<Recurrence> made = Recurrence::parse(text);
+    const Result<RecurrenceText> parts = RecurrenceText::parse(text);
+    Result<Recurrence> made = parts ? Recurrence::make(*parts) : fail(parts.error());
     if (!made) {  // not kept: each look tells again
       log_error("cron.recurrence_unreadable",
                 {{"recurrence", text}, {"error", std::string_view(made.error().message)}});
@@ -63,28 +64,27 @@ class CronRecurrences final : public Recurrences {
 
 std::string_view to_string(CronMissed missed) { return missed == CronMissed::run ? "run" : "skip"; }
 
-Result<Recurrence> Recurrence::make(CronMissed missed, std::string_view zone,
-                                    std::string_view schedule) {
-  Result<Zone> found = Zone::find(zone);
-  if (!found) return fail(found.error());
-  Result<Schedule> parsed = parse_schedule(schedule);
-  if (!parsed) return fail(parsed.error());
-  return Recurrence{missed, std::string(zone), std::string(schedule), *found, std::move(*parsed)};
-}
-
-Result<Recurrence> Recurrence::parse(std::string_view text) {
-  std::string_view rest = text;
-  const auto missed = take(rest, "missed=");
-  const auto zone = missed ? take(rest, "zone=") : std::nullopt;
+Result<RecurrenceText> RecurrenceText::parse(std::string_view text) {
+  const auto missed = take(text, "missed=");
+  const auto zone = missed ? take(text, "zone=") : std::nullopt;
   if (!zone || (*missed != "run" && *missed != "skip")) {
     return fail(Reason::invalid,
                 "a recurrence is \"missed=run|skip zone=ZONE SCHEDULE\", not this text");
   }
-  return make(*missed == "run" ? CronMissed::run : CronMissed::skip, *zone, rest);
+  return RecurrenceText{*missed == "run" ? CronMissed::run : CronMissed::skip, std::string(*zone),
+                        std::string(text)};
 }
 
-std::string Recurrence::text() const {
-  return "missed=" + std::string(to_string(missed)) + " zone=" + zone_name + " " + schedule_text;
+std::string RecurrenceText::text() const {
+  return "missed=" + std::string(to_string(missed)) + " zone=" + zone + " " + schedule;
+}
+
+Result<Recurrence> Recurrence::make(const RecurrenceText& text) {
+  const Result<Zone> zone = Zone::find(text.zone);
+  if (!zone) return fail(zone.error());
+  Result<Schedule> schedule = parse_schedule(text.schedule);
+  if (!schedule) return fail(schedule.error());
+  return Recurrence{text.missed, *zone, std::move(*schedule)};
 }
 
 std::unique_ptr<Recurrences> make_cron_recurrences() { return std::make_unique<CronRecurrences>(); }

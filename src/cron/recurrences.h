@@ -28,20 +28,28 @@ std::string_view to_string(CronMissed missed);
 // How late a run may start before it counts as missed: longer than a restart takes.
 constexpr Micros missed_grace = Seconds(60);
 
+// The parts of that text, as they were written.
+struct RecurrenceText {
+  CronMissed missed = CronMissed::run;
+  std::string zone = "UTC";
+  std::string schedule;
+
+  // Any text; Reason::invalid for what text() does not give. Whether there are such a zone and
+  // schedule is not looked at.
+  static Result<RecurrenceText> parse(std::string_view text);
+  std::string text() const;
+
+  friend bool operator==(const RecurrenceText&, const RecurrenceText&) = default;
+};
+
+// What they say.
 struct Recurrence {
   CronMissed missed = CronMissed::run;
-  std::string zone_name = "UTC";
-  std::string schedule_text;
-  // What the two say.
   Zone zone;
   Schedule schedule;
 
   // Fails with Reason::invalid; `field` is "schedule" or "timezone".
-  static Result<Recurrence> make(CronMissed missed, std::string_view zone,
-                                 std::string_view schedule);
-  // Any text; Reason::invalid for what text() does not give.
-  static Result<Recurrence> parse(std::string_view text);
-  std::string text() const;
+  static Result<Recurrence> make(const RecurrenceText& text);
 };
 
 // Thread-safe. Keeps what it parsed, so that a job is parsed once and not at each of its runs.

@@ -12,25 +12,29 @@ namespace deferd {
 namespace {
 
 std::string text_of(CronMissed missed, std::string_view zone, std::string_view schedule) {
-  const auto recurrence = Recurrence::make(missed, zone, schedule);
-  EXPECT_TRUE(recurrence) << recurrence.error().message;
-  return recurrence->text();
+  const RecurrenceText text{missed, std::string(zone), std::string(schedule)};
+  EXPECT_TRUE(Recurrence::make(text));
+  return text.text();
 }
 
 TEST(Recurrence, ItsTextReadsBack) {
   const std::string text = text_of(CronMissed::skip, "Europe/Berlin", "every monday 09:00");
   EXPECT_EQ(text, "missed=skip zone=Europe/Berlin every monday 09:00");
-  const auto parsed = Recurrence::parse(text);
+  const auto parsed = RecurrenceText::parse(text);
   ASSERT_TRUE(parsed);
-  EXPECT_EQ(parsed->missed, CronMissed::skip);
-  EXPECT_EQ(parsed->zone_name, "Europe/Berlin");
-  EXPECT_EQ(parsed->schedule, schedule_of("every monday 09:00"));
+  EXPECT_EQ(*parsed, (RecurrenceText{CronMissed::skip, "Europe/Berlin", "every monday 09:00"}));
   EXPECT_EQ(parsed->text(), text);
+  EXPECT_EQ(Recurrence::make(*parsed)->schedule, schedule_of("every monday 09:00"));
   for (const std::string_view bad :
        {"", "every monday 09:00", "missed=run every monday 09:00", "missed=run zone=UTC",
-        "missed=run zone=UTC ", "missed=maybe zone=UTC @daily", "zone=UTC missed=run @daily",
-        "missed=run zone=Mars/Olympus @daily", "missed=run zone=UTC every funday 09:00"}) {
-    EXPECT_FALSE(Recurrence::parse(bad)) << bad;
+        "missed=maybe zone=UTC @daily", "zone=UTC missed=run @daily"}) {
+    EXPECT_FALSE(RecurrenceText::parse(bad)) << bad;
+  }
+  for (const std::string_view bad : {"missed=run zone=UTC ", "missed=run zone=Mars/Olympus @daily",
+                                     "missed=run zone=UTC every funday 09:00"}) {
+    const auto parts = RecurrenceText::parse(bad);
+    ASSERT_TRUE(parts) << bad;
+    EXPECT_FALSE(Recurrence::make(*parts)) << bad;
   }
 }
 

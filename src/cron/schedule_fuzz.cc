@@ -16,7 +16,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (size == 0) return 0;
   const Zone& zone = zones[data[0] % zones.size()];
   const std::string_view text(reinterpret_cast<const char*>(data + 1), size - 1);
-  if (Recurrence::parse(text) && Recurrence::parse(text)->text() != text) std::abort();
+  const auto parts = RecurrenceText::parse(text);
+  if (parts && parts->text() != text) std::abort();
   const auto schedule = parse_schedule(text);
   if (!schedule) {
     if (schedule.error().message.empty()) std::abort();

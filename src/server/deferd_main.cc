@@ -9,6 +9,11 @@
 #include "config/server_config.h"
 #include "server/server.h"
 
+// Read by jemalloc (docs/decisions/0007): what a burst needed goes back to the system two seconds
+// after it, also from threads that have nothing more to do.
+extern "C" const char* const malloc_conf;
+const char* const malloc_conf = "background_thread:true,dirty_decay_ms:2000,muzzy_decay_ms:0";
+
 namespace {
 
 // Waits for a signal for at most a second; 0: none came.

@@ -140,11 +140,9 @@ std::string Tickets::with_mac(std::string_view expiry, std::string_view app) con
 }
 
 std::string Tickets::mint(std::string_view app, Micros deadline, Wall now) const {
-  const Wall expiry = now + deadline + ticket_grace;
-  const auto seconds = std::chrono::ceil<Seconds>(expiry.time_since_epoch()).count();
+  const std::int64_t expiry = std::max<std::int64_t>(0, to_micros(now + deadline + ticket_grace));
   std::array<char, 20> digits;
-  const auto end = std::to_chars(digits.data(), digits.data() + digits.size(),
-                                 std::max<std::int64_t>(0, seconds), 16);
+  const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), expiry, 16);
   return with_mac({digits.data(), static_cast<std::size_t>(end.ptr - digits.data())}, app);
 }
 
@@ -167,9 +165,9 @@ Result<std::string> Tickets::verify(std::string_view text, Wall now) const {
   if (app.size() > app_chars_max) return refused("is none of this server");
   if (!same(with_mac(expiry, app), text)) return refused("is none of this server");
 
-  std::int64_t seconds = 0;  // its own digits, as the mac is right
-  std::from_chars(expiry.data(), expiry.data() + expiry.size(), seconds, 16);
-  if (now.time_since_epoch() >= Seconds(seconds)) return refused("has expired");
+  std::int64_t micros = 0;  // its own digits, as the mac is right
+  std::from_chars(expiry.data(), expiry.data() + expiry.size(), micros, 16);
+  if (to_micros(now) >= micros) return refused("has expired");
   return std::string(app);
 }
 

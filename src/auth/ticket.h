@@ -2,7 +2,9 @@
 // call is known by. A ticket names its application and ends soon after its attempt; the only
 // long-lived secret stays here (GAE-spec 1.6).
 //
-//   1.6925f3c0.d0c2..(32 hex digits).shop      format, expiry (seconds since 1970, hex), mac, app
+//   1.65bf0d2c5e6a1.d0c2..(32 hex digits).shop   format, expiry (microseconds since 1970, hex),
+//   mac,
+//                                              application
 //
 // The mac is the first half of HMAC-SHA256 over the rest, so a ticket can be verified by any deferd
 // that has the key, and needs no memory. Half of it is 128 bits: nobody guesses that in minutes.

@@ -31,7 +31,7 @@ bool drops(std::string_view name, const AppEngineHeaderOptions& options) {
 
 // The due time of a firing stays the same over its retries, though the task's ETA moves.
 Wall firing_due(const Task& task) {
-  return task.progress.attempts == 0 ? task.place.eta : task.progress.last_eta;
+  return task.progress.run_due != Wall{} ? task.progress.run_due : task.place.eta;
 }
 
 // App Engine names each firing of a job by 32 hex digits: here a hash of the job and the time that

@@ -202,7 +202,8 @@ Route Routes::resolve(std::string_view app_name, std::string_view target, std::s
       route.host = name + "." + app.hostname;
     }
   } else if (!host.empty()) {
-    const std::string lower = lower_case(host);
+    std::string lower = lower_case(host);
+    if (lower.ends_with('.')) lower.pop_back();  // a name written out to the root
     route.host = host;
     if (const auto name = before_hostname(lower, app.hostname)) {
       base = name->empty() || name == "default" ? app.default_service : find(app, *name);

@@ -44,6 +44,7 @@ TEST(Routes, AHostNamesAServiceOfTheApplication) {
   const Case cases[] = {
       {"shop.example.com", "http://front:8080"},
       {"SHOP.Example.com", "http://front:8080"},
+      {"worker.shop.example.com.", "http://worker:1"},
       {"worker.shop.example.com", "http://worker:1"},
       {"Worker.shop.example.com:8080", "http://worker:1"},
       {"v1.worker.shop.example.com", "http://worker:2"},

@@ -136,12 +136,12 @@ Result<void> Committer::pack(std::vector<Waiting>& batches) {
 void Committer::change_logs() {
   constexpr std::uint64_t large_commit_bytes = 64 << 10;
   const bool large = unflushed_bytes_ >= database_.seams().flush_bytes;
-  if (large || first_log_) {
-    first_log_ = false;
+  if (large || (first_log_ && unflushed_writes_ == 1)) {
     database_.log_files().make_spares(unflushed_bytes_ / unflushed_writes_ < large_commit_bytes);
   }
-  const bool better = !unsynced_ && database_.log_files().better_log_ready();
+  const bool better = first_log_ && !unsynced_ && database_.log_files().better_log_ready();
   if (!large && !better) return;
+  first_log_ = false;
   unflushed_bytes_ = 0;
   unflushed_writes_ = 0;
   rocksdb::FlushOptions options;

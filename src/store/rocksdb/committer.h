@@ -56,7 +56,7 @@ class Committer {
   std::uint64_t unflushed_bytes_ = 0;  // written since RocksDB's memory was given to files
   std::uint64_t unflushed_writes_ = 0;
   bool unsynced_ = false;  // the last write had no fsync
-  bool first_log_ = true;  // no spare was asked for yet
+  bool first_log_ = true;  // the one that was made at the start, which grows
 
   std::mutex mutex_;  // guards the rest
   std::condition_variable arrived_;

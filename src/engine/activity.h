@@ -11,6 +11,7 @@ namespace deferd {
 struct Activity {
   RecentCounter executed;
   RecentCounter failed;
+  RecentCounter leased;
   std::uint64_t executed_total = 0;
   std::uint64_t failed_total = 0;
   std::uint64_t added_total = 0;

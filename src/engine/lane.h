@@ -77,6 +77,8 @@ class Lane {
   // Gives a task of the window its payload back, also over the budget: its turn has come.
   void set_payload(const Place& place, SharedBytes payload);
 
+  // What lies beyond is on disk only; of no meaning while disk_due_from() is Wall::max().
+  const Place& mark() const { return mark_; }
   bool beyond_mark(const Place& place) const { return !complete_ && place > mark_; }
 
   // Calls visit(const Task&) in order while it returns true.

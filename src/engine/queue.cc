@@ -23,6 +23,7 @@ Queue::Queue(ShardCore& core, QueueRecord record, const Now& now)
       target_(shared_target(record_.settings)),
       bucket_(record_.settings.rate, record_.settings.burst, now.mono) {
   due_counts_.fold(now.wall);
+  stats_since_ = now.mono;
 }
 
 void Queue::mark_made(const Now& now) {
@@ -40,6 +41,7 @@ Queue::Queue(ShardCore& core, const StoredQueue& stored, const Now& now)
       stored_counters_(stored.counters),
       bucket_(record_.settings.rate, record_.settings.burst, now.mono) {
   due_counts_.fold(now.wall);
+  stats_since_ = now.mono;
   due_counts_.add_ready(counters_.tasks);
   project_->take(counters_.bytes);
   if (counters_.tasks == 0) return;
@@ -96,6 +98,8 @@ void Queue::purge(const Now& now) {
   held_.clear();
   leases_.clear();
   key_marks_.clear();
+  keyless_ = {};
+  last_leases_.clear();
   restart_.reset();
   tasks_pushing_ = 0;
   due_counts_ = DueCounts();
@@ -121,9 +125,15 @@ void Queue::drop(const Now& now) {
                     fail(Reason::queue_missing, "queue " + name_->queue + " was deleted")));
   }
   waiters_.clear();
+  for (auto& waiting : std::exchange(stats_waiting_, {})) {
+    core_.reply(
+        std::move(waiting.reply),
+        Result<QueueStats>(fail(Reason::queue_missing, "queue " + name_->queue + " was deleted")));
+  }
   for (auto& lane : lanes_) lane.reset();
   held_.clear();
   leases_.clear();
+  last_leases_.clear();
   names_in_hand_.clear();
   pending_.puts.clear();
   pending_.moves.clear();
@@ -135,67 +145,16 @@ void Queue::drop(const Now& now) {
   core_.touch(*this);
 }
 
-QueueStats Queue::stats(const Now& now) {
-  due_counts_.fold(now.wall);
-  QueueStats stats;
-  // After a failed commit memory is ahead of what a restart will find.
-  const QueueCounters& counters = core_.failed ? stored_counters_ : counters_;
-  stats.tasks = counters.tasks;
-  stats.bytes = counters.bytes;
-  stats.scheduled = due_counts_.scheduled();
-  stats.ready = due_counts_.ready();
-  stats.leased = due_counts_.leased();
-  stats.in_flight = tasks_pushing_;
-  stats.counted = counted() && !core_.failed;
-  for (std::uint8_t p = 0; p < priority_count; ++p) {
-    if (lanes_[p] == nullptr || lanes_[p]->due_from() > now.wall) continue;
-    if (!lanes_[p]->head_is_first()) {
-      if (!lanes_[p]->scan_open())
-        start_scan(*lanes_[p], p);  // so that the next question is answered
-      continue;
-    }
-    const Micros age = now.wall - lanes_[p]->head()->place.eta;
-    stats.oldest_ready = std::max(stats.oldest_ready.value_or(Micros(0)), age);
-  }
-  if (activity_ != nullptr) {
-    const Activity& recent = *activity_;
-    stats.executed_minute = recent.executed.last_minute(now.mono);
-    stats.executed_hour = recent.executed.last_hour(now.mono);
-    stats.failed_minute = recent.failed.last_minute(now.mono);
-    stats.failed_hour = recent.failed.last_hour(now.mono);
-    stats.executed_total = recent.executed_total;
-    stats.failed_total = recent.failed_total;
-    stats.added_total = recent.added_total;
-    stats.completed_total = recent.completed_total;
-    stats.dropped_total = recent.dropped_total;
-    stats.execution = recent.execution.read(now.mono);
-    stats.delay = recent.delay.read(now.mono);
-    if (stats.executed_hour > 0) {
-      stats.failure_rate =
-          static_cast<double>(stats.failed_hour) / static_cast<double>(stats.executed_hour);
-    }
-  }
-  const bool runs = record_.state == QueueState::running && !core_.failed;
-  if (runs) {
-    // Leases are not paced.
-    const bool unlimited =
-        record_.settings.rate.unlimited || record_.settings.mode == QueueMode::pull;
-    stats.enforced_rate =
-        unlimited ? std::numeric_limits<double>::infinity() : record_.settings.rate.per_second();
-  }
-  stats.tokens = record_.settings.mode == QueueMode::pull ? std::numeric_limits<double>::infinity()
-                                                          : bucket_.tokens(now.mono);
-  return stats;
-}
-
 void Queue::pump(const Now& now) {
   if (dropped_ || core_.failed) return;
   due_counts_.fold(now.wall);
   if (record_.settings.mode == QueueMode::push) {
     if (record_.state == QueueState::running) pump_push(now);
   } else {
+    drop_exhausted(now);
     serve_waiters(now);
   }
+  if (!stats_waiting_.empty()) serve_stats(now, false);
 }
 
 Mono Queue::wake_at(const Now& now) const {
@@ -219,6 +178,7 @@ Mono Queue::wake_at(const Now& now) const {
     return std::max({mono_of(due), bucket_.ready_at(), retry_reads_at_});
   }
   Mono wake = Mono::max();
+  if (!last_leases_.empty()) wake = std::max(mono_of(last_leases_.begin()->end), retry_reads_at_);
   const Wall lanes_due = lanes_due_from();
   for (const auto& waiter : waiters_) {
     if (waiter->deadline > now.mono) wake = std::min(wake, waiter->deadline);
@@ -323,6 +283,7 @@ void Queue::move_task(std::unique_ptr<Task> task, Wall eta, const Now& now, bool
 }
 
 void Queue::take_free(const Task& task) {
+  if (!last_leases_.empty()) last_leases_.erase({task.place.eta, task.id});
   Lane& from = lane(task.place.priority);
   if (!from.beyond_mark(task.place)) from.take(task.place);
   leases_.erase(task.id);

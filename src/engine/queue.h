@@ -14,6 +14,8 @@
 // again.
 #pragma once
 
+#include <absl/container/btree_set.h>
+
 #include <array>
 #include <boost/unordered/unordered_flat_map.hpp>
 #include <boost/unordered/unordered_flat_set.hpp>
@@ -46,6 +48,7 @@ class Queue : public std::enable_shared_from_this<Queue> {
   QueueNumber number() const { return record_.number; }
   const QueueSettings& settings() const { return record_.settings; }
   QueueInfo info() const;
+  std::uint64_t tasks() const { return counters_.tasks; }
   bool dropped() const { return dropped_; }
   // Dropped, and nothing of it is under way any more.
   bool is_over() const {
@@ -74,7 +77,7 @@ class Queue : public std::enable_shared_from_this<Queue> {
       reply(error == nullptr ? Result<void>() : Result<void>(fail(*error)));
     });
   }
-  QueueStats stats(const Now& now);
+  void get_stats(GetQueueStats command, const Now& now);
 
   // ---- Tasks
   // ----------------------------------------------------------------------------------------------------
@@ -93,7 +96,7 @@ class Queue : public std::enable_shared_from_this<Queue> {
   void modify_lease(ModifyLease command, const Now& now);
   void release_tasks(ReleaseTasks command, const Now& now);
   // Answers everybody who waits for tasks with none: the server stops.
-  void end_waits();
+  void end_waits(const Now& now);
 
   // ---- The shard's (queue_commit.cc, queue.cc)
   // ------------------------------------------------------------------ Starts pushes, serves
@@ -129,6 +132,10 @@ class Queue : public std::enable_shared_from_this<Queue> {
   struct Held {
     std::unique_ptr<Task> task;  // null when ending
     Hold hold = Hold::pushing;
+    // Of a recurring task that is pushed: it was started by hand before it was due, so this is not
+    // its run; and one of its attempts succeeded.
+    bool early = false;
+    bool succeeded = false;
     std::uint32_t running = 0;  // attempts; two when one was started by hand beside another
   };
 
@@ -180,12 +187,35 @@ class Queue : public std::enable_shared_from_this<Queue> {
     // Where a scan goes on that met only tasks that are in somebody's hand.
     std::optional<Place> scan_on;
     bool scanning = false;
+    std::uint8_t scan_lane = 0;  // of a scan for tasks without a key
     bool scan_from_mark =
         false;             // it began where the key's live tasks do: nothing was passed over before
     std::string scan_key;  // of the scan that is under way
     std::pair<Wall, std::uint64_t>
         settled_from;  // the first of that key that was settled since the scan began
     bool served = false;
+  };
+
+  // What is known of tasks without a key that are on disk only: none that is free lies beyond
+  // `from` and up to `reached`. Holds as long as the lane's mark is not before `from`.
+  struct Keyless {
+    bool known = false;
+    bool end = false;  // none lies beyond `from` at all
+    Place from;
+    Place reached;
+  };
+
+  // A lease after which its task may not be leased again.
+  struct LastLease {
+    Wall end{};
+    TaskId task{};
+
+    friend auto operator<=>(const LastLease&, const LastLease&) = default;
+  };
+
+  struct StatsWaiting {
+    QueueStats stats;
+    Reply<QueueStats> reply;
   };
 
   struct NameInHand {
@@ -216,6 +246,11 @@ class Queue : public std::enable_shared_from_this<Queue> {
   void uncount_free(const Task& task);
   void mark_changed(const Now& now, bool durable, std::size_t changes = 1);
   RetryPolicy policy_of(const Task& task) const;
+  QueueStats stats(const Now& now);
+  // False: a lane's first task can only be told by a read, which is under way now.
+  bool look_for_heads(const Now& now);
+  std::optional<Wall> oldest_eta() const;
+  void serve_stats(const Now& now, bool as_known);
   Error store_error() const;
 
   // The task has ended: counters, name, and the next commit. It must not be in any window.
@@ -277,17 +312,37 @@ class Queue : public std::enable_shared_from_this<Queue> {
   void pump_push(const Now& now);
   void start_attempt(std::unique_ptr<Task> task, const Now& now, bool forced);
   void start_attempt_again(Held& held, const Now& now);
+  static bool is_recurring(const Task& task) {
+    return task.options != nullptr && !task.options->recurrence.empty();
+  }
+  static Wall run_due(const Task& task) {
+    return task.progress.run_due != Wall{} ? task.progress.run_due : task.place.eta;
+  }
+  // True: the run of this recurring task was missed, and it was moved on.
+  bool skipped(Lane& lane, const Now& now);
+  void end_run(std::unique_ptr<Task> task, bool early, const Now& now);
+  // To its next time, or to its end. It is in nobody's hand.
+  void move_on(std::unique_ptr<Task> task, Wall due, const Now& now);
 
   // -- queue_pull.cc
   enum class Served : std::uint8_t { granted, nothing, blocked };  // blocked: a read is under way
   void serve_waiters(const Now& now);
-  Served serve_any(Waiter& waiter, bool only_without_key, const Now& now);
+  Served serve_any(Waiter& waiter, const Now& now);
+  // `hidden`: the lane whose window shows only tasks with a key, and more are due behind it.
+  Served serve_window(Waiter& waiter, bool only_without_key, const Now& now,
+                      std::optional<std::uint8_t>& hidden);
+  Served serve_without_key(const std::shared_ptr<Waiter>& waiter, const Now& now);
+  void start_keyless_scan(const std::shared_ptr<Waiter>& waiter, std::uint8_t priority);
+  void keyless_scanned(Waiter& waiter, const Place& from, std::uint64_t read, ScanAnswer found,
+                       const Now& now);
+  // Tasks whose last lease has run out end now, also while nobody asks for tasks.
+  void drop_exhausted(const Now& now);
   Served serve_key(const std::shared_ptr<Waiter>& waiter, const std::string& key, const Now& now);
   void start_key_scan(const std::shared_ptr<Waiter>& waiter, const std::string& key,
                       const Place& after);
   Served serve_oldest_key(const std::shared_ptr<Waiter>& waiter, const Now& now);
   bool gather(const Waiter& waiter, bool only_without_key, const Now& now,
-              std::vector<Place>& places);
+              std::vector<Place>& places, std::optional<std::uint8_t>& hidden);
   void key_scanned(Waiter& waiter, const std::string& key, std::uint64_t read,
                    std::uint32_t generation, Result<ReadAnswer> answer, const Now& now);
   // False: every one of them had been tried too often, and was dropped.
@@ -347,8 +402,12 @@ class Queue : public std::enable_shared_from_this<Queue> {
   // Where the live tasks of a key begin, so that leasing by key does not walk over the dead.
   // Bounded; a hint.
   boost::unordered_flat_map<std::string, Place> key_marks_;
+  std::array<Keyless, priority_count> keyless_{};
+  absl::btree_set<LastLease> last_leases_;  // at most leases_in_memory_max; may be over by now
+  std::vector<StatsWaiting> stats_waiting_;
 
   DueCounts due_counts_;
+  Mono stats_since_{};
   std::unique_ptr<Activity> activity_;
   Activity& activity();
   std::unique_ptr<Restart> restart_;

@@ -136,9 +136,20 @@ void Queue::add_checked(AddTasks command, const std::vector<std::optional<Error>
         continue;
       }
     }
+    if (given.options && !given.options->recurrence.empty() &&
+        (!push || core_.options.recurrences == nullptr)) {
+      results.emplace_back(
+          fail(Reason::unsupported,
+               push ? "recurring tasks are not offered by this server"
+                    : "queue " + name_->queue + " is a pull queue: its tasks do not recur",
+               "recurrence"));
+      continue;
+    }
     const std::uint64_t bytes =
         std::uint64_t{task_overhead_bytes} + given.payload->size() +
-        (given.options ? given.options->name.size() + given.options->key.size() : 0);
+        (given.options ? given.options->name.size() + given.options->key.size() +
+                             given.options->recurrence.size()
+                       : 0);
     DEFERD_ASSERT(bytes <= std::numeric_limits<std::uint32_t>::max());
     const QueueSettings& settings = record_.settings;
     if (settings.max_tasks != 0 && counters_.tasks >= settings.max_tasks) {

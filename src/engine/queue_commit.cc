@@ -71,6 +71,17 @@ void Queue::settle_task(std::unique_ptr<Task> task) {
       if (waiter->scanning && waiter->scan_key == key)
         waiter->settled_from = std::min(waiter->settled_from, at);
     }
+  } else if (record_.settings.mode == QueueMode::pull) {
+    const Place before{task->place.priority, task->place.eta, task->place.order - 1};
+    Keyless& keyless = keyless_[before.priority];
+    if (keyless.known && (keyless.end || before < keyless.reached)) {
+      keyless.end = false;
+      keyless.reached = before;
+    }
+    for (const auto& waiter : waiters_) {
+      if (waiter->scanning && waiter->scan_key.empty() && waiter->scan_lane == before.priority)
+        waiter->settled_from = std::min(waiter->settled_from, std::pair(before.eta, before.order));
+    }
   }
   lane(task->place.priority).stored(std::move(task), window_max());
 }
@@ -92,6 +103,13 @@ void Queue::settle(const Now& now) {
       held_.erase(move.task->id);
       task_changes_.changed(move.task->id);
       lane(move.from.priority).gone(move.from);
+      if (move.remember_lease && last_leases_.size() < core_.options.leases_in_memory_max) {
+        const Task& leased = *move.task;
+        const Micros age = leased.place.eta - leased.progress.first_attempt;
+        if (leased.progress.attempts > 0 &&
+            exhausted(policy_of(leased), leased.progress.attempts, age))
+          last_leases_.insert({leased.place.eta, leased.id});
+      }
       if (move.remember_lease && leases_.size() < core_.options.leases_in_memory_max) {
         Task lease = *move.task;
         lease.payload.reset();
@@ -128,6 +146,7 @@ void Queue::fail_all(const Error& error, const Now& now) {
     core_.reply(std::move(waiter->command.reply), Result<std::vector<TaskInfo>>(fail(error)));
   }
   waiters_.clear();
+  if (!stats_waiting_.empty()) serve_stats(now, true);
   for (auto& resume : std::exchange(on_settle_, {})) resume(now);
 }
 
@@ -279,6 +298,10 @@ bool Queue::count_more(const Now& now) {
           if (item.order > restart.last_order || restart.removed.erase(item.order) > 0) continue;
           self->due_counts_.remove_ready();
           self->due_counts_.add(item.eta, item.leased);
+          // Whether it was its last is not known before it is read, at its end.
+          if (item.leased && item.attempts > 0 &&
+              self->last_leases_.size() < self->core_.options.leases_in_memory_max)
+            self->last_leases_.insert({item.eta, item.id});
         }
         if (found.end) {
           restart.counted_up_to[p] = {p, Wall::max(), std::numeric_limits<std::uint64_t>::max()};

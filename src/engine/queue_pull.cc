@@ -15,7 +15,8 @@ void Queue::lease_tasks(LeaseTasks command, const Now& now) {
   core_.touch(*this);
 }
 
-void Queue::end_waits() {
+void Queue::end_waits(const Now& now) {
+  if (!stats_waiting_.empty()) serve_stats(now, true);
   for (const auto& waiter : waiters_) {
     if (std::exchange(waiter->served, true)) continue;
     core_.reply(std::move(waiter->command.reply),
@@ -40,7 +41,7 @@ void Queue::serve_waiters(const Now& now) {
     if (runs && !gone) {
       switch (waiter->command.by) {
         case LeaseTasks::By::any:
-          outcome = any_tried ? any_outcome : serve_any(*waiter, false, now);
+          outcome = any_tried ? any_outcome : serve_any(*waiter, now);
           any_tried = outcome != Served::granted;
           any_outcome = outcome;
           break;
@@ -69,10 +70,16 @@ void Queue::serve_waiters(const Now& now) {
   if (runs && !waiters_.empty()) scan_lanes(now);
 }
 
-Queue::Served Queue::serve_any(Waiter& waiter, bool only_without_key, const Now& now) {
+Queue::Served Queue::serve_any(Waiter& waiter, const Now& now) {
+  std::optional<std::uint8_t> hidden;
+  return serve_window(waiter, false, now, hidden);
+}
+
+Queue::Served Queue::serve_window(Waiter& waiter, bool only_without_key, const Now& now,
+                                  std::optional<std::uint8_t>& hidden) {
   while (true) {
     std::vector<Place> places;
-    const bool blocked = gather(waiter, only_without_key, now, places);
+    const bool blocked = gather(waiter, only_without_key, now, places, hidden);
     if (places.empty()) return blocked ? Served::blocked : Served::nothing;
     std::vector<std::unique_ptr<Task>> tasks;
     tasks.reserve(places.size());
@@ -85,7 +92,7 @@ Queue::Served Queue::serve_any(Waiter& waiter, bool only_without_key, const Now&
 
 // The next due tasks, highest priority first. True: there may be more that only a read can tell.
 bool Queue::gather(const Waiter& waiter, bool only_without_key, const Now& now,
-                   std::vector<Place>& places) {
+                   std::vector<Place>& places, std::optional<std::uint8_t>& hidden) {
   std::uint64_t bytes = 0;
   for (int p = priority_count - 1; p >= 0; --p) {
     Lane* const lane = lanes_[static_cast<std::size_t>(p)].get();
@@ -115,9 +122,15 @@ bool Queue::gather(const Waiter& waiter, bool only_without_key, const Now& now,
     }
     if (full) return false;
     if (!past_due && lane->disk_due_from() <= now.wall) {
-      // A window full of due tasks with keys hides those without one: a scan would find no room for
-      // them.
-      if (only_without_key && lane->window_tasks() >= window_max()) continue;
+      // A window full of due tasks with keys hides those without one, and has no room for them.
+      if (only_without_key && lane->window_tasks() >= window_max()) {
+        const Keyless& keyless = keyless_[static_cast<std::size_t>(p)];
+        const bool none_due = keyless.known && lane->mark() >= keyless.from &&
+                              (keyless.end || keyless.reached.eta > now.wall);
+        if (none_due) continue;
+        if (places.empty()) hidden = static_cast<std::uint8_t>(p);
+        return true;
+      }
       if (!lane->scan_open() && retry_reads_at_ <= now.mono)
         start_scan(*lane, static_cast<std::uint8_t>(p));
       return true;  // what is on disk here goes before any lower lane
@@ -129,6 +142,7 @@ bool Queue::gather(const Waiter& waiter, bool only_without_key, const Now& now,
 bool Queue::dropped_before_lease(Task& task, const Now& now) {
   if (task.progress.lease_token != 0) end_lease(task, status_lease_expired, task.place.eta, now);
   leases_.erase(task.id);
+  if (!last_leases_.empty()) last_leases_.erase({task.place.eta, task.id});
   if (!is_exhausted(task, now)) return false;
   end_task(task, now, false);
   ++activity().dropped_total;
@@ -155,6 +169,7 @@ bool Queue::grant(Waiter& waiter, std::vector<std::unique_ptr<Task>> tasks, cons
     granted.back().task.payload = std::move(payload);
   }
   if (granted.empty()) return false;
+  activity().leased.add(now.mono, granted.size());
   waiter.served = true;
   pending_.done.push_back([reply = std::move(waiter.command.reply),
                            granted = std::move(granted)](const Error* error) mutable {
@@ -166,7 +181,7 @@ bool Queue::grant(Waiter& waiter, std::vector<std::unique_ptr<Task>> tasks, cons
 
 Queue::Served Queue::serve_key(const std::shared_ptr<Waiter>& waiter, const std::string& key,
                                const Now& now) {
-  if (key.empty()) return serve_any(*waiter, true, now);
+  if (key.empty()) return serve_without_key(waiter, now);
   if (waiter->scanning) return Served::blocked;
   if (waiter->next_check > now.wall) return Served::nothing;
   if (retry_reads_at_ > now.mono) return Served::blocked;
@@ -248,6 +263,107 @@ void Queue::key_scanned(Waiter& waiter, const std::string& key, std::uint64_t re
   if (!tasks.empty()) grant(waiter, std::move(tasks), now);
 }
 
+// Tasks without a key have no index of their own: from the windows, and behind a window that is
+// full of others by a scan of the lane that passes over those.
+Queue::Served Queue::serve_without_key(const std::shared_ptr<Waiter>& waiter, const Now& now) {
+  if (waiter->scanning) return Served::blocked;
+  std::optional<std::uint8_t> hidden;
+  const Served outcome = serve_window(*waiter, true, now, hidden);
+  if (outcome != Served::blocked || !hidden || retry_reads_at_ > now.mono) return outcome;
+  start_keyless_scan(waiter, *hidden);
+  return Served::blocked;
+}
+
+void Queue::start_keyless_scan(const std::shared_ptr<Waiter>& waiter, std::uint8_t priority) {
+  const Lane& scanned = lane(priority);
+  const Place from = scanned.mark();
+  const Keyless& keyless = keyless_[priority];
+  const bool goes_on = keyless.known && from >= keyless.from && keyless.reached > from;
+  const std::uint64_t read = task_changes_.begin_read();
+  waiter->scanning = true;
+  waiter->scan_key.clear();
+  waiter->scan_lane = priority;
+  waiter->settled_from = {Wall::max(), 0};
+  ScanLane scan{{record_.number, record_.generation}, priority,
+                goes_on ? keyless.reached : from,     waiter->command.tasks_max,
+                core_.options.lease_bytes_max,        true};
+  core_.read(std::move(scan), [self = shared_from_this(), waiter, from, read,
+                               generation = record_.generation](Result<ReadAnswer> answer,
+                                                                const Now& later) {
+    waiter->scanning = false;
+    const bool obsolete = self->dropped_ || waiter->served || self->core_.failed;
+    if (!obsolete) self->core_.touch(*self);
+    if (!obsolete && !answer) {
+      self->retry_reads_at_ = later.mono + self->core_.options.read_retry;
+    } else if (!obsolete && generation == self->record_.generation) {
+      self->keyless_scanned(*waiter, from, read, std::get<ScanAnswer>(std::move(*answer)), later);
+    }
+    self->task_changes_.end_read(read);
+  });
+}
+
+void Queue::keyless_scanned(Waiter& waiter, const Place& from, std::uint64_t read, ScanAnswer found,
+                            const Now& now) {
+  Keyless known{true, found.end, from, found.reached};
+  const auto not_beyond = [&known](const Place& before) {
+    if (!known.end && before >= known.reached) return;
+    known.end = false;
+    known.reached = before;
+  };
+  std::vector<std::unique_ptr<Task>> tasks;
+  for (Task& task : found.tasks) {
+    if (!fresh(task, read)) continue;  // in hand: it is noticed when it comes back
+    if (task.place.eta > now.wall || record_.state != QueueState::running) {
+      not_beyond({task.place.priority, task.place.eta, task.place.order - 1});
+      break;
+    }
+    take_free(task);
+    tasks.push_back(std::make_unique<Task>(std::move(task)));
+  }
+  if (waiter.settled_from.first != Wall::max())
+    not_beyond({from.priority, waiter.settled_from.first, waiter.settled_from.second});
+  if (lane(from.priority).mark() >= from) keyless_[from.priority] = known;
+  if (!tasks.empty()) grant(waiter, std::move(tasks), now);
+}
+
+void Queue::drop_exhausted(const Now& now) {
+  if (last_leases_.empty() || last_leases_.begin()->end > now.wall || retry_reads_at_ > now.mono)
+    return;
+  constexpr std::size_t tasks_max = 1000;
+  std::vector<TaskRef> refs;
+  std::vector<LastLease> leases;
+  while (!last_leases_.empty() && last_leases_.begin()->end <= now.wall &&
+         leases.size() < tasks_max) {
+    leases.push_back(*last_leases_.begin());
+    refs.emplace_back(leases.back().task);
+    last_leases_.erase(last_leases_.begin());
+  }
+  find(std::move(refs), false, now,
+       [self = shared_from_this(), leases = std::move(leases)](Result<std::vector<Found>> found,
+                                                               const Now& later) {
+         if (self->dropped_ || self->core_.failed) return;
+         if (!found) {
+           self->last_leases_.insert(leases.begin(), leases.end());
+           self->retry_reads_at_ = later.mono + self->core_.options.read_retry;
+           self->core_.touch(*self);
+           return;
+         }
+         self->due_counts_.fold(later.wall);
+         for (std::size_t i = 0; i < leases.size(); ++i) {
+           Task& task = (*found)[i].task;
+           const bool is_over = (*found)[i].kind == Found::Kind::free &&
+                                task.progress.lease_token != 0 && task.place.eta == leases[i].end &&
+                                task.place.eta <= later.wall;
+           if (!is_over || !self->is_exhausted(task, later)) continue;
+           self->take_free(task);
+           self->uncount_free(task);
+           self->end_lease(task, status_lease_expired, task.place.eta, later);
+           self->end_task(task, later, false);
+           ++self->activity().dropped_total;
+         }
+       });
+}
+
 Queue::Served Queue::serve_oldest_key(const std::shared_ptr<Waiter>& waiter, const Now& now) {
   if (waiter->scanning) return Served::blocked;
   const Task* oldest = nullptr;
@@ -266,7 +382,7 @@ Queue::Served Queue::serve_oldest_key(const std::shared_ptr<Waiter>& waiter, con
   }
   if (oldest == nullptr) return Served::nothing;
   if (oldest->key().empty()) {
-    const Served outcome = serve_any(*waiter, true, now);
+    const Served outcome = serve_without_key(waiter, now);
     // Nothing: it had been tried too often and was dropped, so another is the oldest now.
     return outcome == Served::nothing ? serve_oldest_key(waiter, now) : outcome;
   }

@@ -12,6 +12,7 @@ void Queue::pump_push(const Now& now) {
     Lane* const lane = first_due_lane(now, blocked);
     if (lane == nullptr) break;
     const Task& head = *lane->head();
+    if (is_recurring(head) && skipped(*lane, now)) continue;
     if (!head.payload) {
       if (retry_reads_at_ > now.mono) break;
       // Its payload is on disk only, and very likely that of those behind it too.
@@ -38,8 +39,8 @@ void Queue::start_attempt(std::unique_ptr<Task> task, const Now& now, bool force
   if (task->place.eta <= now.wall) activity().delay.add(now.mono, now.wall - task->place.eta);
   Held& held = held_[task->id];
   DEFERD_ASSERT(held.task == nullptr, "task", task->id);
-  held.hold = Hold::pushing;
-  held.running = 0;
+  held = Held{};
+  held.early = forced && is_recurring(*task) && run_due(*task) > now.wall;
   held.task = std::move(task);
   ++tasks_pushing_;
   start_attempt_again(held, now);
@@ -83,6 +84,21 @@ void Queue::attempt_done(const AttemptKey& key, const AttemptResult& result, con
   Held& held = at->second;
   DEFERD_ASSERT(held.running > 0, "task", key.task);
   --held.running;
+  if (is_recurring(*held.task)) {
+    Progress& progress = held.task->progress;
+    progress.last_status = result.status;
+    progress.last_response = now.wall;
+    held.succeeded = held.succeeded || succeeded;
+    // All attempts of one run end before the next one begins.
+    if (held.running > 0) return;
+    if (held.succeeded || held.early) {
+      const bool early = held.early;
+      std::unique_ptr<Task> task = std::move(held.task);
+      --tasks_pushing_;
+      end_run(std::move(task), early, now);
+      return;
+    }
+  }
   if (succeeded) {
     const std::unique_ptr<Task> task = std::move(held.task);
     --tasks_pushing_;
@@ -102,14 +118,65 @@ void Queue::attempt_done(const AttemptKey& key, const AttemptResult& result, con
   --tasks_pushing_;
   const RetryPolicy policy = policy_of(*task);
   if (exhausted(policy, progress.attempts, now.wall - progress.first_attempt)) {
+    if (is_recurring(*task)) {
+      end_run(std::move(task), false, now);
+      return;
+    }
     ++activity().dropped_total;
     end_task(*task, now, false);
     return;
   }
+  if (is_recurring(*task)) task->progress.run_due = run_due(*task);
   const Wall base = key.forced ? key.started_wall : now.wall;
   const Wall by_backoff = base + backoff(policy, std::max(1U, progress.attempts));
   const Wall eta = std::max({by_backoff, now.wall + result.retry_after, now.wall});
   move_task(std::move(task), eta, now, false, false);
+}
+
+// ---- Recurring tasks (engine/recurrences.h)
+
+bool Queue::skipped(Lane& lane, const Now& now) {
+  const Task& head = *lane.head();
+  if (head.progress.run_due != Wall{}) return false;  // its run has begun
+  const Recurrences* const recurrences = core_.options.recurrences;
+  const Wall due = head.place.eta;
+  if (recurrences != nullptr && !recurrences->skips(head.options->recurrence, due, now.wall))
+    return false;
+  std::unique_ptr<Task> task = lane.take(head.place);
+  uncount_free(*task);
+  move_on(std::move(task), due, now);
+  return true;
+}
+
+void Queue::end_run(std::unique_ptr<Task> task, bool early, const Now& now) {
+  const Wall due = run_due(*task);
+  Progress& progress = task->progress;
+  progress.attempts = progress.responses = progress.executions = 0;
+  progress.first_attempt = Wall{};
+  progress.run_due = Wall{};
+  if (early) {  // its run is still to come
+    move_task(std::move(task), due, now, true, false);
+  } else {
+    move_on(std::move(task), due, now);
+  }
+}
+
+void Queue::move_on(std::unique_ptr<Task> task, Wall due, const Now& now) {
+  const Recurrences* const recurrences = core_.options.recurrences;
+  if (recurrences == nullptr) {
+    // It was added to a server that knew recurring tasks. This one does not, and loses none.
+    constexpr Micros later = std::chrono::hours(1);
+    move_task(std::move(task), now.wall + later, now, true, false);
+    return;
+  }
+  const Wall next = recurrences->next(task->options->recurrence, due, now.wall);
+  DEFERD_ASSERT(next > now.wall, "next", to_micros(next), "ended", to_micros(now.wall));
+  if (next == Wall::max()) {
+    ++activity().completed_total;
+    end_task(*task, now, true);
+  } else {
+    move_task(std::move(task), next, now, true, false);
+  }
 }
 
 void Queue::run_task(RunTask command, const Now& now) {

@@ -211,7 +211,7 @@ void Shard::carry_out(ConfigureQueue command, const Now& now) {
 void Shard::carry_out(DeleteQueue command, const Now& now) {
   Queue* const queue = queue_for(command, now);
   if (queue == nullptr) return;
-  if (command.only_empty && queue->stats(now).tasks > 0) {
+  if (command.only_empty && queue->tasks() > 0) {
     core_.reply(std::move(command.reply),
                 Result<void>(deferd::fail(Reason::queue_mode, "queue " + command.queue.queue +
                                                                   " holds tasks; purge it first")));
@@ -258,8 +258,7 @@ void Shard::carry_out(PurgeQueue command, const Now& now) {
 }
 
 void Shard::carry_out(GetQueueStats command, const Now& now) {
-  if (Queue* const queue = queue_for(command, now))
-    core_.reply(std::move(command.reply), Result<QueueStats>(queue->stats(now)));
+  if (Queue* const queue = queue_for(command, now)) queue->get_stats(std::move(command), now);
 }
 
 void Shard::carry_out(SetProjectLimit command, const Now&) {
@@ -476,10 +475,10 @@ void Shard::forget_gone(const Now& now) {
   }
 }
 
-void Shard::stop(const Now&) {
+void Shard::stop(const Now& now) {
   stopping_ = true;
   for (const auto& [name, queue] : by_name_) {
-    queue->end_waits();
+    queue->end_waits(now);
     core_.touch(*queue);
   }
 }

@@ -54,6 +54,9 @@ struct Progress {
   // The live or last lease; 0: never leased, or released. A lease is live while this is not 0 and
   // now < place.eta.
   std::uint64_t lease_token = 0;
+  // Of a recurring task between two attempts of one run: when that run was due. Epoch: where the
+  // task stands.
+  Wall run_due{};
 
   friend bool operator==(const Progress&, const Progress&) = default;
 };
@@ -82,7 +85,8 @@ struct Task {
   // What is pushed or leased, opaque to engine and stores (model/push_request.h). Null: not in
   // memory.
   SharedBytes payload;
-  // What the task counts for in its queue's bytes: payload, name, key and task_overhead_bytes.
+  // What the task counts for in its queue's bytes: payload, name, key, recurrence and
+  // task_overhead_bytes.
   std::uint32_t bytes = 0;
 
   std::string_view name() const {

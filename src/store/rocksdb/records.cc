@@ -257,7 +257,8 @@ void write_progress(ByteWriter& out, const Progress& p, Wall& before) {
                               set(p.executions != 0, 4) | set(p.last_status != status_none, 8) |
                               set(p.first_attempt != Wall{}, 16) |
                               set(p.last_attempt != Wall{}, 32) | set(p.last_eta != Wall{}, 64) |
-                              set(p.lease_token != 0, 128) | set(p.last_response != Wall{}, 256);
+                              set(p.lease_token != 0, 128) | set(p.last_response != Wall{}, 256) |
+                              set(p.run_due != Wall{}, 512);
   out.varint(there);
   if (there & 1) out.varint(p.attempts);
   if (there & 2) out.varint(p.responses);
@@ -268,6 +269,7 @@ void write_progress(ByteWriter& out, const Progress& p, Wall& before) {
   if (there & 64) time(p.last_eta);
   if (there & 128) out.be64(p.lease_token);
   if (there & 256) time(p.last_response);
+  if (there & 512) time(p.run_due);
 }
 
 Progress read_progress(ByteReader& in, Wall& before) {
@@ -282,6 +284,7 @@ Progress read_progress(ByteReader& in, Wall& before) {
   if (there & 64) p.last_eta = before = later(before, in.signed_varint());
   if (there & 128) p.lease_token = in.be64();
   if (there & 256) p.last_response = before = later(before, in.signed_varint());
+  if (there & 512) p.run_due = before = later(before, in.signed_varint());
   return p;
 }
 

@@ -65,21 +65,20 @@ std::string tasks_json(std::string_view kind, const std::vector<TaskInfo>& tasks
   return body;
 }
 
-std::string queue_json(const QueueInfo& queue, const std::optional<QueueNumbers>& numbers) {
+std::string queue_json(const QueueInfo& queue, const std::optional<QueueStats>& stats) {
   std::string body;
   JsonWriter json(body);
   json.begin_object();
   json.member("kind", "taskqueues#taskqueue").member("id", queue.name.queue);
   if (queue.settings.retry.max_attempts >= 0)
     json.member("maxLeases", queue.settings.retry.max_attempts);
-  if (numbers) {
-    const std::int64_t oldest =
-        numbers->oldest ? to_micros(*numbers->oldest) / 1'000'000 : std::int64_t{0};
+  if (stats) {
+    const std::int64_t oldest = stats->oldest_eta ? to_micros(*stats->oldest_eta) / 1'000'000 : 0;
     json.key("stats").begin_object();
-    json.member("totalTasks", numbers->stats.tasks);
+    json.member("totalTasks", stats->tasks);
     json.member("oldestTask", std::to_string(oldest));  // seconds, unlike the times of tasks
-    json.member("leasedLastMinute", std::to_string(numbers->stats.executed_minute));
-    json.member("leasedLastHour", std::to_string(numbers->stats.executed_hour));
+    json.member("leasedLastMinute", std::to_string(stats->leased_minute));
+    json.member("leasedLastHour", std::to_string(stats->leased_hour));
     json.end_object();
   }
   json.key("acl").begin_object();

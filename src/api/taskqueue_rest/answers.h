@@ -19,10 +19,7 @@ std::string task_json(const TaskInfo& info, std::string_view queue_name, Payload
 std::string tasks_json(std::string_view kind, const std::vector<TaskInfo>& tasks,
                        std::string_view queue_name, Payload payload);
 
-struct QueueNumbers {
-  QueueStats stats;
-  std::optional<Wall> oldest;  // the earliest ETA of all tasks
-};
-std::string queue_json(const QueueInfo& queue, const std::optional<QueueNumbers>& numbers);
+// Without `stats` the answer has none.
+std::string queue_json(const QueueInfo& queue, const std::optional<QueueStats>& stats);
 
 }  // namespace deferd::taskqueue_rest

@@ -137,26 +137,12 @@ void RestDoor::get_queue(Call call) {
     if (!stats) return send_json(std::move(next.reply), next.fields, queue_json(info, {}));
     GetQueueStats command;
     command.queue = info.name;
-    std::shared_ptr<HttpThread> thread = next.reply.thread();
-    call_on(
-        std::move(thread), runtime_, std::move(command),
-        [this, next = std::move(next), info = std::move(info)](Result<QueueStats> counted) mutable {
-          if (!counted) return send_error(std::move(next.reply), counted.error(), info.name);
-          ListTasksByEta first;
-          first.queue = info.name;
-          first.eta = Wall::min();
-          first.tasks_max = 1;
-          deferd::call(runtime_, std::move(first), std::move(next.reply),
-                       [info = std::move(info), fields = std::move(next.fields),
-                        counted = std::move(*counted)](HttpReply reply,
-                                                       Result<std::vector<TaskInfo>> oldest) {
-                         if (!oldest)
-                           return send_error(std::move(reply), oldest.error(), info.name);
-                         QueueNumbers numbers{counted, std::nullopt};
-                         if (!oldest->empty()) numbers.oldest = oldest->front().task.place.eta;
-                         send_json(std::move(reply), fields, queue_json(info, numbers));
-                       });
-        });
+    deferd::call(runtime_, std::move(command), std::move(next.reply),
+                 [info = std::move(info), fields = std::move(next.fields)](
+                     HttpReply reply, Result<QueueStats> counted) {
+                   if (!counted) return send_error(std::move(reply), counted.error(), info.name);
+                   send_json(std::move(reply), fields, queue_json(info, *counted));
+                 });
   });
 }
 

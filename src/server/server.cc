@@ -135,6 +135,16 @@ class WiredServer final : public Server {
     TaskqueueRestOptions rest;
     rest.location = config_.location;
     rest.task_bytes_max = config_.task_bytes_max;
+    if (!config_.tickets.empty()) {
+      // A secret is an operator's; an application is admin of its own queues. Neither has an email,
+      // so access lists let nobody else in.
+      rest.caller = [this](std::string_view token,
+                           std::string_view project) -> std::optional<TaskqueueRestCaller> {
+        const Result<std::string> app = tickets_->verify(token, clock_.now().wall);
+        if (!app) return std::nullopt;
+        return TaskqueueRestCaller{{}, app->empty() || *app == project};
+      };
+    }
     doors_->add(is_taskqueue_rest_path, make_taskqueue_rest_door(std::move(rest), *runtime_));
     entrance_.open(*doors_);
     return {};

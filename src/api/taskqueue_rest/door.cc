@@ -48,6 +48,19 @@ std::string_view method_of(const HttpRequest& request) {
   return request.method;
 }
 
+std::string_view token_of(const HttpRequest& request, const Query& query) {
+  constexpr std::string_view scheme = "Bearer ";
+  const std::string_view header = request.header("authorization");
+  if (header.size() > scheme.size() &&
+      equal_ignoring_case(header.substr(0, scheme.size()), scheme)) {
+    return header.substr(scheme.size());
+  }
+  for (const std::string_view name : {"access_token", "oauth_token"}) {
+    if (const std::string* token = query.find(name)) return *token;
+  }
+  return {};
+}
+
 }  // namespace
 
 const RestDoor::Method RestDoor::methods[] = {
@@ -90,7 +103,7 @@ void RestDoor::handle(const HttpRequest& request, HttpReply reply) {
     }
     std::optional<TaskqueueRestCaller> caller;
     if (options_.caller) {
-      caller = options_.caller(request, route->queue.project);
+      caller = options_.caller(token_of(request, *query), route->queue.project);
       if (!caller) {
         HttpResponse refused = error_response(401, "authError", "Invalid Credentials");
         refused.headers = "WWW-Authenticate: Bearer\r\n";

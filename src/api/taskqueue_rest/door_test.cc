@@ -458,12 +458,11 @@ TEST_F(RestDoorTest, AWebPageOfAnotherOriginChangesNothing) {
 // GAE-217
 TEST_F(RestDoorTest, AccessListsHoldWhenAuthenticationIsOn) {
   TaskqueueRestOptions rest;
-  rest.caller = [](const HttpRequest& request,
+  rest.caller = [](std::string_view token,
                    std::string_view project) -> std::optional<TaskqueueRestCaller> {
     EXPECT_EQ(project, "app");
-    const std::string_view email = request.header("authorization");
-    if (email.empty()) return std::nullopt;
-    return TaskqueueRestCaller{std::string(email), email == "admin"};
+    if (token.empty()) return std::nullopt;
+    return TaskqueueRestCaller{std::string(token), token == "admin"};
   };
   open(std::move(rest));
   make_queue("q", QueueMode::pull, [](QueueSettings& settings) {
@@ -471,9 +470,9 @@ TEST_F(RestDoorTest, AccessListsHoldWhenAuthenticationIsOn) {
     settings.appengine.writer_emails = {"writer@example.com"};
   });
   make_queue("closed");
-  const std::string user = "Authorization: user@example.com\r\n";
-  const std::string writer = "Authorization: writer@example.com\r\n";
-  const std::string admin = "Authorization: admin\r\n";
+  const std::string user = "Authorization: Bearer user@example.com\r\n";
+  const std::string writer = "Authorization: bearer writer@example.com\r\n";
+  const std::string admin = "Authorization: Bearer admin\r\n";
   const std::string task = R"({"payloadBase64":"","id":"t"})";
   const std::string lease_path = "q/tasks/lease?numTasks=1&leaseSecs=60";
 
@@ -487,6 +486,9 @@ TEST_F(RestDoorTest, AccessListsHoldWhenAuthenticationIsOn) {
   EXPECT_EQ(call("POST", lease_path, "", writer).status, 403);
   EXPECT_EQ(call("DELETE", "q/tasks/t", "", writer).status, 403);
   EXPECT_EQ(call("GET", "q", "", writer).status, 200);
+  EXPECT_EQ(call("GET", "q?oauth_token=writer@example.com").status, 200);
+  EXPECT_EQ(call("GET", "q?access_token=other@example.com").status, 403);
+  EXPECT_EQ(call("GET", "q", "", "Authorization: Basic user@example.com\r\n").status, 401);
   EXPECT_EQ(call("GET", "q/tasks", "", user).status, 200);
   EXPECT_EQ(call("GET", "q/tasks/t", "", user).status, 200);
   const Answer leased = call("POST", lease_path, "", user);

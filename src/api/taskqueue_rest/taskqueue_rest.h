@@ -30,10 +30,12 @@ struct TaskqueueRestOptions {
   std::string location = "local";
   // Of one task as it is stored.
   std::uint64_t task_bytes_max = 1 << 20;
-  // Who a request for `project` comes from; nothing: it does not say, or says it wrongly (401).
-  // Null: authentication is off, and everybody may do everything. Runs on the server's threads;
-  // must not block.
-  std::function<std::optional<TaskqueueRestCaller>(const HttpRequest&, std::string_view project)>
+  // Who calls for `project` with `token`: that of "Authorization: Bearer TOKEN", or of the query's
+  // access_token or oauth_token; empty when there is none. Nothing: nobody that is known here
+  // (401). Null: authentication is off, and everybody may do everything. Runs on the server's
+  // threads; must not block.
+  std::function<std::optional<TaskqueueRestCaller>(std::string_view token,
+                                                   std::string_view project)>
       caller;
 };
 

@@ -115,6 +115,29 @@ TEST(TargetGuard, LongestPrefixDecides) {
   EXPECT_NE(judge(closed, "2606:4700::1"), "");
 }
 
+TEST(TargetGuard, WhatTheOperatorChoseIsAskedAboutTheFirstRulesOnly) {
+  GuardOptions options;
+  options.deny = {"all"};
+  options.own = {"127.0.0.1:8123", "[::]:99"};
+  const Result<TargetGuard> guard = TargetGuard::make(options, local_in_test);
+  ASSERT_TRUE(guard.has_value());
+  const auto refused = [&](std::string_view address, std::uint16_t port) {
+    return guard->refuses(*IpAddress::parse(address), port, ChosenBy::operator_).has_value();
+  };
+  for (const std::string_view address : {"127.0.0.1", "10.0.0.1", "::1", "8.8.8.8"}) {
+    EXPECT_FALSE(refused(address, 80)) << address;
+    EXPECT_TRUE(guard->refuses(*IpAddress::parse(address), 80).has_value()) << address;
+  }
+  EXPECT_TRUE(refused("127.0.0.1", 8123));
+  EXPECT_TRUE(refused("::ffff:127.0.0.1", 8123));
+  EXPECT_TRUE(refused("127.0.0.1", 99));
+  for (const std::string_view address :
+       {"169.254.169.254", "::ffff:169.254.169.254", "64:ff9b::169.254.169.254", "fe80::1",
+        "0.0.0.0", "fd00:ec2::254"}) {
+    EXPECT_TRUE(refused(address, 80)) << address;
+  }
+}
+
 TEST(TargetGuard, RefusesWrongConfiguration) {
   for (const std::string text :
        {"", "10.0.0.0/33", "10.0.0.0/", "10.0.0.0/-1", "10.0.0.1/8", "010.0.0.0/8", "2130706433",

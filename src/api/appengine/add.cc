@@ -6,8 +6,6 @@
 
 #include "api/appengine/add_check.h"
 #include "api/appengine/door.h"
-#include "api/appengine/names.h"
-#include "api/appengine/queue_defaults.h"
 #include "base/log.h"
 
 namespace deferd::appengine {
@@ -195,11 +193,10 @@ void AppEngineDoor::refuse_batch(RpcReply reply, Adding adding) {
          [adding = std::move(adding)](RpcReply reply, const Result<QueueInfo>& info) mutable {
            ErrorCode code = Service::OK;
            if (!info) {
-             const auto told = code_of(info.error().reason);
-             if (told != Service::UNKNOWN_QUEUE && told != Service::TOMBSTONED_QUEUE) {
+             if (!is_not_there(info.error())) {
                return reply.send(failure_of(info.error(), adding.queue.queue));
              }
-             code = *told;
+             code = *code_of(info.error().reason);
            }
            adding.finish_refused(std::move(reply), code);
          });
@@ -254,20 +251,18 @@ void AppEngineDoor::submit_batch(RpcReply reply, Adding adding) {
 }
 
 void AppEngineDoor::make_queue_and_add(RpcReply reply, Adding adding) {
-  ConfigureQueue command;
-  command.queue = adding.queue;
-  // `default` is a push queue whoever comes first (GAE-spec 5.5).
-  const QueueMode mode = adding.queue.queue == "default" ? QueueMode::push : adding.mode;
-  command.change = [mode](const QueueSettings* there) -> Result<QueueSettings> {
-    return there != nullptr ? *there : default_settings(mode);
-  };
   adding.made_queue = true;
-  submit(std::move(command), std::move(reply),
-         [this, adding = std::move(adding)](RpcReply reply,
-                                            const Result<ConfigureQueue::Answer>& made) mutable {
-           if (!made) return reply.send(failure_of(made.error(), adding.queue.queue));
-           submit_batch(std::move(reply), std::move(adding));
-         });
+  const QueueName queue = adding.queue;
+  // `default` is a push queue whoever comes first (GAE-spec 5.5).
+  const QueueMode mode = queue.queue == default_queue ? QueueMode::push : adding.mode;
+  make_queue(queue, mode, std::move(reply),
+             [this, adding = std::move(adding)](
+                 RpcReply late_reply, const Result<ConfigureQueue::Answer>& made) mutable {
+               if (!made) {
+                 return late_reply.send(failure_of(made.error(), adding.queue.queue));
+               }
+               submit_batch(std::move(late_reply), std::move(adding));
+             });
 }
 
 }  // namespace deferd::appengine

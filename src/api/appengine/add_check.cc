@@ -7,6 +7,7 @@
 #include "api/appengine/task_headers.h"
 #include "model/duration_text.h"
 #include "model/push_request.h"
+#include "model/target_url.h"
 #include "proto/appengine/task_note.pb.h"
 
 namespace deferd::appengine {
@@ -87,24 +88,13 @@ AddCheck check_size(const AddRequest& request, const AddRules& rules) {
 }
 
 AddCheck check_url(std::string_view url) {
-  const auto wrong = [](std::string_view what) {
-    return refused(Service::INVALID_URL, "the url " + std::string(what) +
-                                             "; give a path of the application, as \"/work\"");
-  };
-  if (url.empty()) return wrong("is missing");
   if (url.size() > url_chars_max) {
-    return wrong("has " + std::to_string(url.size()) + " characters, over " +
-                 std::to_string(url_chars_max));
+    return refused(Service::INVALID_URL, "the url has " + std::to_string(url.size()) +
+                                             " characters; at most " +
+                                             std::to_string(url_chars_max) + " are accepted");
   }
-  if (url.front() != '/') return wrong("does not begin with \"/\"");
-  if (url.starts_with("//")) return wrong("names a host");
-  for (const char c : url) {
-    if (c == '#') return wrong("has a fragment");
-    // These would end the request line, or not be one.
-    if (static_cast<unsigned char>(c) <= 0x20 || c == 0x7f) {
-      return wrong("contains a space or a control character");
-    }
-  }
+  if (auto ok = check_target_path(url); !ok)
+    return refused(Service::INVALID_URL, ok.error().message);
   return {};
 }
 

@@ -86,15 +86,42 @@ const AppEngineDoor::Method AppEngineDoor::methods[] = {
     {"Add", &AppEngineDoor::with<wire::TaskQueueAddRequest, &AppEngineDoor::add>, false},
     {"Delete", &AppEngineDoor::with<wire::TaskQueueDeleteRequest, &AppEngineDoor::delete_tasks>,
      false},
+    {"QueryAndOwnTasks",
+     &AppEngineDoor::with<wire::TaskQueueQueryAndOwnTasksRequest,
+                          &AppEngineDoor::query_and_own_tasks>,
+     false},
+    {"ModifyTaskLease",
+     &AppEngineDoor::with<wire::TaskQueueModifyTaskLeaseRequest, &AppEngineDoor::modify_task_lease>,
+     false},
     {"FetchQueueStats",
      &AppEngineDoor::with<wire::TaskQueueFetchQueueStatsRequest, &AppEngineDoor::fetch_queue_stats>,
      false},
     {"PurgeQueue",
      &AppEngineDoor::with<wire::TaskQueuePurgeQueueRequest, &AppEngineDoor::purge_queue>, false},
+    {"FetchQueues",
+     &AppEngineDoor::with<wire::TaskQueueFetchQueuesRequest, &AppEngineDoor::fetch_queues>, false},
+    {"QueryTasks",
+     &AppEngineDoor::with<wire::TaskQueueQueryTasksRequest, &AppEngineDoor::query_tasks>, false},
+    {"FetchTask", &AppEngineDoor::with<wire::TaskQueueFetchTaskRequest, &AppEngineDoor::fetch_task>,
+     false},
+    {"ForceRun", &AppEngineDoor::with<wire::TaskQueueForceRunRequest, &AppEngineDoor::force_run>,
+     true},
+    {"UpdateQueue",
+     &AppEngineDoor::with<wire::TaskQueueUpdateQueueRequest, &AppEngineDoor::update_queue>, true},
+    {"PauseQueue",
+     &AppEngineDoor::with<wire::TaskQueuePauseQueueRequest, &AppEngineDoor::pause_queue>, true},
+    {"DeleteQueue",
+     &AppEngineDoor::with<wire::TaskQueueDeleteQueueRequest, &AppEngineDoor::delete_queue>, true},
+    {"DeleteGroup",
+     &AppEngineDoor::with<wire::TaskQueueDeleteGroupRequest, &AppEngineDoor::delete_group>, true},
+    {"UpdateStorageLimit",
+     &AppEngineDoor::with<wire::TaskQueueUpdateStorageLimitRequest,
+                          &AppEngineDoor::update_storage_limit>,
+     true},
 };
 
 AppEngineDoor::AppEngineDoor(AppEngineDoorOptions options, Runtime& runtime, const Clock& clock)
-    : options_(std::move(options)), runtime_(runtime), clock_(clock), started_(clock.now().mono) {}
+    : options_(std::move(options)), runtime_(runtime), clock_(clock) {}
 
 void AppEngineDoor::handle(const HttpRequest& request, HttpReply reply) {
   const bool remote = request.path == "/remote_api";
@@ -167,8 +194,8 @@ void AppEngineDoor::with(Call call, std::string_view bytes) {
   Request& request = *google::protobuf::Arena::CreateMessage<Request>(&arena);
   // In two steps: a message that lacks a field would be logged by the library otherwise.
   if (!request.ParsePartialFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
-    return call.reply.send(
-        rpc_failure(Rpc::PARSE_ERROR, "the request does not decode as a " + request.GetTypeName()));
+    return call.reply.send(rpc_failure(
+        Rpc::PARSE_ERROR, "the request does not decode as a " + Request::descriptor()->name()));
   }
   if (!request.IsInitialized()) {
     return call.reply.send(rpc_failure(

@@ -15,6 +15,8 @@
 #include "api/appengine/appengine.h"
 #include "api/appengine/envelope.h"
 #include "api/appengine/errors.h"
+#include "api/appengine/names.h"
+#include "api/appengine/queue_defaults.h"
 #include "api/appengine/rpc_reply.h"
 #include "api/http/call.h"
 
@@ -60,8 +62,27 @@ class AppEngineDoor final : public HttpHandler {
   void delete_tasks(Call call, const wire::TaskQueueDeleteRequest& request);
   class Deleting;
   void delete_next(RpcReply reply, std::unique_ptr<Deleting> deleting);
+  // query.cc
+  void query_tasks(Call call, const wire::TaskQueueQueryTasksRequest& request);
+  class Query;
+  void query_next(RpcReply reply, std::shared_ptr<Query> query);
+  void fetch_task(Call call, const wire::TaskQueueFetchTaskRequest& request);
+  void force_run(Call call, const wire::TaskQueueForceRunRequest& request);
+  // leases.cc
+  void query_and_own_tasks(Call call, const wire::TaskQueueQueryAndOwnTasksRequest& request);
+  void modify_task_lease(Call call, const wire::TaskQueueModifyTaskLeaseRequest& request);
+  void refuse_lease(RpcReply reply, const QueueName& queue, bool paused_matters,
+                    RpcFailure failure);
   // queues.cc
   void purge_queue(Call call, const wire::TaskQueuePurgeQueueRequest& request);
+  void pause_queue(Call call, const wire::TaskQueuePauseQueueRequest& request);
+  void update_queue(Call call, const wire::TaskQueueUpdateQueueRequest& request);
+  void fetch_queues(Call call, const wire::TaskQueueFetchQueuesRequest& request);
+  void delete_queue(Call call, const wire::TaskQueueDeleteQueueRequest& request);
+  void delete_group(Call call, const wire::TaskQueueDeleteGroupRequest& request);
+  void delete_all(RpcReply reply, std::string project, std::vector<QueueInfo> queues);
+  void update_storage_limit(Call call, const wire::TaskQueueUpdateStorageLimitRequest& request);
+  Micros tombstone_of(const QueueName& queue) const;
   // stats.cc
   void fetch_queue_stats(Call call, const wire::TaskQueueFetchQueueStatsRequest& request);
   class StatsCall;
@@ -70,9 +91,20 @@ class AppEngineDoor final : public HttpHandler {
 
   // Whether an add makes this queue when it is not there.
   bool is_made_by_add(std::string_view queue) const {
-    return options_.auto_create_queues || queue == "default";
+    return options_.auto_create_queues || queue == default_queue;
   }
-  // `then(HttpReply.., Result<T>)` as call(), with the reply of an RPC.
+  // Makes the queue as `mode` says unless it is there; `then(RpcReply, Result<Answer>)`.
+  template <class Then>
+  void make_queue(const QueueName& queue, QueueMode mode, RpcReply reply, Then then) {
+    ConfigureQueue command;
+    command.queue = queue;
+    command.change = [mode](const QueueSettings* there) -> Result<QueueSettings> {
+      return there != nullptr ? *there : default_settings(mode);
+    };
+    submit(std::move(command), std::move(reply), std::move(then));
+  }
+
+  // `then(RpcReply, Result<T>)` owes the answer.
   template <class Command, class Then>
   void submit(Command command, RpcReply reply, Then then) {
     std::shared_ptr<HttpThread> thread = reply.thread();
@@ -81,11 +113,39 @@ class AppEngineDoor final : public HttpHandler {
               then(std::move(reply), std::move(result));
             });
   }
+  // The same for one queue: `fill(Command&)` says the rest, and may be asked twice, since the queue
+  // `default` is made when it is first used (GAE-spec 5.5).
+  template <class Command, class Fill, class Then>
+  void submit_to(const QueueName& queue, Fill fill, RpcReply reply, Then then) {
+    Command command;
+    command.queue = queue;
+    fill(command);
+    if (queue.queue != default_queue) {
+      return submit(std::move(command), std::move(reply), std::move(then));
+    }
+    submit(std::move(command), std::move(reply),
+           [this, queue, fill = std::move(fill), then = std::move(then)](RpcReply late_reply,
+                                                                         auto result) mutable {
+             if (result || result.error().reason != Reason::queue_missing) {
+               return then(std::move(late_reply), std::move(result));
+             }
+             make_queue(queue, QueueMode::push, std::move(late_reply),
+                        [this, queue, fill = std::move(fill), then = std::move(then)](
+                            RpcReply last_reply, const Result<ConfigureQueue::Answer>& made) {
+                          if (!made) {
+                            return last_reply.send(failure_of(made.error(), queue.queue));
+                          }
+                          Command again;
+                          again.queue = queue;
+                          fill(again);
+                          submit(std::move(again), std::move(last_reply), then);
+                        });
+           });
+  }
 
   const AppEngineDoorOptions options_;
   Runtime& runtime_;
   const Clock& clock_;
-  const Mono started_;
 };
 
 }  // namespace deferd::appengine

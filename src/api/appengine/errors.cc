@@ -43,6 +43,10 @@ std::optional<ErrorCode> code_of(Reason reason) {
   return std::nullopt;
 }
 
+bool is_not_there(const Error& error) {
+  return error.reason == Reason::queue_missing || error.reason == Reason::queue_gone;
+}
+
 RpcFailure unknown_queue(std::string_view queue) {
   return refusal(Service::UNKNOWN_QUEUE,
                  "unknown queue \"" + std::string(queue) + "\"; declare it in queue.yaml");

@@ -15,7 +15,10 @@ std::optional<ErrorCode> code_of(Reason reason);
 // A whole call's failure. `queue` for texts that help.
 RpcFailure failure_of(const Error& error, std::string_view queue);
 
-// The texts of a queue that is not there, or not there any more.
+// Whether the queue is not there, or not there any more.
+bool is_not_there(const Error& error);
+
+// A queue that is not there.
 RpcFailure unknown_queue(std::string_view queue);
 
 }  // namespace deferd::appengine

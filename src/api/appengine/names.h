@@ -11,6 +11,9 @@
 
 namespace deferd::appengine {
 
+// Always there, though nobody made it.
+constexpr std::string_view default_queue = "default";
+
 // "s~myapp" and "myapp" are one application: a partition is where Google ran it.
 std::string_view project_of(std::string_view app_id);
 

@@ -14,6 +14,15 @@ std::int32_t to_int32(std::uint64_t count) {
   return static_cast<std::int32_t>(std::min(count, most));
 }
 
+void write_scanner(const QueueStats& stats, std::uint64_t minute, std::uint64_t hour,
+                   wire::TaskQueueScannerQueueInfo& info) {
+  info.set_executed_last_minute(static_cast<std::int64_t>(minute));
+  info.set_executed_last_hour(static_cast<std::int64_t>(hour));
+  info.set_sampling_duration_seconds(std::chrono::duration<double>(stats.kept_for).count());
+  info.set_requests_in_flight(to_int32(stats.in_flight));
+  info.set_enforced_rate(stats.enforced_rate);
+}
+
 }  // namespace
 
 // Answers of several queues, gathered in the order in which they were asked.
@@ -77,21 +86,23 @@ void AppEngineDoor::fetch_queue_stats(Call call,
 void AppEngineDoor::write_stats(const std::shared_ptr<StatsCall>& gathered, int index,
                                 const QueueName& name, const Result<QueueStats>& stats) {
   if (!stats) {
-    const Reason reason = stats.error().reason;
-    if (reason != Reason::queue_missing && reason != Reason::queue_gone) {
+    if (!is_not_there(stats.error())) {
       gathered->fail_with(failure_of(stats.error(), name.queue));
+    } else if (name.queue == default_queue) {
+      const QueueSettings settings = default_settings(QueueMode::push);
+      write_scanner(QueueStats{.enforced_rate = settings.rate.per_second()}, 0, 0,
+                    *gathered->row(index).mutable_scanner_info());
     }
     return gathered->finish_one();
   }
   auto& row = gathered->row(index);
   row.set_num_tasks(to_int32(stats->tasks));
-  auto* scanner = row.mutable_scanner_info();
-  scanner->set_executed_last_minute(static_cast<std::int64_t>(stats->executed_minute));
-  scanner->set_executed_last_hour(static_cast<std::int64_t>(stats->executed_hour));
-  scanner->set_sampling_duration_seconds(
-      std::chrono::duration<double>(clock_.now().mono - started_).count());
-  scanner->set_requests_in_flight(to_int32(stats->in_flight));
-  scanner->set_enforced_rate(stats->enforced_rate);
+  if (stats->oldest_eta) row.set_oldest_eta_usec(to_micros(*stats->oldest_eta));
+  // A push queue has no leases and a pull queue no pushes: an acknowledged lease is not counted a
+  // second time.
+  const bool pulls = stats->leased_hour > 0 || stats->leased > 0;
+  write_scanner(*stats, pulls ? stats->leased_minute : stats->executed_minute,
+                pulls ? stats->leased_hour : stats->executed_hour, *row.mutable_scanner_info());
   gathered->finish_one();
 }
 

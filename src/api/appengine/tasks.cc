@@ -63,11 +63,13 @@ void AppEngineDoor::delete_next(RpcReply reply, std::unique_ptr<Deleting> deleti
          [this, deleting = std::move(deleting)](
              RpcReply reply, const Result<std::vector<Result<void>>>& done) mutable {
            if (!done) {
-             const Reason reason = done.error().reason;
-             if (reason != Reason::queue_missing && reason != Reason::queue_gone) {
+             if (!is_not_there(done.error())) {
                return reply.send(failure_of(done.error(), deleting->queue.queue));
              }
-             std::ranges::fill(deleting->results, *code_of(reason));
+             // Nothing was ever put into a `default` that is not there yet.
+             std::ranges::fill(deleting->results, deleting->queue.queue == default_queue
+                                                      ? Service::UNKNOWN_TASK
+                                                      : *code_of(done.error().reason));
              return deleting->finish(std::move(reply));
            }
            deleting->take(*done);

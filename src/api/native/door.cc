@@ -19,6 +19,8 @@ constexpr PageQueryKnows no_query{};
 constexpr PageQueryKnows page_query{.page = true};
 constexpr PageQueryKnows tasks_query{.page = true, .state = true, .view = true};
 constexpr PageQueryKnows view_query{.view = true};
+constexpr PageQueryKnows plan_query{.plan = true};
+constexpr PageQueryKnows app_query{.app = true};
 
 const NativeDoor::Endpoint NativeDoor::endpoints[] = {
     // The first, as it is asked for most.
@@ -33,6 +35,8 @@ const NativeDoor::Endpoint NativeDoor::endpoints[] = {
     {Resource::task, "DELETE", &NativeDoor::delete_task, no_query},
     {Resource::task_run, "POST", &NativeDoor::run_task, no_query},
     {Resource::queues, "GET", &NativeDoor::list_queues, page_query},
+    {Resource::queues_apply, "POST", &NativeDoor::apply_queues, plan_query},
+    {Resource::app_queues, "POST", &NativeDoor::update_app_engine_queues, app_query},
     {Resource::queue, "PUT", &NativeDoor::put_queue, no_query},
     {Resource::queue, "GET", &NativeDoor::get_queue, no_query},
     {Resource::queue, "DELETE", &NativeDoor::delete_queue, no_query},

@@ -13,6 +13,10 @@
 #include "api/native/requests.h"
 #include "api/native/route.h"
 
+namespace deferd {
+struct QueueUpload;
+}
+
 namespace deferd::native {
 
 class NativeDoor final : public HttpHandler {
@@ -52,6 +56,10 @@ class NativeDoor final : public HttpHandler {
   void purge_queue(Call call);
   void queue_stats(Call call);
   void set_queue_state(Call call, QueueState state);
+  // queue_uploads.cc
+  void apply_queues(Call call);
+  void update_app_engine_queues(Call call);
+  void upload_queues(Call call, QueueUpload upload);
   // tasks.cc
   void add_task(Call call);
   void add_tasks(Call call);

@@ -12,6 +12,7 @@
 #include "api/http/text.h"
 #include "api/native/native.h"
 #include "api/native/testing/fake_runtime.h"
+#include "apply/uploads.h"
 #include "runtime/clock.h"
 
 namespace deferd {
@@ -24,6 +25,7 @@ class NativeDoorTest : public testing::Test {
     options.config_json = [] { return std::string(R"({"listen":"127.0.0.1:8123"})"); };
     options.metrics_text = [] { return std::string("deferd_up 1\n"); };
     options.health = [this] { return health_; };
+    options.uploads = uploads_.get();
     door_ = make_native_door(std::move(options), runtime_, clock_);
     HttpOptions http;
     http.listen = "127.0.0.1:0";
@@ -60,6 +62,8 @@ class NativeDoorTest : public testing::Test {
   ManualClock clock_;
   Health health_;
   FakeRuntime runtime_{clock_};
+  std::unique_ptr<QueueUploads> uploads_ =
+      QueueUploads::make(runtime_, QueueYamlLimits::deferd);
   std::unique_ptr<HttpHandler> door_;
   std::unique_ptr<HttpServer> server_;
   std::optional<RawClient> client_;
@@ -412,6 +416,45 @@ TEST_F(NativeDoorTest, PagesOfOtherOriginsMayNotChangeAnything) {
   EXPECT_EQ(status("PUT", "Sec-Fetch-Site: none\r\n"), 200);
 }
 
+// GAE-185
+TEST_F(NativeDoorTest, AQueueYamlIsPlannedAndApplied) {
+  const std::string file = "queue:\n- {name: mail, rate: 10/m}\n";
+  const std::string made =
+      R"("queues":[{"queue":"mail","action":"make","settings":[)"
+      R"({"setting":"mode","before":null,"after":"push"},{"setting":"rate","before":null,"after":"10/m"}]}])";
+  EXPECT_EQ(say("POST", "/v1/queues:apply?plan=true", file),
+            "200 {\"applied\":false," + made + "}");
+  EXPECT_EQ(call("GET", "/v1/queues/mail").status, 404);
+  EXPECT_EQ(say("POST", "/v1/queues:apply", file), "200 {\"applied\":true," + made + "}");
+  EXPECT_EQ(member(call("GET", "/v1/queues/mail"), "rate"), "10/m");
+  EXPECT_EQ(say("POST", "/v1/queues:apply", "total_storage_limit: 1G\n"),
+            R"(200 {"applied":true,"queues":[{"queue":"mail","action":"disable","settings":[]}],)"
+            R"("total_storage_limit":{"before":"none","after":"1G"}})");
+  EXPECT_EQ(member(call("GET", "/v1/queues/mail"), "state"), "disabled");
+}
+
+TEST_F(NativeDoorTest, AWrongQueueYamlIsRefusedWithItsPlace) {  // GAE-176
+  EXPECT_EQ(
+      say("POST", "/v1/queues:apply", "queue:\n- {name: mail}\n"),
+      R"(400 {"error":{"code":400,"status":"INVALID_ARGUMENT","message":"queue.yaml:2:10: queue \"mail\": )"
+      R"(A queue rate is required for push queue.\n    - {name: mail}\n             ^","field":"mail.rate"}})");
+  EXPECT_EQ(call("POST", "/v1/queues:apply?plan=perhaps", "queue: []").status, 400);
+  EXPECT_EQ(call("GET", "/v1/queues:apply").status, 405);
+}
+
+// GAE-185
+TEST_F(NativeDoorTest, AppEnginesToolsUploadByTheirOldPath) {
+  const std::string file = "queue:\n- {name: mail, rate: 10/m}\n";
+  EXPECT_EQ(call("POST", "/api/queue/update?appId=s~shop&version=1", file).status, 200);
+  EXPECT_EQ(call("GET", "/v1/projects/shop/locations/local/queues/mail").status, 200);
+  EXPECT_EQ(call("GET", "/v1/queues/mail").status, 404);
+  EXPECT_EQ(call("POST", "/api/queue/update", file).status, 200);
+  EXPECT_EQ(call("GET", "/v1/queues/mail").status, 200);
+  EXPECT_EQ(call("POST", "/v1/projects/else/locations/far/queues:apply", file).status, 200);
+  EXPECT_EQ(call("GET", "/v1/projects/else/locations/far/queues/mail").status, 200);
+  EXPECT_EQ(call("POST", "/api/queue/update?appId=a/b", file).status, 400);
+}
+
 // docs/reference/openapi.yaml names every call there is, and no other.
 TEST_F(NativeDoorTest, TheOpenApiFileNamesWhatTheDoorHas) {
   std::ifstream file(std::string(DEFERD_SOURCE_DIR) + "/docs/reference/openapi.yaml");
@@ -438,7 +481,7 @@ TEST_F(NativeDoorTest, TheOpenApiFileNamesWhatTheDoorHas) {
     }
     if (line.starts_with("components:")) path.clear();
   }
-  EXPECT_EQ(calls, 22);  // the rows of NativeDoor::endpoints
+  EXPECT_EQ(calls, 24);  // the rows of NativeDoor::endpoints
 }
 
 TEST_F(NativeDoorTest, ManyCallersAtOnceEachGetTheirOwnAnswer) {

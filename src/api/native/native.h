@@ -14,6 +14,8 @@
 
 namespace deferd {
 
+class QueueUploads;
+
 // What the server says about itself. It can answer at all, so it lives; the rest is whether it can
 // do its work.
 struct Health {
@@ -28,6 +30,10 @@ struct NativeDoorOptions {
   std::string location = "local";
   // Of one task: url, headers and body together, as stored.
   std::uint64_t task_bytes_max = 1 << 20;
+  // The application that App Engine's tools mean when they name none; empty: `project`.
+  std::string app;
+  // What carries out an uploaded queue.yaml; outlives the door. Null: none is taken.
+  QueueUploads* uploads = nullptr;
 
   // Called on the server's threads; must not block.
   std::function<std::string()> config_json;   // settings in force, secrets left out

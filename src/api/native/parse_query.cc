@@ -65,11 +65,18 @@ Result<PageQuery> parse_page_query(std::string_view query, PageQueryKnows knows)
       if (*value != "full" && *value != "basic")
         return bad("view is none of basic and full", "view");
       page.full = *value == "full";
+    } else if (*name == "plan" && knows.plan) {
+      if (*value != "true" && *value != "false")
+        return bad("plan is none of true and false", "plan");
+      page.plan = *value == "true";
+    } else if (knows.app) {
+      if (*name == "appId" || *name == "app_id") page.app = *value;
     } else {
       std::string known;
       if (knows.page) known += " page_size, page_token";
       if (knows.state) known += std::string(known.empty() ? "" : ",") + " state";
       if (knows.view) known += std::string(known.empty() ? "" : ",") + " view";
+      if (knows.plan) known += " plan";
       const std::string shown = name->substr(0, 60);
       return bad("unknown query parameter \"" + (is_utf8(shown) ? shown : std::string("...")) +
                      "\"; " + (known.empty() ? "this call takes none" : "known are" + known),

@@ -89,12 +89,16 @@ struct PageQuery {
   std::string page_token;
   std::optional<TaskState> state;
   bool full = false;  // view=full: with bodies
+  bool plan = false;  // plan=true: only say what would be done
+  std::string app;    // appId=, or app_id= as older tools wrote it
 };
 // Which of them a call knows; others are refused.
 struct PageQueryKnows {
   bool page = false;
   bool state = false;
   bool view = false;
+  bool plan = false;
+  bool app = false;  // then what else App Engine's tools send (version, timestamp) is ignored
 };
 Result<PageQuery> parse_page_query(std::string_view query, PageQueryKnows knows);
 

@@ -40,11 +40,12 @@ std::optional<Resource> find(const std::array<std::pair<std::string_view, Resour
   return std::nullopt;
 }
 
-constexpr std::array<std::pair<std::string_view, Resource>, 4> pages = {
+constexpr std::array<std::pair<std::string_view, Resource>, 5> pages = {
     {{"/healthz", Resource::healthz},
      {"/readyz", Resource::readyz},
      {"/metrics", Resource::metrics},
-     {"/v1/config", Resource::config}}};
+     {"/v1/config", Resource::config},
+     {"/api/queue/update", Resource::app_queues}}};
 constexpr std::array<std::pair<std::string_view, Resource>, 4> queue_actions = {
     {{"", Resource::queue},
      {"pause", Resource::queue_pause},
@@ -136,6 +137,10 @@ Result<Route> parse_route(std::string_view path, std::string_view project,
   } else {
     route.queue.project = project;
     route.queue.location = location;
+  }
+  if (segment == "queues:apply" && path.empty()) {
+    route.resource = Resource::queues_apply;
+    return route;
   }
   if (segment != "queues") return no_such_path();
   if (path.empty()) {

@@ -17,6 +17,7 @@ enum class Resource : std::uint8_t {
   metrics,        // /metrics
   config,         // /v1/config
   queues,         // .../queues
+  queues_apply,   // .../queues:apply
   queue,          // .../queues/Q
   queue_pause,    // .../queues/Q:pause
   queue_resume,   // .../queues/Q:resume
@@ -30,6 +31,7 @@ enum class Resource : std::uint8_t {
   tasks_release,  // .../queues/Q/tasks:release
   task,           // .../queues/Q/tasks/T
   task_run,       // .../queues/Q/tasks/T:run
+  app_queues,     // /api/queue/update
 };
 
 // A queue as a path named it, so that an error can answer in the same form.

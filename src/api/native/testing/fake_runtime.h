@@ -211,9 +211,14 @@ class FakeRuntime final : public Runtime {
     queue.tasks[last_id_] = {task, task.place.eta > now ? TaskState::scheduled : TaskState::ready};
     return task;
   }
+  void answer(SetProjectLimit& command) {
+    limits_[command.project] = command.bytes_max;
+    command.reply({});
+  }
+  void answer(GetProjectUse& command) {
+    command.reply(GetProjectUse::Answer{.bytes_max = limits_[command.project]});
+  }
   // /v1 does not ask for these.
-  void answer(SetProjectLimit& command) { command.reply(not_asked()); }
-  void answer(GetProjectUse& command) { command.reply(not_asked()); }
   void answer(ListTasksByEta& command) { command.reply(not_asked()); }
   void answer(ModifyLease& command) { command.reply(not_asked()); }
   void answer(AddTasks& command) {
@@ -352,6 +357,7 @@ class FakeRuntime final : public Runtime {
   std::deque<Command> mailbox_;
   std::optional<Error> failure_;
   std::map<QueueName, Queue> queues_;
+  std::map<std::string, std::uint64_t> limits_;  // by project
   std::deque<std::pair<LeaseTasks, std::chrono::steady_clock::time_point>> waiting_;
   std::uint64_t last_id_ = 1'800'000'000'000'000;
   std::uint64_t last_token_ = 0xabc0;

@@ -86,6 +86,7 @@ int run_defer(std::span<const std::string> arguments, World& world) {
   add_tasks_commands(app, session);
   add_lease_commands(app, session);
   add_stats_command(app, session);
+  add_cron_commands(app, session);
   add_server_commands(app, session);
   add_completion_commands(app, session);
 

@@ -569,6 +569,84 @@ TEST_F(Defer, CompletesCommandsFlagsAndQueues) {
   EXPECT_EQ(run({"completion", "tcsh"}), exit_usage);
 }
 
+constexpr const char* cron_job =
+    R"({"id":"1f0c2a7e8b9d0c1e2f3a4b5c6d7e8f90","url":"/tasks/summary","schedule":"every day 09:00",)"
+    R"("timezone":"Europe/Berlin","missed":"run","state":"scheduled",)"
+    R"("next_runs":["2027-01-16T08:00:00.000000Z","2027-01-17T08:00:00.000000Z"],)"
+    R"("last_run":"2027-01-15T08:00:00.000000Z","last_status":200})";
+constexpr const char* cron_poll =
+    R"({"id":"1f0c000000000000000000000000ffff","url":"/poll","schedule":"every 5 minutes",)"
+    R"("timezone":"UTC","missed":"run","state":"in_flight","next_runs":[],"last_failure":"timeout",)"
+    R"("last_run":"2027-01-15T07:00:00.000000Z"})";
+
+TEST_F(Defer, ShowsTheNextRunsOfEachCronJob) {
+  server_.answer(200, std::string(R"({"jobs":[)") + cron_job + "," + cron_poll + "]}");
+  EXPECT_EQ(run({"cron", "ls"}), exit_done);
+  EXPECT_THAT(server_.asked, ElementsAre("GET /v1/cron"));
+  EXPECT_EQ(out(),
+            "JOB       URL             SCHEDULE         ZONE           LAST RUN                   "
+            "NEXT RUNS\n"
+            "1f0c2a7e  /tasks/summary  every day 09:00  Europe/Berlin  now, 200                   "
+            "2027-01-16T08:00Z (in 1d)\n"
+            "                                                                                     "
+            "2027-01-17T08:00Z (in 2d)\n"
+            "1f0c0000  /poll           every 5 minutes  UTC            1h ago, timeout (running)  "
+            "none\n");
+  server_.answer(200, R"({"jobs":[]})");
+  EXPECT_EQ(run({"--project", "shop", "cron", "ls"}), exit_done);
+  EXPECT_EQ(server_.asked.back(), "GET /v1/projects/shop/locations/local/cron");
+  EXPECT_THAT(out(), HasSubstr("no jobs"));
+  server_.answer(200, std::string(R"({"jobs":[)") + cron_job + "]}");
+  EXPECT_EQ(run({"cron", "ls", "--json"}), exit_done);
+  EXPECT_EQ(out(), std::string(cron_job) + "\n");
+}
+
+TEST_F(Defer, AppliesACronYamlAndShowsThePlan) {
+  const std::string plan =
+      R"("jobs":[{"id":"a","url":"/a","schedule":"every 5 minutes","timezone":"UTC","action":"make",)"
+      R"("next_run":"2027-01-15T08:05:00.000000Z","settings":[]},)"
+      R"({"id":"b","url":"/b","schedule":"@daily","timezone":"UTC","action":"change",)"
+      R"("next_run":"2027-01-16T00:00:00.000000Z","settings":[{"setting":"description","before":null,"after":"new"}]},)"
+      R"({"id":"c","url":"/c","schedule":"@daily","timezone":"UTC","action":"keep","next_run":"2027-01-16T00:00:00.000000Z","settings":[]},)"
+      R"({"id":"d","url":"/d","schedule":"@daily","timezone":"UTC","action":"remove","settings":[]}]})";
+  server_.answer(200, "{\"applied\":false," + plan);
+  EXPECT_EQ(run({"cron", "apply", "-", "--plan"}, "cron: []\n"), exit_done);
+  EXPECT_THAT(server_.asked, ElementsAre("POST /v1/cron?plan=true cron: []\n"));
+  EXPECT_EQ(out(),
+            "+ /a  every 5 minutes (UTC)  first 2027-01-15T08:05Z (in 5m)\n"
+            "~ /b  @daily (UTC)  first 2027-01-16T00:00Z (in 16h)\n"
+            "    description: none -> new\n"
+            "- /d  @daily (UTC)\n"
+            "would change: 3, unchanged: 1\n");
+  server_.answer(200, "{\"applied\":true," + plan);
+  EXPECT_EQ(run({"cron", "apply", "-"}, "cron: []\n"), exit_done);
+  EXPECT_EQ(server_.asked.back(), "POST /v1/cron cron: []\n");
+  EXPECT_THAT(out(), HasSubstr("applied: 3, unchanged: 1\n"));
+  server_.answer(200, R"({"applied":true,"jobs":[]})");
+  EXPECT_EQ(run({"cron", "apply", "-"}, "cron: []\n"), exit_done);
+  EXPECT_EQ(out(), "nothing changes; 0 jobs\n");
+  EXPECT_EQ(run({"cron", "apply", "/nowhere/cron.yaml"}), exit_usage);
+}
+
+TEST_F(Defer, RunsACronJobByItsUrlOrTheBeginningOfItsId) {
+  const std::string jobs = std::string(R"({"jobs":[)") + cron_job + "," + cron_poll + "]}";
+  const std::string run_path =
+      "POST /v1/queues/__cron/tasks/1f0c2a7e8b9d0c1e2f3a4b5c6d7e8f90:run {}";
+  for (const char* job : {"/tasks/summary", "1f0c2", "1f0c2a7e8b9d0c1e2f3a4b5c6d7e8f90"}) {
+    server_.answer(200, jobs);
+    server_.answer(200, "{}");
+    EXPECT_EQ(run({"cron", "run", job}), exit_done) << job;
+    EXPECT_EQ(server_.asked.back(), run_path);
+    EXPECT_EQ(out(), "job 1f0c2a7e: started\n");
+  }
+  server_.answer(200, jobs);
+  EXPECT_EQ(run({"cron", "run", "1f0c"}), exit_refused);
+  EXPECT_THAT(err(), HasSubstr("2 jobs are 1f0c"));
+  server_.answer(200, jobs);
+  EXPECT_EQ(run({"cron", "run", "/other"}), exit_refused);
+  EXPECT_THAT(err(), HasSubstr("no job /other"));
+}
+
 TEST(Printable, KeepsTextAndDropsWhatSteersATerminal) {
   EXPECT_EQ(printable("grün\x1b[2J\n"), "grün?[2J?");
   EXPECT_EQ(printable("a\xC2\x9B"

@@ -86,6 +86,7 @@ void add_batch_command(CLI::App& app, Session& session);
 void add_tasks_commands(CLI::App& app, Session& session);
 void add_lease_commands(CLI::App& app, Session& session);
 void add_stats_command(CLI::App& app, Session& session);
+void add_cron_commands(CLI::App& app, Session& session);
 void add_server_commands(CLI::App& app, Session& session);
 void add_completion_commands(CLI::App& app, Session& session);
 

@@ -203,8 +203,8 @@ TEST_F(AddCheckTest, RetryParameters) {
   EXPECT_EQ(code(with([](Retry& r) { r.set_min_backoff_sec(-0.1); })), 20);
   EXPECT_EQ(code(with([](Retry& r) { r.set_max_backoff_sec(-1); })), 20);
   EXPECT_EQ(code(with([](Retry& r) { r.set_max_doublings(-1); })), 20);
-  EXPECT_EQ(code(with([nan](Retry& r) { r.set_min_backoff_sec(nan); })), 20);
-  EXPECT_EQ(code(with([nan](Retry& r) { r.set_max_backoff_sec(nan); })), 20);
+  EXPECT_EQ(code(with([](Retry& r) { r.set_min_backoff_sec(nan); })), 20);
+  EXPECT_EQ(code(with([](Retry& r) { r.set_max_backoff_sec(nan); })), 20);
   EXPECT_EQ(code(with([](Retry& r) {
               r.set_min_backoff_sec(2);
               r.set_max_backoff_sec(1);

@@ -292,6 +292,7 @@ bool Queue::count_more(const Now& now) {
           return;
         }
         self->due_counts_.fold(later.wall);
+        self->core_.touch(*self);  // there may be leases whose end is to be waited for
         auto& found = std::get<ScanPlacesAnswer>(*answer);
         for (const auto& item : found.items) {
           // Placed after the restart: counted when it was. Removed since: taken off when it was.

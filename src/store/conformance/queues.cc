@@ -25,6 +25,10 @@ TEST_P(StoreConformance, QueuesComeBackWithEverySettingAndTheirCounters) {
   queue.settings.max_tasks = std::numeric_limits<std::uint64_t>::max();
   queue.settings.max_bytes = 1;
   queue.settings.tombstone = Seconds(0);
+  queue.settings.appengine = {.target = "v1.worker",
+                              .rate_text = "10/m",
+                              .user_emails = {"a@example.com", "b@example.com"},
+                              .writer_emails = {"c@example.com"}};
   queue.purges = {{1, at(1)}, {2, at(2)}};
   QueueCounters counters;
   counters.tasks = 12;
@@ -43,7 +47,7 @@ TEST_P(StoreConformance, QueuesComeBackWithEverySettingAndTheirCounters) {
     if (reopened) ASSERT_TRUE(box().reopen());
     auto loaded = store().load();
     ASSERT_TRUE(loaded.has_value()) << loaded.error().message;
-    Store::Loaded expected{{{other, {}}, {queue, counters}}, QueueNumber{6}};
+    Store::Loaded expected{{{other, {}}, {queue, counters}}, QueueNumber{6}, {}, {}};
     std::ranges::sort(loaded->queues, {}, [](const StoredQueue& q) { return q.record.number; });
     EXPECT_EQ(to_text(*loaded), to_text(expected));
   }

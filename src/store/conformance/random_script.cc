@@ -43,6 +43,11 @@ class Script {
       queues_[index] = Queue(QueueNumber{next_queue_++});
       generations_.push_back(queues_[index].generation);
     }
+    if (random_.chance(10)) {
+      batch.projects.push_back({"p" + std::to_string(random_.below(3)), random_.below(4)});
+      batch.gone.push_back({QueueName{"p", "l", "q" + std::to_string(random_.below(3))},
+                            random_.chance(50) ? Wall{} : origin + Millis(random_.below(100))});
+    }
     if (random_.chance(5)) {
       batch.sweep_names_before = origin + Millis(random_.between(0, 100));
       batch.sweep_names_max = static_cast<std::uint32_t>(random_.below(5));
@@ -77,7 +82,11 @@ class Script {
         std::tie(tasks, bytes) = limits();
         reads.emplace_back(ScanLane{generation, lane, middle, tasks, bytes});
         reads.emplace_back(ScanPlaces{generation, lane, middle, tasks});
+        reads.emplace_back(ScanLane{generation, lane, middle, tasks, bytes, true});
       }
+      std::tie(tasks, bytes) = limits();
+      reads.emplace_back(ScanKeys{generation, random_.chance(50) ? "" : "aa",
+                                  Place{0, eta(), random_.below(orders_ + 1)}, tasks, bytes});
       for (const std::string key : {"a", "b", "ab"}) {
         std::tie(tasks, bytes) = limits();
         reads.emplace_back(
@@ -152,6 +161,7 @@ class Script {
       progress.last_status = static_cast<std::int16_t>(random_.between(-5, 503));
       progress.last_attempt = origin + Micros(random_.between(-1'000'000, 1'000'000));
       progress.lease_token = random_.chance(50) ? random_.next() : 0;
+      if (random_.chance(10)) progress.run_due = origin + Millis(random_.between(-5, 40));
       queue.tasks[task.id.value] = move.task;
       if (random_.chance(50)) move.task.payload = nullptr;
       batch.moves.push_back(std::move(move));
@@ -172,6 +182,8 @@ class Script {
                          .settings = QueueSettings::defaults(QueueMode::push),
                          .generation = queue.generation.number};
       record.settings.max_tasks = random_.next() >> random_.below(64);
+      if (random_.chance(50)) record.settings.appengine.target = "v" + std::to_string(orders_);
+      if (random_.chance(20)) record.settings.appengine.writer_emails = {"a@b", "c@d"};
       batch.queues.push_back(std::move(record));
     }
     QueueCounters counters;
@@ -205,6 +217,7 @@ class Script {
       if (random_.chance(30)) options.name = "n" + std::to_string(task.id.value);
       if (random_.chance(30)) options.retry.max_attempts = static_cast<int>(random_.between(-1, 9));
       if (random_.chance(30)) options.timeout = Micros(random_.below(1'000'000));
+      if (random_.chance(10)) options.recurrence = "every " + std::to_string(random_.below(9));
       task.options = std::make_shared<const TaskOptions>(options);
     }
     queue.tasks[task.id.value] = task;
@@ -221,6 +234,8 @@ class Script {
 std::string sorted_text(Store::Loaded loaded) {
   std::ranges::sort(loaded.queues, {},
                     [](const StoredQueue& queue) { return queue.record.number; });
+  std::ranges::sort(loaded.projects, {}, &ProjectRecord::project);
+  std::ranges::sort(loaded.gone, {}, &GoneQueue::name);
   return to_text(loaded);
 }
 

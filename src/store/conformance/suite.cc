@@ -37,13 +37,14 @@ std::string to_text(const Task& task) {
       << " bytes " << task.bytes << " payload " << to_text(task.payload) << " progress "
       << p.attempts << ' ' << p.responses << ' ' << p.executions << ' ' << p.last_status << ' '
       << to_micros(p.first_attempt) << ' ' << to_micros(p.last_attempt) << ' '
-      << to_micros(p.last_eta) << ' ' << to_micros(p.last_response) << ' ' << p.lease_token;
+      << to_micros(p.last_eta) << ' ' << to_micros(p.last_response) << ' ' << p.lease_token << ' '
+      << to_micros(p.run_due);
   if (task.options && !task.options->empty()) {  // a store may give null for empty ones
     const TaskOptions& o = *task.options;
     out << " name '" << o.name << "' key '" << o.key << "' timeout " << o.timeout.count()
         << " retry " << optional_text(o.retry.max_attempts) << ' ' << optional_text(o.retry.max_age)
         << ' ' << optional_text(o.retry.min_backoff) << ' ' << optional_text(o.retry.max_backoff)
-        << ' ' << optional_text(o.retry.max_doublings);
+        << ' ' << optional_text(o.retry.max_doublings) << " recurrence '" << o.recurrence << "'";
   }
   return std::move(out).str();
 }
@@ -52,7 +53,9 @@ std::string to_text(const ReadAnswer& answer) {
   std::ostringstream out;
   if (const auto* scan = std::get_if<ScanAnswer>(&answer)) {
     for (const Task& task : scan->tasks) out << to_text(task) << '\n';
-    out << (scan->end ? "end\n" : "more\n");
+    out << (scan->end ? "end" : "more");
+    if (scan->reached != Place{}) out << " reached " << to_text(scan->reached);
+    out << '\n';
   } else if (const auto* found = std::get_if<FindTasksAnswer>(&answer)) {
     for (const auto& task : found->tasks) out << (task ? to_text(*task) : "none") << '\n';
   } else if (const auto* names = std::get_if<FindNamesAnswer>(&answer)) {
@@ -66,7 +69,8 @@ std::string to_text(const ReadAnswer& answer) {
     }
   } else if (const auto* places = std::get_if<ScanPlacesAnswer>(&answer)) {
     for (const auto& item : places->items) {
-      out << to_micros(item.eta) << ' ' << item.order << (item.leased ? " leased\n" : "\n");
+      out << to_micros(item.eta) << ' ' << item.order << (item.leased ? " leased" : "")
+          << " attempts " << item.attempts << " of " << item.id << '\n';
     }
     out << (places->end ? "end\n" : "more\n");
   }
@@ -94,8 +98,17 @@ std::string to_text(const Store::Loaded& loaded) {
     out << "\n  counters " << c.tasks << ' ' << c.bytes << " last order " << c.last_order
         << " due from " << to_micros(c.due_from) << " lanes";
     for (const std::uint64_t tasks : c.lane_tasks) out << ' ' << tasks;
+    const AppEngineSettings& a = s.appengine;
+    out << "\n  target '" << a.target << "' rate '" << a.rate_text << "' users";
+    for (const std::string& email : a.user_emails) out << ' ' << email;
+    out << " writers";
+    for (const std::string& email : a.writer_emails) out << ' ' << email;
     out << '\n';
   }
+  for (const ProjectRecord& project : loaded.projects)
+    out << "project " << project.project << " at most " << project.bytes_max << '\n';
+  for (const GoneQueue& gone : loaded.gone)
+    out << "gone " << gone.name.path() << " until " << to_micros(gone.free_at) << '\n';
   return std::move(out).str();
 }
 

@@ -153,7 +153,11 @@ class Page {
 ReadAnswer MemoryState::answer(const ScanLane& scan) const {
   Page page(scan.tasks_max, scan.bytes_max);
   const auto tasks = tasks_.find(scan.generation);
-  if (tasks == tasks_.end()) return page.finish(true);
+  if (tasks == tasks_.end()) {
+    ScanAnswer none = page.finish(true);
+    if (scan.without_key) none.reached = scan.after;
+    return none;
+  }
   const auto& lanes = tasks->second.lanes;
   const auto end =
       lanes.lower_bound(Place{static_cast<std::uint8_t>(scan.priority + 1), Wall::min(), 0});

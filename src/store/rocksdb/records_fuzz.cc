@@ -65,6 +65,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       break;
     case 6:
       check(value, decode_counters, encode_counters);
+      check(value, decode_project, encode_project);
+      check(value, decode_gone, encode_gone);
       break;
     case 7:
       check(

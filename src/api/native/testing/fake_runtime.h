@@ -36,6 +36,7 @@ class FakeRuntime final : public Runtime {
     const std::scoped_lock lock(mutex_);
     mailbox_.push_back(std::move(command));
   }
+  void enqueue_until(Command command, Mono) override { enqueue(std::move(command)); }
   void flush() override { changed_.notify_all(); }
   void stop(Mono, Callback<void()> done) override { std::move(done)(); }
   RuntimeStats stats() const override { return {}; }
@@ -351,8 +352,8 @@ class FakeRuntime final : public Runtime {
   }
 
   const Clock& clock_;
-  std::mutex mutex_;  // protects all that follows
-  std::condition_variable changed_;
+  std::recursive_mutex mutex_;  // protects all that follows; replies may submit the next command
+  std::condition_variable_any changed_;
   bool ended_ = false;
   std::deque<Command> mailbox_;
   std::optional<Error> failure_;

@@ -7,13 +7,13 @@
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace deferd;
-  const std::string_view text(reinterpret_cast<const char*>(data), size);
-  if (check_target_path(text)) {  // then it stands behind any base and is one word of a line
+  const std::string_view given(reinterpret_cast<const char*>(data), size);
+  if (check_target_path(given)) {  // then it stands behind any base and is one word of a line
     const Result<TargetUrl> base = parse_base_url("http://h:1/under/");
-    DEFERD_ASSERT((base->path + std::string(text)).starts_with("/under/"));
-    for (const char c : text) DEFERD_ASSERT(c > 0x20 && c < 0x7f);
+    DEFERD_ASSERT((base->path + std::string(given)).starts_with("/under/"));
+    for (const char c : given) DEFERD_ASSERT(c > 0x20 && c < 0x7f);
   }
-  const Result<TargetUrl> target = parse_target_url(text);
+  const Result<TargetUrl> target = parse_target_url(given);
   if (!target) {
     DEFERD_ASSERT(!target.error().message.empty());
     return 0;

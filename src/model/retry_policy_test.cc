@@ -19,7 +19,7 @@ std::vector<double> delays(const RetryPolicy& policy, int count) {
   return seconds;
 }
 
-// The table of spec/cloud-tasks.md 9.6.
+// GAE-161: the table of spec/cloud-tasks.md 9.6.
 TEST(Backoff, DoublesThenGrowsLinearlyUpToTheCap) {
   RetryPolicy policy{.min_backoff = Seconds(10), .max_backoff = Seconds(300), .max_doublings = 3};
   EXPECT_EQ(delays(policy, 8), (std::vector<double>{10, 20, 40, 80, 160, 240, 300, 300}));
@@ -32,6 +32,7 @@ TEST(Backoff, DoublesThenGrowsLinearlyUpToTheCap) {
   EXPECT_EQ(delays(policy, 16).back(), 3276.8);
 }
 
+// GAE-167
 TEST(Backoff, NothingOverflows) {
   const RetryPolicy policy{
       .min_backoff = Micros(1), .max_backoff = duration_max, .max_doublings = INT32_MAX};
@@ -43,7 +44,7 @@ TEST(Backoff, NothingOverflows) {
   EXPECT_EQ(backoff(none, 5), Micros(0));
 }
 
-// The table of spec/cloud-tasks.md 9.7.
+// GAE-163 GAE-164: the table of spec/cloud-tasks.md 9.7.
 TEST(StopRule, WithBothLimitsBothMustBeReached) {
   const auto stops = [](std::int32_t max_attempts, Micros max_age, std::uint32_t attempts,
                         Micros age) {

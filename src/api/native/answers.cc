@@ -39,16 +39,6 @@ std::string_view failure_word(std::int16_t status) {
   }
 }
 
-void write_retry(JsonWriter& json, const RetryPolicy& retry) {
-  json.key("retry").begin_object();
-  json.member("max_attempts", retry.max_attempts);
-  duration_member(json, "max_age", retry.max_age);
-  duration_member(json, "min_backoff", retry.min_backoff);
-  duration_member(json, "max_backoff", retry.max_backoff);
-  json.member("max_doublings", retry.max_doublings);
-  json.end_object();
-}
-
 void write_retry(JsonWriter& json, const RetryOverride& retry) {
   if (retry == RetryOverride{}) return;
   json.key("retry").begin_object();
@@ -83,6 +73,21 @@ void write_payload(JsonWriter& json, std::string_view payload, bool with_body) {
 
 }  // namespace
 
+void write_retry(JsonWriter& json, const RetryPolicy& retry) {
+  json.key("retry").begin_object();
+  json.member("max_attempts", retry.max_attempts);
+  duration_member(json, "max_age", retry.max_age);
+  duration_member(json, "min_backoff", retry.min_backoff);
+  duration_member(json, "max_backoff", retry.max_backoff);
+  json.member("max_doublings", retry.max_doublings);
+  json.end_object();
+}
+
+void write_last_status(JsonWriter& json, std::int16_t status) {
+  if (status > 0) json.member("last_status", status);
+  if (status < 0) json.member("last_failure", failure_word(status));
+}
+
 void write_task(JsonWriter& json, const QueueName& queue, const Task& task,
                 std::optional<TaskState> state, TaskView view) {
   const Progress& progress = task.progress;
@@ -101,8 +106,7 @@ void write_task(JsonWriter& json, const QueueName& queue, const Task& task,
   if (leased) time_member(json, "lease_expires", task.place.eta);
   time_member(json, "created", task.created);
   json.member("attempts", progress.attempts).member("responses", progress.responses);
-  if (progress.last_status > 0) json.member("last_status", progress.last_status);
-  if (progress.last_status < 0) json.member("last_failure", failure_word(progress.last_status));
+  write_last_status(json, progress.last_status);
   if (progress.first_attempt != Wall{}) time_member(json, "first_attempt", progress.first_attempt);
   if (progress.last_attempt != Wall{}) time_member(json, "last_attempt", progress.last_attempt);
   if (!task.key().empty()) json.member("key", task.key());

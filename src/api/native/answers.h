@@ -19,6 +19,9 @@ enum class TaskView : std::uint8_t {
 void write_task(JsonWriter& json, const QueueName& queue, const Task& task,
                 std::optional<TaskState> state, TaskView view);
 void write_queue(JsonWriter& json, const QueueInfo& queue);
+void write_retry(JsonWriter& json, const RetryPolicy& retry);
+// "last_status": 200, or "last_failure": "timeout"; nothing before the first attempt has ended.
+void write_last_status(JsonWriter& json, std::int16_t status);
 void write_stats(JsonWriter& json, const QueueName& queue, const QueueStats& stats);
 
 }  // namespace deferd::native

@@ -44,6 +44,8 @@ const NativeDoor::Endpoint NativeDoor::endpoints[] = {
     {Resource::queue_resume, "POST", &NativeDoor::resume_queue, no_query},
     {Resource::queue_purge, "POST", &NativeDoor::purge_queue, no_query},
     {Resource::queue_stats, "GET", &NativeDoor::queue_stats, no_query},
+    {Resource::cron, "GET", &NativeDoor::list_cron, no_query},
+    {Resource::cron, "POST", &NativeDoor::apply_cron, plan_query},
     {Resource::healthz, "GET", &NativeDoor::healthz, no_query},
     {Resource::readyz, "GET", &NativeDoor::readyz, no_query},
     {Resource::metrics, "GET", &NativeDoor::metrics, no_query},

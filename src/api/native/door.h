@@ -60,6 +60,9 @@ class NativeDoor final : public HttpHandler {
   void apply_queues(Call call);
   void update_app_engine_queues(Call call);
   void upload_queues(Call call, QueueUpload upload);
+  // cron.cc
+  void list_cron(Call call);
+  void apply_cron(Call call);
   // tasks.cc
   void add_task(Call call);
   void add_tasks(Call call);

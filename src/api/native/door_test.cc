@@ -12,6 +12,7 @@
 #include "api/http/text.h"
 #include "api/native/native.h"
 #include "api/native/testing/fake_runtime.h"
+#include "apply/cron_uploads.h"
 #include "apply/uploads.h"
 #include "runtime/clock.h"
 
@@ -26,6 +27,7 @@ class NativeDoorTest : public testing::Test {
     options.metrics_text = [] { return std::string("deferd_up 1\n"); };
     options.health = [this] { return health_; };
     options.uploads = uploads_.get();
+    options.cron = cron_.get();
     door_ = make_native_door(std::move(options), runtime_, clock_);
     HttpOptions http;
     http.listen = "127.0.0.1:0";
@@ -62,8 +64,9 @@ class NativeDoorTest : public testing::Test {
   ManualClock clock_;
   Health health_;
   FakeRuntime runtime_{clock_};
-  std::unique_ptr<QueueUploads> uploads_ =
-      QueueUploads::make(runtime_, QueueYamlLimits::deferd);
+  std::unique_ptr<QueueUploads> uploads_ = QueueUploads::make(runtime_, QueueYamlLimits::deferd);
+  std::unique_ptr<CronUploads> cron_ = CronUploads::make(
+      runtime_, clock_, {CronMissed::run, [](const std::string&) { return "localhost:8080"; }});
   std::unique_ptr<HttpHandler> door_;
   std::unique_ptr<HttpServer> server_;
   std::optional<RawClient> client_;
@@ -455,6 +458,50 @@ TEST_F(NativeDoorTest, AppEnginesToolsUploadByTheirOldPath) {
   EXPECT_EQ(call("POST", "/api/queue/update?appId=a/b", file).status, 400);
 }
 
+TEST_F(NativeDoorTest, ACronYamlIsPlannedAppliedAndShown) {
+  const std::string file =
+      "cron:\n- url: /summary\n  schedule: every day 09:00\n  timezone: Europe/Berlin\n"
+      "  target: worker:v2\n  description: of yesterday\n  attempt_deadline: 90s\n";
+  const RawResponse plan = call("POST", "/v1/cron?plan=true", file);
+  EXPECT_EQ(plan.status, 200);
+  EXPECT_TRUE(plan.body.starts_with(R"({"applied":false,"jobs":[{"id":")")) << plan.body;
+  EXPECT_TRUE(plan.body.ends_with(
+      R"("url":"/summary","schedule":"every day 09:00","timezone":"Europe/Berlin","action":"make",)"
+      R"("next_run":"2027-01-16T08:00:00.000000Z","settings":[]}]})"))
+      << plan.body;
+  EXPECT_EQ(say("GET", "/v1/cron"), R"(200 {"jobs":[]})");
+
+  EXPECT_EQ(call("POST", "/v1/cron", file).status, 200);
+  const RawResponse jobs = call("GET", "/v1/cron");
+  EXPECT_EQ(jobs.status, 200);
+  EXPECT_TRUE(jobs.body.ends_with(
+      R"("url":"/summary","schedule":"every day 09:00","timezone":"Europe/Berlin",)"
+      R"("description":"of yesterday","target":"worker:v2","attempt_deadline":"1m30s",)"
+      R"("retry":{"max_attempts":1,"max_age":"0s","min_backoff":"100ms","max_backoff":"1h","max_doublings":16},)"
+      R"("missed":"run","state":"scheduled","next_runs":["2027-01-16T08:00:00.000000Z",)"
+      R"("2027-01-17T08:00:00.000000Z","2027-01-18T08:00:00.000000Z","2027-01-19T08:00:00.000000Z",)"
+      R"("2027-01-20T08:00:00.000000Z"]}]})"))
+      << jobs.body;
+  const RawResponse again = call("POST", "/v1/cron", file);
+  EXPECT_NE(again.body.find(R"("action":"keep")"), std::string::npos) << again.body;
+  EXPECT_EQ(say("GET", "/v1/projects/else/locations/local/cron"), R"(200 {"jobs":[]})");
+
+  const RawResponse none = call("POST", "/v1/cron", "cron: []\n");
+  EXPECT_NE(none.body.find(R"("action":"remove","settings":[])"), std::string::npos) << none.body;
+  EXPECT_EQ(say("GET", "/v1/cron"), R"(200 {"jobs":[]})");
+}
+
+TEST_F(NativeDoorTest, AWrongCronYamlIsRefusedWithItsPlace) {  // GAE-190
+  const RawResponse refused =
+      call("POST", "/v1/cron", "cron:\n- url: /a\n  schedule: every 0 minutes\n");
+  EXPECT_EQ(refused.status, 400);
+  EXPECT_NE(refused.body.find(R"(cron.yaml:3:13: job \"/a\")"), std::string::npos) << refused.body;
+  EXPECT_NE(refused.body.find("interval must be greater than zero"), std::string::npos);
+  EXPECT_NE(refused.body.find(R"("field":"/a.schedule")"), std::string::npos);
+  EXPECT_EQ(call("POST", "/v1/cron?page_size=1", "cron: []\n").status, 400);
+  EXPECT_EQ(call("DELETE", "/v1/cron").status, 405);
+}
+
 // docs/reference/openapi.yaml names every call there is, and no other.
 TEST_F(NativeDoorTest, TheOpenApiFileNamesWhatTheDoorHas) {
   std::ifstream file(std::string(DEFERD_SOURCE_DIR) + "/docs/reference/openapi.yaml");
@@ -481,7 +528,7 @@ TEST_F(NativeDoorTest, TheOpenApiFileNamesWhatTheDoorHas) {
     }
     if (line.starts_with("components:")) path.clear();
   }
-  EXPECT_EQ(calls, 24);  // the rows of NativeDoor::endpoints
+  EXPECT_EQ(calls, 26);  // the rows of NativeDoor::endpoints
 }
 
 TEST_F(NativeDoorTest, ManyCallersAtOnceEachGetTheirOwnAnswer) {

@@ -14,6 +14,7 @@
 
 namespace deferd {
 
+class CronUploads;
 class QueueUploads;
 
 // What the server says about itself. It can answer at all, so it lives; the rest is whether it can
@@ -34,6 +35,8 @@ struct NativeDoorOptions {
   std::string app;
   // What carries out an uploaded queue.yaml; outlives the door. Null: none is taken.
   QueueUploads* uploads = nullptr;
+  // The same for cron.yaml and its jobs.
+  CronUploads* cron = nullptr;
 
   // Called on the server's threads; must not block.
   std::function<std::string()> config_json;   // settings in force, secrets left out

@@ -142,6 +142,10 @@ Result<Route> parse_route(std::string_view path, std::string_view project,
     route.resource = Resource::queues_apply;
     return route;
   }
+  if (segment == "cron" && path.empty()) {
+    route.resource = Resource::cron;
+    return route;
+  }
   if (segment != "queues") return no_such_path();
   if (path.empty()) {
     route.resource = Resource::queues;

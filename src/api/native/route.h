@@ -16,6 +16,7 @@ enum class Resource : std::uint8_t {
   readyz,         // /readyz
   metrics,        // /metrics
   config,         // /v1/config
+  cron,           // .../cron
   queues,         // .../queues
   queues_apply,   // .../queues:apply
   queue,          // .../queues/Q
@@ -41,7 +42,7 @@ struct QueueAddress : QueueName {
 
 struct Route {
   Resource resource = Resource::queues;
-  QueueAddress queue;  // `queue.queue` is empty for `queues`
+  QueueAddress queue;  // `queue.queue` is empty for `queues` and `cron`
   TaskRef task;
 };
 

@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -146,6 +147,11 @@ func serve() (folder string, server *exec.Cmd, err error) {
 	server = exec.Command(binary, "--data", filepath.Join(folder, "data"), "--listen", deferd,
 		"--app-url", "http://"+application.Addr().String())
 	server.Stdout, server.Stderr = log, log
+	for _, variable := range os.Environ() { // every DEFERD_ variable is a setting to deferd
+		if !strings.HasPrefix(variable, "DEFERD_") {
+			server.Env = append(server.Env, variable)
+		}
+	}
 	if err = server.Start(); err != nil {
 		return folder, nil, err
 	}

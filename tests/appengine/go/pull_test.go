@@ -127,7 +127,7 @@ func TestDeleteAndPurge(t *testing.T) {
 
 // GAE-115: the wrong kind of queue, in Go's words.
 func TestLeaseOfAPushQueue(t *testing.T) {
-	queue := makeQueue(t, "go-push", nil)
+	queue := makeQueue(t, "go-push", fast)
 	if _, err := taskqueue.Lease(context.Background(), 1, queue, 60); err == nil || !strings.Contains(err.Error(), "INVALID_QUEUE_MODE") {
 		t.Errorf("%v", err)
 	}

@@ -27,6 +27,7 @@ scripts: dict[str, list[int]] = {}  # what /work/PATH is to answer, one after an
 @app.route("/work/<path:path>", methods=["GET", "POST", "HEAD", "PUT", "DELETE"])
 @app.route("/_ah/queue/<path:path>", methods=["POST"])
 def work(path: str):
+    body = request.get_data()  # before anything asks for the form, which would consume it
     with lock:
         script = scripts.get(request.path)
         status = script.pop(0) if script else 200
@@ -36,7 +37,7 @@ def work(path: str):
             "query": request.query_string.decode(),
             "headers": {name.lower(): value for name, value in request.headers.items()},
             "form": request.form.to_dict(flat=False),
-            "body": base64.b64encode(request.get_data(parse_form_data=False)).decode(),
+            "body": base64.b64encode(body).decode(),
             "remote_addr": request.environ.get("REMOTE_ADDR"),
             "namespace": namespace_manager.get_namespace(),
             "status": status,

@@ -8,7 +8,7 @@ import threading
 import time
 
 import pytest
-from conftest import HOSTNAME, point_sdk_at, rpc
+from sdk import HOSTNAME, point_sdk_at, rpc
 from google.appengine.api import namespace_manager, taskqueue
 from google.appengine.api.taskqueue import taskqueue_service_bytes_pb2 as pb
 from google.appengine.runtime import apiproxy_errors, default_api_stub

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
-from conftest import rpc
+from sdk import rpc
 from google.appengine.api import taskqueue
 from google.appengine.api.taskqueue import taskqueue_service_bytes_pb2 as pb
 from harness import wait_until

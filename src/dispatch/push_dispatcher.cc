@@ -65,6 +65,8 @@ class HttpPushDispatcher final : public PushDispatcher {
     shared_.routes.swap(routes);
   }
 
+  std::shared_ptr<const Routes> routes() const override { return shared_.current_routes(); }
+
   PushStats stats() const override {
     PushStats stats;
     for (const auto& loop : loops_) loop->add_to(stats);

@@ -93,6 +93,8 @@ class PushDispatcher : public Dispatcher {
   // Attempts that start after this go where `routes` says; those that run end where they are.
   // Thread-safe.
   virtual void set_routes(std::shared_ptr<const Routes> routes) = 0;
+  // Those in force; never null. Thread-safe.
+  virtual std::shared_ptr<const Routes> routes() const = 0;
 };
 
 // Fails with Reason::invalid when an option is wrong or the CA file cannot be read.

@@ -188,10 +188,7 @@ Result<ChosenBy> PushLoop::aim(Push& push) {
   const std::string& project = push.attempt.queue->project;
   const AppEnginePushOptions& options = shared_.options.appengine;
   auto app = std::make_unique<AppPush>();
-  const std::shared_ptr<const Routes> routes = [this] {
-    const std::lock_guard lock(shared_.routes_mutex);
-    return shared_.routes;
-  }();
+  const std::shared_ptr<const Routes> routes = shared_.current_routes();
   ChosenBy chosen_by = ChosenBy::operator_;
   if (request.url.starts_with('/')) {
     if (Result<void> path = check_target_path(request.url); !path) return fail(path.error());

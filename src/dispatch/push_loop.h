@@ -94,7 +94,11 @@ class PushLoop {
     // Ends before the loops do, as its answers are posted to them.
     std::unique_ptr<LookupThreads> lookups;
 
-    std::mutex routes_mutex;
+    std::shared_ptr<const Routes> current_routes() const {
+      const std::lock_guard lock(routes_mutex);
+      return routes;
+    }
+    mutable std::mutex routes_mutex;
     std::shared_ptr<const Routes> routes;  // guarded by routes_mutex; never null
   };
 

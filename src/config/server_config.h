@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "base/result.h"
 #include "base/time.h"
+#include "cron/recurrences.h"
 #include "model/app_routes.h"
 
 namespace deferd {
@@ -53,6 +54,8 @@ struct ServerConfig {
   std::string project = "default";
   std::string location = "local";
   std::string queue_yaml;  // a file; empty: none
+  std::string cron_yaml;   // a file; empty: none
+  CronMissed cron_missed = CronMissed::run;
 
   LogLevel log_level = LogLevel::info;
   std::uint32_t shards = 0;            // 0: one for two cores

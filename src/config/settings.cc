@@ -239,6 +239,7 @@ std::string print_log_level(const ServerConfig& config) {
 
 // What App Engine's doors are set by.
 
+constexpr std::array<std::string_view, 2> cron_missed = {"run", "skip"};
 constexpr std::array<std::string_view, 2> app_limits = {"relaxed", "strict"};
 constexpr std::array<std::string_view, 2> transactional_tasks = {"reject", "immediate"};
 constexpr std::array<std::string_view, 4> scalings = {"automatic", "manual", "basic", "flexible"};
@@ -329,10 +330,25 @@ constexpr Setting table[] = {
      .kind = K::text,
      .hint = "FILE",
      .about =
-         "App Engine's queue.yaml (or queue.xml) with the queues of the project, applied at the "
+         "App Engine's queue.yaml (or queue.xml) with the queues of the application, applied at the "
          "start and on SIGHUP; queues that it leaves out are disabled",
      .read = read_optional_path<&C::queue_yaml>,
      .print = print_text<&C::queue_yaml>},
+    {.name = "cron_yaml",
+     .kind = K::text,
+     .hint = "FILE",
+     .about = "App Engine's cron.yaml with the jobs of the application, applied at the start and on "
+              "SIGHUP; jobs that it leaves out are removed",
+     .read = read_optional_path<&C::cron_yaml>,
+     .print = print_text<&C::cron_yaml>},
+    {.name = "cron_missed",
+     .kind = K::text,
+     .hint = "run|skip",
+     .about = "What becomes of a run of a cron job whose time passed while the server was down or "
+              "the queue __cron paused: run starts it once, skip leaves it out when it is more "
+              "than a minute late; reaches the jobs when cron.yaml is applied",
+     .read = read_word<&C::cron_missed, cron_missed>,
+     .print = print_word<&C::cron_missed, cron_missed>},
     {.name = "log_level",
      .kind = K::text,
      .hint = "LEVEL",

@@ -14,12 +14,15 @@
 #include "api/http/server.h"
 #include "api/native/native.h"
 #include "api/taskqueue_rest/taskqueue_rest.h"
+#include "apply/cron_uploads.h"
 #include "apply/uploads.h"
 #include "auth/ticket.h"
 #include "base/log.h"
+#include "cron/recurrences.h"
 #include "dispatch/push_dispatcher.h"
 #include "runtime/clock.h"
 #include "runtime/runtime.h"
+#include "server/cron_file.h"
 #include "server/doors.h"
 #include "server/metrics.h"
 #include "server/queue_file.h"
@@ -54,6 +57,10 @@ class Entrance final : public HttpHandler {
     response.headers = "Retry-After: 1\r\n";
     response.body = error_json(503, "UNAVAILABLE", "the server is starting; try again in a moment");
     reply.send(std::move(response));
+  }
+  std::optional<HttpResponse> too_large(const HttpRequest& head) override {
+    HttpHandler* const door = door_.load(std::memory_order_acquire);
+    return door != nullptr ? door->too_large(head) : std::nullopt;
   }
 
  private:
@@ -94,6 +101,7 @@ class WiredServer final : public Server {
     options.shards = config_.shards != 0 ? config_.shards : std::max(1U, cores() / 2);
     options.waiting_bytes_max = config_.waiting_bytes_max;
     options.shard.seed = random_seed();
+    options.shard.recurrences = recurrences_.get();
     auto runtime = Runtime::start(options, clock_, *store_, *dispatcher_);
     if (!runtime) return fail(runtime.error());
     runtime_ = std::move(*runtime);
@@ -101,12 +109,19 @@ class WiredServer final : public Server {
     uploads_ = QueueUploads::make(*runtime_, config_.app_limits == AppLimits::strict
                                                  ? QueueYamlLimits::app_engine
                                                  : QueueYamlLimits::deferd);
+    cron_ = CronUploads::make(*runtime_, clock_,
+                              {config_.cron_missed, [this](const std::string& project) {
+                                 return dispatcher_->routes()->hostname(project);
+                               }});
     if (auto ok = apply_files(); !ok) return ok;
 
     NativeDoorOptions door;
     door.project = config_.project;
     door.location = config_.location;
     door.task_bytes_max = config_.task_bytes_max;
+    door.app = config_.app();
+    door.uploads = uploads_.get();
+    door.cron = cron_.get();
     door.config_json = [this] { return shown_config(); };
     door.metrics_text = [this] { return metrics_.text(); };
     door.health = [this] { return health(); };
@@ -252,12 +267,22 @@ class WiredServer final : public Server {
   // Files that are applied before anybody calls, and again on SIGHUP.
   Result<void> apply_files() {
     if (!config_.file.empty()) reload_.add(config_.file, [this] { return change_routes(); });
-    if (config_.queue_yaml.empty()) return {};
-    const ReloadActions::Action apply = [this] {
-      return apply_queue_file(*uploads_, config_.queue_yaml, config_.app(), config_.location);
-    };
-    reload_.add(config_.queue_yaml, apply);
-    return apply();
+    if (!config_.queue_yaml.empty()) {
+      const ReloadActions::Action apply = [this] {
+        return apply_queue_file(*uploads_, config_.queue_yaml, config_.app(), config_.location);
+      };
+      reload_.add(config_.queue_yaml, apply);
+      if (auto ok = apply(); !ok) return ok;
+    }
+    if (!config_.cron_yaml.empty()) {
+      // After the routes: a job's Host header ends with its application's hostname.
+      const ReloadActions::Action apply = [this] {
+        return apply_cron_file(*cron_, config_.cron_yaml, config_.app(), config_.location);
+      };
+      reload_.add(config_.cron_yaml, apply);
+      if (auto ok = apply(); !ok) return ok;
+    }
+    return {};
   }
 
   Health health() const {
@@ -313,8 +338,10 @@ class WiredServer final : public Server {
   std::unique_ptr<Store> store_;
   std::unique_ptr<const Tickets> tickets_;
   std::unique_ptr<PushDispatcher> dispatcher_;
+  const std::unique_ptr<Recurrences> recurrences_ = make_cron_recurrences();
   std::unique_ptr<Runtime> runtime_;
   std::unique_ptr<QueueUploads> uploads_;
+  std::unique_ptr<CronUploads> cron_;
   ReloadActions reload_;
   std::unique_ptr<Doors> doors_;
   Entrance entrance_;

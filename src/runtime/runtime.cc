@@ -190,7 +190,9 @@ class ThreadedRuntime final : public Runtime {
     }
   }
 
-  void enqueue(Command command) override {
+  void enqueue(Command command) override { enqueue_until(std::move(command), Mono::max()); }
+
+  void enqueue_until(Command command, Mono good_until) override {
     commands_.fetch_add(1, std::memory_order_relaxed);
     const std::optional<std::size_t> hash = hash_of(command);
     if (!hash) {
@@ -211,7 +213,7 @@ class ThreadedRuntime final : public Runtime {
                    "", Seconds(1)});
       return;
     }
-    loop.post(std::move(command), bytes, false);
+    loop.post(std::move(command), bytes, false, good_until);
   }
 
   void flush() override {

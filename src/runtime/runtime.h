@@ -52,6 +52,9 @@ class Runtime {
   // For a thread that has several calls at hand: the same as submit() for each, but the shards may
   // not look at them before flush(), which wakes each of them once.
   virtual void enqueue(Command command) = 0;
+  // The same, for a caller that waits until then and no longer: a command that its shard only comes
+  // to at `good_until` or later is not carried out (Reason::timeout).
+  virtual void enqueue_until(Command command, Mono good_until) = 0;
   virtual void flush() = 0;
 
   // Refuses what is new (Reason::stopping), wakes callers that wait for leases, lets running

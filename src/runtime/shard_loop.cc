@@ -35,9 +35,9 @@ void ShardLoop::wake_if_waiting() {
   wake_();
 }
 
-void ShardLoop::post(Command command, std::uint64_t bytes, bool waking) {
+void ShardLoop::post(Command command, std::uint64_t bytes, bool waking, Mono good_until) {
   waiting_bytes.fetch_add(bytes, std::memory_order_relaxed);
-  post(Event(Posted{std::move(command), bytes}), waking);
+  post(Event(Posted{std::move(command), bytes, good_until}), waking);
 }
 
 void ShardLoop::post_stop() { post(Event(Stop{})); }
@@ -53,6 +53,16 @@ void ShardLoop::take(Event event, const Now& now) {
     const Now& now;
     void operator()(Posted& posted) const {
       loop.applied_bytes_ += posted.bytes;
+      if (now.mono >= posted.good_until) {
+        std::visit(
+            [](auto& command) {
+              command.reply(fail(Reason::timeout,
+                                 "the caller's deadline passed before this was begun; nothing "
+                                 "was done"));
+            },
+            posted.command);
+        return;
+      }
       loop.shard_.apply(std::move(posted.command), now);
     }
     void operator()(AttemptDone& done) const {

@@ -31,8 +31,9 @@ class ShardLoop : public std::enable_shared_from_this<ShardLoop> {
 
   // Any thread. `bytes` is what the command was admitted with; it is given back through
   // `waiting_bytes` when what it changed is durable, or at once if it changed nothing. Not
-  // `waking`: wake_if_waiting() follows soon.
-  void post(Command command, std::uint64_t bytes, bool waking = true);
+  // `waking`: wake_if_waiting() follows soon. From `good_until` on it is not applied any more.
+  void post(Command command, std::uint64_t bytes, bool waking = true,
+            Mono good_until = Mono::max());
   void wake_if_waiting();
   void post_stop();
 
@@ -54,6 +55,7 @@ class ShardLoop : public std::enable_shared_from_this<ShardLoop> {
   struct Posted {
     Command command;
     std::uint64_t bytes = 0;
+    Mono good_until = Mono::max();
   };
   struct AttemptDone {
     AttemptKey key;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -25,6 +26,12 @@ class Doors final : public HttpHandler {
       if (has_path(request.path)) return door->handle(request, std::move(reply));
     }
     native_->handle(request, std::move(reply));
+  }
+  std::optional<HttpResponse> too_large(const HttpRequest& head) override {
+    for (const auto& [has_path, door] : doors_) {
+      if (has_path(head.path)) return door->too_large(head);
+    }
+    return native_->too_large(head);
   }
 
  private:

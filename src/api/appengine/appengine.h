@@ -43,6 +43,8 @@ struct AppEngineDoorOptions {
   bool auto_create_queues = false;
   Transactional transactional_tasks = Transactional::reject;
   std::uint64_t task_bytes_max = 1 << 20;  // url, headers and body of one task together
+  // How long an attempt may take in a queue that this door makes, unless the task says.
+  Micros attempt_timeout = std::chrono::minutes(10);
   // How long the name of a deleted queue stays taken.
   Micros queue_tombstone = std::chrono::hours(24 * 7);
 

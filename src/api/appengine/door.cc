@@ -2,6 +2,7 @@
 
 #include <google/protobuf/arena.h>
 
+#include <algorithm>
 #include <charconv>
 #include <utility>
 
@@ -43,6 +44,25 @@ void send_text(HttpReply reply, int status, std::string text, std::string header
 // Java's remote tools ask so which application they speak to (GAE-spec 1.7).
 std::string remote_api_greeting(std::string_view app) {
   return "{app_id: " + std::string(app) + ", rtok: '0'}\n";
+}
+
+Face face_of(const HttpRequest& request) {
+  return request.path == "/remote_api" ? Face::java_remote : Face::sdk;
+}
+
+constexpr Millis deadline_usual = Seconds(60);
+constexpr Millis deadline_most = std::chrono::hours(1);
+constexpr Millis deadline_margin_max(100);
+
+// Seconds, also parts of one. What is no positive number is as good as none (GAE-spec 1.3).
+Millis deadline_of(std::string_view text) {
+  double seconds = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seconds);
+  if (error != std::errc() || end != text.data() + text.size() || !(seconds > 0)) {
+    return deadline_usual;
+  }
+  const double most = std::chrono::duration<double>(deadline_most).count();
+  return std::chrono::ceil<Millis>(std::chrono::duration<double>(std::min(seconds, most)));
 }
 
 RpcFailure too_many_fields() {
@@ -123,6 +143,13 @@ const AppEngineDoor::Method AppEngineDoor::methods[] = {
 AppEngineDoor::AppEngineDoor(AppEngineDoorOptions options, Runtime& runtime, const Clock& clock)
     : options_(std::move(options)), runtime_(runtime), clock_(clock) {}
 
+std::optional<HttpResponse> AppEngineDoor::too_large(const HttpRequest& head) {
+  return RpcReply::response_of(
+      rpc_failure(Rpc::REQUEST_TOO_LARGE,
+                  "the call is larger than this server takes; send it in parts"),
+      face_of(head));
+}
+
 void AppEngineDoor::handle(const HttpRequest& request, HttpReply reply) {
   const bool remote = request.path == "/remote_api";
   if (remote && (request.method == "GET" || request.method == "HEAD")) {
@@ -136,7 +163,7 @@ void AppEngineDoor::handle(const HttpRequest& request, HttpReply reply) {
   if (is_of_foreign_page(request)) {
     return send_text(std::move(reply), 403, "a web page of another origin may not call the API\n");
   }
-  rpc(request, std::move(reply), remote ? Face::java_remote : Face::sdk);
+  rpc(request, std::move(reply), face_of(request));
 }
 
 void AppEngineDoor::rpc(const HttpRequest& request, HttpReply http_reply, Face face) {
@@ -145,7 +172,15 @@ void AppEngineDoor::rpc(const HttpRequest& request, HttpReply http_reply, Face f
     return send_text(std::move(http_reply), 400,
                      "the body is no remote_api.Request: App Engine's SDKs post one here\n");
   }
-  RpcReply reply(std::move(http_reply), face);
+  // Told a little before the caller gives up, who then still learns it from us.
+  const Millis deadline = deadline_of(request.header("X-Google-RPC-Service-Deadline"));
+  const Millis wait = deadline - std::min(deadline / 10, deadline_margin_max);
+  http_reply.answer_by(wait, [face] {
+    return RpcReply::response_of(
+        rpc_failure(Rpc::DEADLINE_EXCEEDED, "the deadline of the call passed before its end"),
+        face);
+  });
+  RpcReply reply(std::move(http_reply), face, clock_.now().mono + wait);
   if (envelope->service != "taskqueue") {
     return reply.send(
         rpc_failure(Rpc::CALL_NOT_FOUND, "deferd serves only the service \"taskqueue\", not \"" +

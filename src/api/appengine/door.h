@@ -27,6 +27,7 @@ class AppEngineDoor final : public HttpHandler {
   AppEngineDoor(AppEngineDoorOptions options, Runtime& runtime, const Clock& clock);
 
   void handle(const HttpRequest& request, HttpReply reply) override;
+  std::optional<HttpResponse> too_large(const HttpRequest& head) override;
 
  private:
   // What an RPC gets. Its request is gone when it returns.
@@ -98,8 +99,12 @@ class AppEngineDoor final : public HttpHandler {
   void make_queue(const QueueName& queue, QueueMode mode, RpcReply reply, Then then) {
     ConfigureQueue command;
     command.queue = queue;
-    command.change = [mode](const QueueSettings* there) -> Result<QueueSettings> {
-      return there != nullptr ? *there : default_settings(mode);
+    command.change = [mode, timeout = options_.attempt_timeout](
+                         const QueueSettings* there) -> Result<QueueSettings> {
+      if (there != nullptr) return *there;
+      QueueSettings settings = default_settings(mode);
+      settings.timeout = timeout;
+      return settings;
     };
     submit(std::move(command), std::move(reply), std::move(then));
   }
@@ -108,10 +113,13 @@ class AppEngineDoor final : public HttpHandler {
   template <class Command, class Then>
   void submit(Command command, RpcReply reply, Then then) {
     std::shared_ptr<HttpThread> thread = reply.thread();
-    call_on(std::move(thread), runtime_, std::move(command),
-            [reply = std::move(reply), then = std::move(then)](auto result) mutable {
-              then(std::move(reply), std::move(result));
-            });
+    const Mono good_until = reply.good_until();
+    call_on(
+        std::move(thread), runtime_, std::move(command),
+        [reply = std::move(reply), then = std::move(then)](auto result) mutable {
+          then(std::move(reply), std::move(result));
+        },
+        good_until);
   }
   // The same for one queue: `fill(Command&)` says the rest, and may be asked twice, since the queue
   // `default` is made when it is first used (GAE-spec 5.5).

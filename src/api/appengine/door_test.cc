@@ -96,6 +96,108 @@ TEST_F(TransportTest, ABodyOf20MebibytesIsTakenWhole) {
   EXPECT_TRUE(call<wire::TaskQueueFetchQueueStatsResponse>("FetchQueueStats", request).ok());
 }
 
+// GAE-011
+TEST_F(TransportTest, ABodyBeyondTheCapIsARpcError) {
+  start();
+  for (const std::string_view path : {"/rpc_http", "/remote_api"}) {
+    RawClient client(server_->port());
+    ASSERT_TRUE(client.send("POST " + std::string(path) +
+                            " HTTP/1.1\r\nHost: x\r\nContent-Length: 33554433\r\n\r\n"));
+    const auto response = client.read();
+    ASSERT_TRUE(response);
+    EXPECT_EQ(read<wire::TaskQueueAddResponse>(*response).rpc_error(), Rpc::REQUEST_TOO_LARGE);
+  }
+}
+
+// GAE-009
+TEST_F(TransportTest, DeadlinesOfAllKindsAreTaken) {
+  const std::string body = envelope("FetchQueueStats", stats_of_nothing());
+  for (const std::string_view deadline :
+       {"0.5", "60", "4.998", "abc", "", "-1", "0", "nan", "inf", "1e300", "1e-300", " 5"}) {
+    EXPECT_TRUE(read<wire::TaskQueueFetchQueueStatsResponse>(
+                    post(body, "X-Google-RPC-Service-Deadline: " + std::string(deadline) + "\r\n"))
+                    .ok())
+        << deadline;
+  }
+}
+
+// A store that is as slow as the test wants.
+struct SlowStore {
+  std::mutex mutex;
+  std::vector<Callback<void()>> held;
+  bool holds = false;
+  MemoryStore store{std::make_shared<MemoryDisk>(MemoryDisk::Crashes::never),
+                    {[this](Callback<void()> completion) {
+                      {
+                        const std::scoped_lock lock(mutex);
+                        if (holds) return held.push_back(std::move(completion));
+                      }
+                      completion();
+                    }}};
+  void hold() {
+    const std::scoped_lock lock(mutex);
+    holds = true;
+  }
+  void release() {
+    std::vector<Callback<void()>> due;
+    {
+      const std::scoped_lock lock(mutex);
+      holds = false;
+      due.swap(held);
+    }
+    for (auto& completion : due) completion();
+  }
+};
+
+// GAE-009: told before the caller gives up, and what comes to its turn later is not begun.
+TEST_F(TransportTest, ACallThatTakesTooLongIsTold) {
+  SlowStore slow;
+  auto runtime = Runtime::start({.shards = 1}, clock_, slow.store, dispatcher_);
+  ASSERT_TRUE(runtime);
+  runtime_ = std::move(*runtime);
+  start();
+  ASSERT_EQ(add_code(later_task()), 0);
+  slow.hold();
+  const auto from = std::chrono::steady_clock::now();
+  wire::TaskQueueBulkAddRequest request;
+  *request.add_add_request() = later_task("default", "late");
+  const auto answer = read<wire::TaskQueueBulkAddResponse>(post(
+      envelope("BulkAdd", request.SerializeAsString()), "X-Google-RPC-Service-Deadline: 0.5\r\n"));
+  const auto took = std::chrono::steady_clock::now() - from;
+  EXPECT_EQ(answer.rpc_error(), Rpc::DEADLINE_EXCEEDED);
+  EXPECT_GE(took, Millis(400));
+  EXPECT_LT(took, Millis(500)) << "just before it passes";
+  slow.release();
+  EXPECT_EQ(add_code(later_task()), 0) << "the connection serves on";
+  EXPECT_EQ(add_code(later_task("default", "late")), 10) << "it was begun before, so it is there";
+  slow.hold();
+  server_->stop(Millis(0));
+  slow.release();
+  server_.reset();
+  runtime_.reset();  // before the store
+}
+
+// GAE-009: the other half. The shard comes to the call when its deadline has passed.
+TEST_F(TransportTest, NothingIsBegunAfterTheDeadline) {
+  start();
+  AddTasks command;
+  command.queue = name_of_queue("default");
+  ASSERT_EQ(add_code(later_task()), 0);
+  NewTask task;
+  task.eta = wall_from_micros(now_usec() + 3600 * second);
+  task.payload = share("x");
+  task.has_target = true;
+  command.tasks.push_back(task);
+  std::promise<Reason> told;
+  command.reply = [&told](const Result<std::vector<Result<Task>>>& added) {
+    told.set_value(added ? Reason::internal : added.error().reason);
+  };
+  runtime_->enqueue_until(std::move(command), clock_.now().mono);
+  runtime_->flush();
+  EXPECT_EQ(told.get_future().get(), Reason::timeout);
+  EXPECT_EQ(count("default"), 1);
+}
+
 // GAE-012
 TEST_F(TransportTest, WithoutAuthenticationAnyTicketWillDo) {
   wire::Request request;

@@ -51,6 +51,7 @@ void AppEngineDoor::update_queue(Call call, const wire::TaskQueueUpdateQueueRequ
   if (const auto* failure = std::get_if<RpcFailure>(&queue)) return call.reply.send(*failure);
   auto settings = settings_of(request, options_.strict);
   if (const auto* failure = std::get_if<RpcFailure>(&settings)) return call.reply.send(*failure);
+  std::get<QueueSettings>(settings).timeout = options_.attempt_timeout;  // if it is made
   ConfigureQueue command;
   command.queue = std::get<QueueName>(std::move(queue));
   const std::string name = command.queue.queue;

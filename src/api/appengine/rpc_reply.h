@@ -18,26 +18,34 @@ enum class Face : std::uint8_t {
 
 class RpcReply {
  public:
-  RpcReply(HttpReply reply, Face face) : reply_(std::move(reply)), face_(face) {}
-
-  void send(const google::protobuf::MessageLite& answer) { send_bytes(envelope_of(answer)); }
-  void send(const RpcFailure& failure) {
-    send_bytes(face_ == Face::sdk ? envelope_of(failure) : java_envelope_of(failure));
+  static HttpResponse response_of(const RpcFailure& failure, Face face) {
+    return octets(face == Face::sdk ? envelope_of(failure) : java_envelope_of(failure));
   }
 
+  RpcReply(HttpReply reply, Face face, Mono good_until)
+      : reply_(std::move(reply)), face_(face), good_until_(good_until) {}
+
+  void send(const google::protobuf::MessageLite& answer) {
+    reply_.send(octets(envelope_of(answer)));
+  }
+  void send(const RpcFailure& failure) { reply_.send(response_of(failure, face_)); }
+
   const std::shared_ptr<HttpThread>& thread() const { return reply_.thread(); }
-  HttpReply& http() { return reply_; }
+  // When the caller will have been told that it waited in vain: nothing is begun for it from then
+  // on.
+  Mono good_until() const { return good_until_; }
 
  private:
-  void send_bytes(std::string bytes) {
+  static HttpResponse octets(std::string bytes) {
     HttpResponse response;
     response.content_type = "application/octet-stream";
     response.body = std::move(bytes);
-    reply_.send(std::move(response));
+    return response;
   }
 
   HttpReply reply_;
   Face face_;
+  Mono good_until_;
 };
 
 }  // namespace deferd::appengine

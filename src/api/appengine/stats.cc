@@ -51,6 +51,7 @@ class AppEngineDoor::StatsCall {
     reply_.send(response_);
   }
   const std::shared_ptr<HttpThread>& thread() const { return reply_.thread(); }
+  Mono good_until() const { return reply_.good_until(); }
 
  private:
   RpcReply reply_;
@@ -76,10 +77,12 @@ void AppEngineDoor::fetch_queue_stats(Call call,
     GetQueueStats command;
     command.queue = std::get<QueueName>(std::move(queue));
     const QueueName name = command.queue;
-    call_on(thread, runtime_, std::move(command),
-            [this, gathered, i, name](const Result<QueueStats>& stats) {
-              write_stats(gathered, i, name, stats);
-            });
+    call_on(
+        thread, runtime_, std::move(command),
+        [this, gathered, i, name](const Result<QueueStats>& stats) {
+          write_stats(gathered, i, name, stats);
+        },
+        gathered->good_until());
   }
 }
 

@@ -21,9 +21,11 @@ struct ReplyType<Callback<void(Result<T>)>> {
   using Answer = T;
 };
 
-// Submits `command`; `then(Result<T>)` runs on `thread`, once. Called on that thread.
+// Submits `command`; `then(Result<T>)` runs on `thread`, once. Called on that thread. From
+// `good_until` on it is not begun any more.
 template <class Runtime, class Command, class Then>
-void call_on(std::shared_ptr<HttpThread> thread, Runtime& runtime, Command command, Then then) {
+void call_on(std::shared_ptr<HttpThread> thread, Runtime& runtime, Command command, Then then,
+             Mono good_until = Mono::max()) {
   using Answer = typename ReplyType<decltype(command.reply)>::Answer;
   thread->after_round(&runtime, [&runtime] { runtime.flush(); });
   command.reply = [thread = std::move(thread),
@@ -33,7 +35,11 @@ void call_on(std::shared_ptr<HttpThread> thread, Runtime& runtime, Command comma
     home.post([thread = std::move(thread), then = std::move(then),
                result = std::move(result)]() mutable { then(std::move(result)); });
   };
-  runtime.enqueue(std::move(command));
+  if (good_until == Mono::max()) {
+    runtime.enqueue(std::move(command));
+  } else {
+    runtime.enqueue_until(std::move(command), good_until);
+  }
 }
 
 // The usual case: `then(HttpReply, Result<T>)` owes the answer.

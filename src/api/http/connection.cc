@@ -301,6 +301,13 @@ void Connection::forget_received() {
   give_memory_back();
 }
 
+void Connection::answer_by(Millis from_now, Callback<HttpResponse()> late) {
+  if (state_ != State::running) return;
+  set_deadline(from_now);
+  late_ = std::move(late);
+  worker_.sweep_by(deadline_ms_);
+}
+
 void Connection::answer(HttpResponse response) {
   if (state_ != State::running) return;
   if (dispatching_) {
@@ -409,6 +416,7 @@ void Connection::send_continue() {
 // Answers a request that never reached the door; the connection ends with it.
 void Connection::refuse(HttpRefusal refusal) {
   worker_.counters().requests_refused.fetch_add(1, std::memory_order_relaxed);
+  std::optional<HttpResponse> own_words = refused_by_door(refusal);
   chunked_.reset();
   forget_received();
   head_only_ = false;
@@ -416,16 +424,30 @@ void Connection::refuse(HttpRefusal refusal) {
   response.status = refusal.status;
   response.body = error_json(refusal.status, refusal.word, refusal.message);
   if (refusal.status == 429) response.headers = "Retry-After: 1\r\n";
+  if (own_words) response = std::move(*own_words);
   response.close = true;
   state_ = State::running;  // so that write() is the one way out
   write(std::move(response));
   advance();
 }
 
+// A door may have its own way to say that a body is too large.
+std::optional<HttpResponse> Connection::refused_by_door(const HttpRefusal& refusal) {
+  if (refusal.status != 413) return std::nullopt;
+  RequestHead& head = worker_.scratch_head;
+  if (parse_request_head(buffer_.text().substr(0, head_size_), head)) return std::nullopt;
+  HttpRequest request;
+  request.method = head.method;
+  split_target(head.target, request.path, request.query);
+  request.headers = head.headers;
+  return worker_.handler().too_large(request);
+}
+
 void Connection::write(HttpResponse response) {
   DEFERD_ASSERT(state_ == State::running);
   serial_ = 0;
   gone_ = nullptr;
+  late_ = nullptr;
   close_after_ = close_after_ || response.close || worker_.stopping();
   out_head_.clear();
   append_response_head(
@@ -490,6 +512,7 @@ void Connection::close() {
   state_ = State::closed;
   serial_ = 0;
   deadline_ms_ = no_deadline;
+  late_ = nullptr;
   boost::system::error_code ignored;
   socket_.close(ignored);
   if (gone_) std::move(gone_)();
@@ -510,8 +533,12 @@ void Connection::expire() {
       return refuse({408, "DEADLINE_EXCEEDED", "the request's head did not arrive in time"});
     case State::body:
       return refuse({408, "DEADLINE_EXCEEDED", "the request's body came too slowly"});
-    case State::running:
-      return;
+    case State::running: {
+      deadline_ms_ = no_deadline;
+      if (late_ == nullptr) return;
+      Callback<HttpResponse()> late = std::move(late_);
+      return answer(late());
+    }
     default:
       return close();
   }

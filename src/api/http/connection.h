@@ -41,10 +41,13 @@ class Connection {
   std::uint64_t serial() const { return serial_; }
   void answer(HttpResponse response);
   void when_gone(Callback<void()> gone) { gone_ = std::move(gone); }
+  void answer_by(Millis from_now, Callback<HttpResponse()> late);
   void begin_stop();
 
   // When to call expire(), on the clock of Worker::now_ms().
   std::int64_t deadline_ms() const { return deadline_ms_; }
+  // Whether that is a promise to whoever waits, rather than a bound on a slow client.
+  bool deadline_is_exact() const { return late_ != nullptr; }
   void expire();
 
  private:
@@ -65,6 +68,7 @@ class Connection {
   void forget_received();
 
   void refuse(HttpRefusal refusal);
+  std::optional<HttpResponse> refused_by_door(const HttpRefusal& refusal);
   void write(HttpResponse response);
   void write_pending();
   void written();
@@ -100,6 +104,7 @@ class Connection {
 
   std::optional<HttpResponse> early_answer_;
   Callback<void()> gone_;
+  Callback<HttpResponse()> late_;  // what is said when the door has not answered by deadline_ms_
 
   std::string out_head_;
   std::string out_body_;

@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -16,6 +17,7 @@
 
 #include "base/callback.h"
 #include "base/result.h"
+#include "base/time.h"
 
 namespace deferd {
 
@@ -68,8 +70,10 @@ class HttpThread {
   // be done once for all of them.
   virtual void after_round(const void* key, Callback<void()> work) = 0;
 
-  // The next two only on this thread; both do nothing for an exchange that is over.
+  // The next three only on this thread; all do nothing for an exchange that is over.
   virtual void answer(HttpExchange exchange, HttpResponse response) = 0;
+  // If nothing else has answered it by then, `late` does, to some milliseconds.
+  virtual void answer_by(HttpExchange exchange, Millis from_now, Callback<HttpResponse()> late) = 0;
   // Calls `gone` once when the peer closes or half-closes before it has its answer (the two cannot
   // be told apart before something is written).
   virtual void when_gone(HttpExchange exchange, Callback<void()> gone) = 0;
@@ -93,6 +97,12 @@ class HttpReply {
   // On the connection's thread only.
   void when_gone(Callback<void()> gone) { thread_->when_gone(exchange_, std::move(gone)); }
 
+  // If it is not fulfilled by then, `late` says what the client gets; what is sent after that
+  // reaches nobody.
+  void answer_by(Millis from_now, Callback<HttpResponse()> late) {
+    thread_->answer_by(exchange_, from_now, std::move(late));
+  }
+
   const std::shared_ptr<HttpThread>& thread() const { return thread_; }
 
  private:
@@ -108,6 +118,12 @@ class HttpHandler {
 
   // Called on the connection's thread; must not block. May answer at once.
   virtual void handle(const HttpRequest& request, HttpReply reply) = 0;
+
+  // The answer to a request whose body is over the limit and was not read; `head` has none. Absent:
+  // a 413 as other refusals. The connection ends after it.
+  virtual std::optional<HttpResponse> too_large(const HttpRequest& /*head*/) {
+    return std::nullopt;
+  }
 };
 
 // Whether two header names or values are equal, ignoring ASCII case.

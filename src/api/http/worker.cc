@@ -1,5 +1,6 @@
 #include "api/http/worker.h"
 
+#include <algorithm>
 #include <boost/asio/post.hpp>
 #include <cstdio>
 #include <ctime>
@@ -26,7 +27,7 @@ Worker::Worker(const HttpOptions& options, HttpHandler& handler, Counters& count
 Worker::~Worker() { DEFERD_ASSERT(!thread_.joinable()); }
 
 void Worker::start() {
-  arm_sweep();
+  arm_sweep(now_ms() + options_.sweep_interval.count());
   thread_ = std::thread([this] {
     current_worker = this;
     const auto work = asio::make_work_guard(context_);
@@ -111,6 +112,10 @@ void Worker::answer(HttpExchange exchange, HttpResponse response) {
   if (Connection* connection = find(exchange)) connection->answer(std::move(response));
 }
 
+void Worker::answer_by(HttpExchange exchange, Millis from_now, Callback<HttpResponse()> late) {
+  if (Connection* connection = find(exchange)) connection->answer_by(from_now, std::move(late));
+}
+
 void Worker::when_gone(HttpExchange exchange, Callback<void()> gone) {
   if (Connection* connection = find(exchange)) connection->when_gone(std::move(gone));
 }
@@ -154,21 +159,34 @@ std::int64_t Worker::now_ms() {
 
 // One timer a thread looks after all its connections: a timer for each read would cost more than
 // the read.
-void Worker::arm_sweep() {
-  sweep_timer_.expires_after(options_.sweep_interval);
+void Worker::arm_sweep(std::int64_t at_ms) {
+  sweep_at_ms_ = at_ms;
+  sweep_timer_.expires_after(Millis(std::max<std::int64_t>(0, at_ms - now_ms())));
   sweep_timer_.async_wait([this](const boost::system::error_code& error) {
-    if (error) return;
+    if (error) return;  // armed anew, for an earlier instant, or the end
     sweep();
-    arm_sweep();
   });
+}
+
+void Worker::sweep_by(std::int64_t deadline_ms) {
+  if (deadline_ms < sweep_at_ms_) arm_sweep(deadline_ms);
 }
 
 void Worker::sweep() {
   refresh_date();
   const std::int64_t now = now_ms();
+  sweep_at_ms_ = now + options_.sweep_interval.count();
   for (std::size_t slot = 0; slot < slots_.size(); ++slot) {
-    if (slots_[slot] != nullptr && slots_[slot]->deadline_ms() <= now) slots_[slot]->expire();
+    if (slots_[slot] == nullptr) continue;
+    if (slots_[slot]->deadline_ms() <= now) {
+      slots_[slot]->expire();
+    } else if (slots_[slot]->deadline_is_exact()) {
+      sweep_at_ms_ = std::min(sweep_at_ms_, slots_[slot]->deadline_ms());
+    }
   }
+  // Not sooner than the clock can tell apart, however short the deadlines of callers are.
+  constexpr std::int64_t sweep_gap_ms = 4;
+  arm_sweep(std::max(sweep_at_ms_, now + sweep_gap_ms));
 }
 
 void Worker::refresh_date() {

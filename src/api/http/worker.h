@@ -58,6 +58,7 @@ class Worker final : public HttpThread, public std::enable_shared_from_this<Work
   bool is_current() const override;
   void after_round(const void* key, Callback<void()> work) override;
   void answer(HttpExchange exchange, HttpResponse response) override;
+  void answer_by(HttpExchange exchange, Millis from_now, Callback<HttpResponse()> late) override;
   void when_gone(HttpExchange exchange, Callback<void()> gone) override;
 
   // On the thread: takes a new connection.
@@ -76,6 +77,9 @@ class Worker final : public HttpThread, public std::enable_shared_from_this<Work
   // Milliseconds of a monotonic clock; cheap, exact to a few of them.
   static std::int64_t now_ms();
 
+  // On the thread: there is a sweep by then (on the clock of now_ms()).
+  void sweep_by(std::int64_t deadline_ms);
+
   // Of what connections have buffered. False: over the bound, nothing was taken.
   bool take_budget(std::uint64_t bytes);
   void give_budget(std::uint64_t bytes);
@@ -87,7 +91,7 @@ class Worker final : public HttpThread, public std::enable_shared_from_this<Work
   void drain();
   void end_round();
   void sweep();
-  void arm_sweep();
+  void arm_sweep(std::int64_t at_ms);
   void refresh_date();
   Connection* find(HttpExchange exchange);
 
@@ -98,6 +102,7 @@ class Worker final : public HttpThread, public std::enable_shared_from_this<Work
 
   asio::io_context context_{1};
   Timer sweep_timer_{context_};
+  std::int64_t sweep_at_ms_ = 0;
   std::thread thread_;
   bool stopping_ = false;
   std::uint64_t serial_ = 0;

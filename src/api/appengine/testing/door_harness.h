@@ -114,9 +114,11 @@ class DoorTest : public testing::Test {
   }
 
   void start() {
-    auto runtime = Runtime::start(runtime_options_, clock_, store_, dispatcher_);
-    ASSERT_TRUE(runtime);
-    runtime_ = std::move(*runtime);
+    if (!runtime_) {
+      auto runtime = Runtime::start(runtime_options_, clock_, store_, dispatcher_);
+      ASSERT_TRUE(runtime);
+      runtime_ = std::move(*runtime);
+    }
     door_ = make_appengine_door(options_, *runtime_, clock_);
     HttpOptions http;
     http.listen = "127.0.0.1:0";

@@ -139,6 +139,7 @@ class Server:
         self.data = folder / "data"
         self.port = port or free_port()
         self.flags = list(flags)
+        self.environment: dict[str, str] = {}  # beside ours
         self.log_path = folder / "deferd.log"
         self.process: subprocess.Popen | None = None
         self.client = Client(self.port)
@@ -151,7 +152,7 @@ class Server:
         self.folder.mkdir(parents=True, exist_ok=True)
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(self.command(), stdout=log, stderr=log, stdin=subprocess.DEVNULL,
-                                            env=clean_environment())
+                                            env=clean_environment(**self.environment))
         wait_until(self.ready, f"deferd to be ready (log: {self.log_path})", seconds)
         return self
 
@@ -190,13 +191,14 @@ class Server:
 class Push:
     """One request that arrived at a Target."""
 
-    __slots__ = ("method", "path", "headers", "body", "at")
+    __slots__ = ("method", "path", "headers", "body", "at", "lines")
 
-    def __init__(self, method: str, path: str, headers: dict[str, str], body: bytes):
+    def __init__(self, method: str, path: str, headers: dict[str, str], body: bytes, lines: list[str]):
         self.method = method
         self.path = path
         self.headers = headers  # names in lower case
         self.body = body
+        self.lines = lines  # those of the head, as sent
         self.at = time.monotonic()
 
 
@@ -264,7 +266,7 @@ class Target:
                     if name:
                         headers[name.lower()] = value.strip()
                 body = await reader.readexactly(int(headers.get("content-length", 0)))
-                push = Push(method, path, headers, body)
+                push = Push(method, path, headers, body, head)
                 self.pushes.append(push)
                 answer = self.answer(push)
                 if not isinstance(answer, Answer):

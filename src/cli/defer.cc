@@ -83,6 +83,7 @@ int run_defer(std::span<const std::string> arguments, World& world) {
   add_queues_commands(app, session);
   add_add_command(app, session);
   add_batch_command(app, session);
+  add_apply_command(app, session);
   add_tasks_commands(app, session);
   add_lease_commands(app, session);
   add_stats_command(app, session);

@@ -230,6 +230,66 @@ TEST_F(Defer, ABodyMayBeAFileStandardInputOrBytes) {
   EXPECT_EQ(server_.asked.size(), 4U);
 }
 
+constexpr const char* queue_plan =
+    R"("queues":[{"queue":"mail","action":"make","settings":[{"setting":"mode","before":null,"after":"push"},)"
+    R"({"setting":"rate","before":null,"after":"10/m"}]},)"
+    R"({"queue":"news","action":"enable","settings":[{"setting":"bucket_size","before":"9","after":"5"}]},)"
+    R"({"queue":"default","action":"keep","settings":[]},{"queue":"old","action":"disable","settings":[]}],)"
+    R"("total_storage_limit":{"before":"none","after":"120M"}})";
+
+TEST_F(Defer, ShowsWhatAQueueYamlChangesAndAsks) {
+  in_is_terminal_ = true;
+  const std::string file = testing::TempDir() + "/queue.yaml";
+  std::ofstream(file) << "queue: []\n";
+  server_.answer(200, R"({"applied":false,)" + std::string(queue_plan));
+  EXPECT_EQ(run({"apply", file}, "n\n"), exit_refused);
+  EXPECT_THAT(server_.asked, ElementsAre("POST /v1/queues:apply?plan=true queue: []\n"));
+  EXPECT_EQ(out(),
+            "   ACTION   QUEUE  SETTING              BEFORE    AFTER\n"
+            "+  make     mail   mode                           push\n"
+            "                   rate                           10/m\n"
+            "~  enable   news   state                disabled  running\n"
+            "                   bucket_size          9         5\n"
+            "-  disable  old    state                          disabled\n"
+            "~  change   (all)  total_storage_limit  none      120M\n"
+            "4 to change, 1 queue unchanged\n");
+  EXPECT_EQ(err(), "apply? [y/N] nothing was done\n");
+
+  server_.asked.clear();
+  server_.answer(200, R"({"applied":false,)" + std::string(queue_plan));
+  server_.answer(200, R"({"applied":true,)" + std::string(queue_plan));
+  EXPECT_EQ(run({"apply", file}, "y\n"), exit_done);
+  EXPECT_THAT(server_.asked, ElementsAre("POST /v1/queues:apply?plan=true queue: []\n",
+                                         "POST /v1/queues:apply queue: []\n"));
+  EXPECT_THAT(out(), HasSubstr("applied\n"));
+
+  server_.asked.clear();
+  server_.answer(200, R"({"applied":false,)" + std::string(queue_plan));
+  EXPECT_EQ(run({"apply", "-", "--plan", "--json", "--project", "shop"}, "queue: []\n"), exit_done);
+  EXPECT_THAT(server_.asked,
+              ElementsAre("POST /v1/projects/shop/locations/local/queues:apply?plan=true queue: "
+                          "[]\n"));
+  EXPECT_THAT(out(), StartsWith(R"({"applied":false,"queues":[)"));
+  std::filesystem::remove(file);
+}
+
+TEST_F(Defer, AWrongQueueYamlIsToldWithItsLineAndNotSent) {
+  EXPECT_EQ(run({"apply", "-"}, "queue:\n- {name: mail, rate: 5}\n"), exit_usage);
+  EXPECT_THAT(server_.asked, IsEmpty());
+  EXPECT_THAT(err(), StartsWith("defer: queue.yaml:2:22: queue \"mail\": Unable to assign"));
+  EXPECT_THAT(err(), HasSubstr("\n    - {name: mail, rate: 5}\n                         ^\n"));
+}
+
+TEST_F(Defer, AQueueYamlThatTheServerRefusesIsToldByItsOwnName) {
+  const std::string file = testing::TempDir() + "/mine.yaml";
+  std::ofstream(file) << "queue: []\n";
+  server_.answer(400, R"({"error":{"code":400,"status":"FAILED_PRECONDITION","field":"a.mode",)"
+                      R"("message":"queue.yaml:1:1: no\n  line\n  ^"}})");
+  EXPECT_EQ(run({"apply", file, "--yes"}), exit_refused);
+  EXPECT_EQ(err(), "defer: " + file + ":1:1: no\n  line\n  ^\n");
+  std::filesystem::remove(file);
+}
+
 TEST_F(Defer, TellsWhatTheServerSaid) {
   server_.answer(
       400,

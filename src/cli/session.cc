@@ -30,6 +30,18 @@ Failure refusal(const HttpAnswer& answer) {
   return failure;
 }
 
+// A complaint about a file has several lines; the last points at a column.
+std::string printable_lines(std::string_view text) {
+  std::string out;
+  while (true) {
+    const std::size_t end = text.find('\n');
+    out += printable(text.substr(0, end), 2000);
+    if (end == text.npos) return out;
+    out += '\n';
+    text.remove_prefix(end + 1);
+  }
+}
+
 }  // namespace
 
 std::string Session::queues_path() const {
@@ -106,7 +118,7 @@ int Session::fail(const Failure& failure) {
     world.err << json::serialize(json::object{{"error", error}}) << '\n';
   } else {
     world.err << "defer: " << (failure.field.empty() ? "" : failure.field + ": ")
-              << printable(failure.message, 2000) << '\n';
+              << printable_lines(failure.message) << '\n';
   }
   world.err.flush();
   return failure.exit_code;

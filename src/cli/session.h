@@ -82,6 +82,7 @@ class Session {
 // Each adds its commands to the parser.
 void add_queues_commands(CLI::App& app, Session& session);
 void add_add_command(CLI::App& app, Session& session);
+void add_apply_command(CLI::App& app, Session& session);
 void add_batch_command(CLI::App& app, Session& session);
 void add_tasks_commands(CLI::App& app, Session& session);
 void add_lease_commands(CLI::App& app, Session& session);

@@ -173,7 +173,7 @@ def test_the_default_queue_and_default_url(app):
 
 
 def test_a_handler_adds_another_task_by_its_ticket(app, push):
-    """GAE-148: the application has no ticket but what the push brought."""
+    """GAE-148 GAE-020: the application has no ticket but what the push brought."""
     push.add(taskqueue.Task(url=f"/chain/{push.name}", params={"left": 3}))
     assert app.wait("/work/chained")[0]["form"]["parent"]
     push.add(taskqueue.Task(url=f"/chain-in-thread/{push.name}"))

@@ -5,21 +5,33 @@
 
 #include "api/appengine/java_exception.h"
 #include "api/appengine/wire_reader.h"
+#include "api/http/text.h"
 #include "base/assert.h"
 
 namespace deferd::appengine {
 namespace {
+
+// A detail may repeat what the caller sent. It is a string to every SDK, and none reads one that is
+// no UTF-8.
+std::string readable(const std::string& detail) {
+  if (is_utf8(detail)) return detail;
+  std::string text = detail;
+  for (char& c : text) {
+    if (static_cast<unsigned char>(c) >= 0x80) c = '?';
+  }
+  return text;
+}
 
 wire::Response response_of(const RpcFailure& failure) {
   wire::Response response;
   if (failure.application) {
     wire::ApplicationError* error = response.mutable_application_error();
     error->set_code(failure.code);
-    error->set_detail(failure.detail);
+    error->set_detail(readable(failure.detail));
   } else {
     wire::RpcError* error = response.mutable_rpc_error();
     error->set_code(failure.code);
-    error->set_detail(failure.detail);
+    error->set_detail(readable(failure.detail));
   }
   return response;
 }

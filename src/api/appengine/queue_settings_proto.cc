@@ -7,6 +7,7 @@
 #include "api/appengine/queue_defaults.h"
 #include "api/appengine/retry.h"
 #include "api/http/http.h"
+#include "api/http/text.h"
 
 namespace deferd::appengine {
 namespace {
@@ -61,6 +62,9 @@ std::variant<QueueSettings, RpcFailure> settings_of(const wire::TaskQueueUpdateQ
   settings.burst = std::max(capacity, 1);
   // A bucket that holds no token stops the queue, as a rate of 0 does (GAE-spec 5.10).
   if (capacity < 1) settings.rate = {.count = 0, .period = Seconds(1)};
+  if (!is_utf8(given.user_specified_rate())) {
+    return refusal(Service::INVALID_QUEUE_RATE, "user_specified_rate is no text");
+  }
   settings.appengine.rate_text = given.user_specified_rate();
 
   if (given.has_max_concurrent_requests() && given.max_concurrent_requests() != 0) {

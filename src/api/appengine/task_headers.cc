@@ -25,7 +25,7 @@ constexpr std::string_view namespaces[] = {"X-AppEngine-Current-Namespace",
                                            "X-AppEngine-Default-Namespace"};
 
 constexpr std::string_view dropped_prefixes[] = {"X-AppEngine-", "X-Google-", "X-CloudTasks-",
-                                                 "Proxy-"};
+                                                 "X-Deferd-", "Proxy-"};
 constexpr std::string_view dropped_names[] = {"Connection", "Content-Length",    "Expect",
                                               "Keep-Alive", "Referer",           "TE",
                                               "Trailer",    "Transfer-Encoding", "Upgrade"};

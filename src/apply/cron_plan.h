@@ -39,7 +39,8 @@ struct CronPlan {
 
 struct CronPlanOptions {
   CronMissed missed = CronMissed::run;
-  std::string hostname;  // the application's default one
+  std::string hostname;                               // the application's default one
+  Micros attempt_timeout = std::chrono::minutes(10);  // of the queue, when it is made
 };
 
 // Fails with Reason::invalid and a complete complaint about the file.

@@ -85,8 +85,11 @@ class Upload : public std::enable_shared_from_this<Upload> {
     if (file_.jobs.empty()) return remove();
     ConfigureQueue command;
     command.queue = queue_;
-    command.change = [jobs = file_.jobs.size()](const QueueSettings* now) -> Result<QueueSettings> {
-      return cron_queue_settings(now, jobs);
+    command.change = [jobs = file_.jobs.size(), timeout = options_.attempt_timeout](
+                         const QueueSettings* now) -> Result<QueueSettings> {
+      QueueSettings settings = cron_queue_settings(now, jobs);
+      if (now == nullptr) settings.timeout = timeout;
+      return settings;
     };
     command.reply = [self = shared_from_this()](Result<ConfigureQueue::Answer> answer) {
       if (!answer) return self->end(fail(answer.error()));
@@ -170,7 +173,8 @@ class CronUploadsOfRuntime final : public CronUploads {
       done(std::move(result));
       turns->next();
     };
-    CronPlanOptions options{options_.missed, options_.hostname(upload.project)};
+    CronPlanOptions options{options_.missed, options_.hostname(upload.project),
+                            options_.attempt_timeout};
     turns_->enter(std::make_shared<Upload>(runtime_, clock_, std::move(options), std::move(*queue),
                                            std::move(*file), upload.plan_only, std::move(in_turn)));
   }

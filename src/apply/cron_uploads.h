@@ -35,6 +35,7 @@ struct CronUploadOptions {
   CronMissed missed = CronMissed::run;
   // Of an application, which is a project's name; called within upload().
   std::function<std::string(const std::string& project)> hostname;
+  Micros attempt_timeout = std::chrono::minutes(10);  // of the queue of the jobs, when it is made
 };
 
 class CronUploads {

@@ -183,12 +183,15 @@ class Upload : public std::enable_shared_from_this<Upload> {
 
 class OneAtATime final : public QueueUploads {
  public:
-  OneAtATime(Runtime& runtime, QueueYamlLimits limits)
-      : state_(std::make_shared<State>(runtime)), limits_(limits) {}
+  OneAtATime(Runtime& runtime, QueueYamlLimits limits, Micros attempt_timeout)
+      : state_(std::make_shared<State>(runtime)),
+        limits_(limits),
+        attempt_timeout_(attempt_timeout) {}
 
   void upload(QueueUpload upload, Callback<void(Result<QueuePlan>)> done) override {
     auto file = parse_queue_yaml(std::move(upload.file), limits_);
     if (!file) return done(fail(file.error()));
+    for (DeclaredQueue& queue : file->queues) queue.settings.timeout = attempt_timeout_;
     std::unique_lock lock(state_->mutex);
     state_->waiting.push_back({std::move(upload), std::move(*file), std::move(done)});
     if (std::exchange(state_->busy, true)) return;
@@ -231,12 +234,14 @@ class OneAtATime final : public QueueUploads {
 
   const std::shared_ptr<State> state_;
   const QueueYamlLimits limits_;
+  const Micros attempt_timeout_;
 };
 
 }  // namespace
 
-std::unique_ptr<QueueUploads> QueueUploads::make(Runtime& runtime, QueueYamlLimits limits) {
-  return std::make_unique<OneAtATime>(runtime, limits);
+std::unique_ptr<QueueUploads> QueueUploads::make(Runtime& runtime, QueueYamlLimits limits,
+                                                 Micros attempt_timeout) {
+  return std::make_unique<OneAtATime>(runtime, limits, attempt_timeout);
 }
 
 Result<QueuePlan> QueueUploads::upload_and_wait(QueueUpload upload) {

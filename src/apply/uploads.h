@@ -30,8 +30,10 @@ struct QueueUpload {
 
 class QueueUploads {
  public:
-  // The runtime outlives this, and every upload that has been accepted.
-  static std::unique_ptr<QueueUploads> make(Runtime& runtime, QueueYamlLimits limits);
+  // The runtime outlives this, and every upload that has been accepted. `attempt_timeout`: of
+  // queues that an upload makes, as queue.yaml has no word for it.
+  static std::unique_ptr<QueueUploads> make(Runtime& runtime, QueueYamlLimits limits,
+                                            Micros attempt_timeout = std::chrono::minutes(10));
   virtual ~QueueUploads() = default;
 
   // `done` is called once: with what was changed, or would be.

@@ -106,13 +106,16 @@ class WiredServer final : public Server {
     if (!runtime) return fail(runtime.error());
     runtime_ = std::move(*runtime);
     if (auto ok = make_default_queue(); !ok) return ok;
-    uploads_ = QueueUploads::make(*runtime_, config_.app_limits == AppLimits::strict
-                                                 ? QueueYamlLimits::app_engine
-                                                 : QueueYamlLimits::deferd);
-    cron_ = CronUploads::make(*runtime_, clock_,
-                              {config_.cron_missed, [this](const std::string& project) {
-                                 return dispatcher_->routes()->hostname(project);
-                               }});
+    uploads_ =
+        QueueUploads::make(*runtime_,
+                           config_.app_limits == AppLimits::strict ? QueueYamlLimits::app_engine
+                                                                   : QueueYamlLimits::deferd,
+                           app_deadline(config_.scaling));
+    cron_ = CronUploads::make(
+        *runtime_, clock_,
+        {config_.cron_missed,
+         [this](const std::string& project) { return dispatcher_->routes()->hostname(project); },
+         app_deadline(config_.scaling)});
     if (auto ok = apply_files(); !ok) return ok;
 
     NativeDoorOptions door;
@@ -131,6 +134,7 @@ class WiredServer final : public Server {
     appengine.default_app = config_.app();
     appengine.location = config_.location;
     appengine.task_bytes_max = config_.task_bytes_max;
+    appengine.attempt_timeout = app_deadline(config_.scaling);
     appengine.strict = config_.app_limits == AppLimits::strict;
     appengine.auto_create_queues = config_.auto_create_queues;
     if (config_.transactional_tasks == TransactionalTasks::immediate) {
@@ -144,8 +148,7 @@ class WiredServer final : public Server {
       return AppEngineCaller{admin ? config_.app() : std::move(*app), admin};
     };
     appengine.authentication = !config_.tickets.empty();
-    doors_->add(is_appengine_path,
-                make_appengine_door(std::move(appengine), *runtime_, clock_));
+    doors_->add(is_appengine_path, make_appengine_door(std::move(appengine), *runtime_, clock_));
 
     TaskqueueRestOptions rest;
     rest.location = config_.location;
@@ -226,8 +229,8 @@ class WiredServer final : public Server {
 
   // The key lives beside the tasks, so that tickets outlive a restart.
   Result<std::unique_ptr<const Tickets>> make_tickets() const {
-    const auto key = config_.store == StoreKind::memory ? random_ticket_key()
-                                                        : load_ticket_key(config_.data);
+    const auto key =
+        config_.store == StoreKind::memory ? random_ticket_key() : load_ticket_key(config_.data);
     if (!key) return fail(key.error());
     return std::make_unique<const Tickets>(*key, config_.tickets);
   }

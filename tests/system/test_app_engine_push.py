@@ -162,3 +162,18 @@ def test_settings_of_the_headers(make_server, target, flag, value, header, expec
     assert add(server, "/a") == OK
     push = wait_until(lambda: target.pushes and target.pushes[0], "the push")
     assert expected(push.headers.get(header)), push.headers
+
+
+@pytest.mark.parametrize("scaling, milliseconds", [("automatic", 600_000), ("basic", 86_400_000), ("flexible", 3_600_000)])
+def test_the_deadline_follows_the_scaling_type(make_server, target, tmp_path, scaling, milliseconds):
+    """GAE-151: of queues that App Engine's side makes, by an add or by queue.yaml; a queue's own timeout stays its own."""
+    file = tmp_path / "queue.yaml"
+    file.write_text("queue:\n- name: declared\n  rate: 100/s\n")
+    server = make_server("--scaling", scaling, "--auto-create-queues", "true", "--app-url", target.url(""),
+                         "--queue-yaml", str(file), "--store", "memory")
+    server.client.put("/v1/queues/native", {"timeout": "20s"})
+    for queue in ("made", "declared", "native"):
+        assert add(server, f"/{queue}", queue=queue) == OK
+    wait_until(lambda: len(target.pushes) == 3, "the pushes")
+    deadlines = {push.path: int(push.headers["x-appengine-timeout-ms"]) for push in target.pushes}
+    assert deadlines == {"/made": milliseconds, "/declared": milliseconds, "/native": 20_000}

@@ -388,7 +388,7 @@ def flags() -> list[str]:
 
 
 def test_the_development_stub_agrees(deferd):
-    """GAE-101 GAE-102 GAE-104 GAE-105 GAE-118: see the head of this file."""
+    """GAE-101 GAE-102 GAE-104 GAE-105: see the head of this file."""
     seed = int(os.environ.get("DEFERD_SEED") or random.SystemRandom().randrange(1 << 31))
     print(f"DEFERD_SEED={seed}")
     assert Sequence(seed).run(CALLS) > CALLS // 2

@@ -23,7 +23,7 @@ std::uint64_t bytes_of(const Batch& batch) {
 }  // namespace
 
 Result<void> Committer::start() {
-  if (auto opened = packer_.open(); !opened) return opened;
+  if (auto opened = ledger_.open(); !opened) return opened;
   thread_ = std::thread([this] { run(); });
   return {};
 }
@@ -93,20 +93,20 @@ Result<void> Committer::write(std::vector<Waiting>& batches) {
   Result<void> done = pack(batches);
   const Clock::time_point packed = Clock::now();
   if (done) {
-    report.bytes = packer_.write_batch().GetDataSize();
+    report.bytes = tasks_->write_batch().GetDataSize();
     rocksdb::WriteOptions options;
     options.sync = report.durable;
     // The last write before a flush is synced in any case: see change_logs().
     if (unflushed_bytes_ + report.bytes >= database_.seams().flush_bytes) options.sync = true;
     unsynced_ = !options.sync;
-    const rocksdb::Status status = database_.db().Write(options, &packer_.write_batch());
+    const rocksdb::Status status = database_.db().Write(options, &tasks_->write_batch());
     if (!status.ok()) done = fail(store_error("cannot write to the store", status));
   }
   report.packing = packed - begin;
   report.writing = Clock::now() - packed;
   report.failed = !done;
   if (done) {
-    packer_.committed();
+    tasks_->committed();
     unflushed_bytes_ += report.bytes;
     ++unflushed_writes_;
   } else {
@@ -121,12 +121,14 @@ Result<void> Committer::write(std::vector<Waiting>& batches) {
 
 Result<void> Committer::pack(std::vector<Waiting>& batches) {
   for (const Waiting& waiting : batches) {
-    if (auto done = packer_.sweep(waiting.batch); !done) return done;
+    if (auto done = ledger_.sweep(waiting.batch); !done) return done;
   }
   for (const Waiting& waiting : batches) {
-    if (auto done = packer_.add(waiting.batch); !done) return done;
+    ledger_.add(waiting.batch);
+    if (auto done = tasks_->add(waiting.batch); !done) return done;
   }
-  return packer_.finish();
+  ledger_.finish();
+  return tasks_->finish();
 }
 
 // RocksDB changes to another log when its memory is flushed, and only then (database.cc). All

@@ -10,6 +10,7 @@
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <thread>
@@ -18,14 +19,19 @@
 #include "base/callback.h"
 #include "engine/store.h"
 #include "store/rocksdb/database.h"
-#include "store/rocksdb/packer.h"
+#include "store/rocksdb/layout.h"
+#include "store/rocksdb/ledger.h"
 
 namespace deferd {
 
 class Committer {
  public:
-  Committer(Database& database, std::function<void(const CommitReport&)> on_commit)
-      : database_(database), on_commit_(std::move(on_commit)), packer_(database) {}
+  Committer(Database& database, std::unique_ptr<LayoutWriter> tasks,
+            std::function<void(const CommitReport&)> on_commit)
+      : database_(database),
+        on_commit_(std::move(on_commit)),
+        tasks_(std::move(tasks)),
+        ledger_(database, tasks_->write_batch()) {}
   // Commits what waits, answers it, and ends the thread.
   ~Committer();
 
@@ -51,7 +57,8 @@ class Committer {
   const std::function<void(const CommitReport&)> on_commit_;
 
   // The committer's thread's own.
-  Packer packer_;
+  const std::unique_ptr<LayoutWriter> tasks_;
+  Ledger ledger_;
   std::optional<Error> failure_;
   std::uint64_t unflushed_bytes_ = 0;  // written since RocksDB's memory was given to files
   std::uint64_t unflushed_writes_ = 0;

@@ -101,57 +101,7 @@ Packer::~Packer() = default;
 
 // ---- Rounds ----
 
-Result<void> Packer::open() {
-  const rocksdb::Status status =
-      database_.db().Get(rocksdb::ReadOptions(), database_.meta(), runs::swept_to_key, &swept_to_);
-  if (!status.ok() && !status.IsNotFound()) {
-    return fail(store_error("cannot read where the sweep of names stands", status));
-  }
-  const auto next = read_next_number(database_);
-  if (!next) return fail(next.error());
-  next_number_ = *next;
-  return {};
-}
-
-Result<void> Packer::sweep(const Batch& batch) {
-  if (!batch.sweep_names_before) return {};
-  const std::string end = runs::tombstone_start(*batch.sweep_names_before);
-  if (swept_to_ >= end) return {};
-  const rocksdb::Slice upper = end;
-  rocksdb::ReadOptions options;
-  options.iterate_upper_bound = &upper;
-  std::unique_ptr<rocksdb::Iterator> it(
-      database_.db().NewIterator(options, database_.tombstones()));
-  std::uint32_t swept = 0;
-  for (it->Seek(swept_to_); it->Valid() && swept < batch.sweep_names_max; it->Next()) {
-    const auto tombstone = runs::parse_tombstone_key(it->key().ToStringView());
-    if (!tombstone) return fail(Reason::store_failed, "damaged record: a tombstone's key");
-    const std::string name = runs::name_key(tombstone->queue, tombstone->name);
-    std::string value;
-    const rocksdb::Status status =
-        database_.db().Get(rocksdb::ReadOptions(), database_.names(), name, &value);
-    if (status.ok()) {
-      const auto entry = runs::decode_name(value);
-      if (!entry) return fail(entry.error());
-      // Else the name was taken anew; this tombstone was left behind.
-      if (entry->free_at == tombstone->free_at) {
-        out_.Delete(database_.names(), name);
-        ++swept;
-      }
-    } else if (!status.IsNotFound()) {
-      return fail(store_error("cannot read a name", status));
-    }
-    out_.Delete(database_.tombstones(), it->key());
-    swept_to_ = it->key().ToString();
-    swept_changed_ = true;
-  }
-  if (!it->status().ok()) return fail(store_error("cannot read tombstones", it->status()));
-  return {};
-}
-
 Result<void> Packer::add(const Batch& batch) {
-  add_queues(batch);
-  add_names(batch);
   if (auto done = add_runs(batch); !done) return done;
   if (auto done = add_finishes(batch); !done) return done;
   // Last: what a batch does to a generation that it purges is gone with the rest.
@@ -207,10 +157,6 @@ Result<void> Packer::finish() {
     forget(*run);
   }
   changed_.clear();
-  if (swept_changed_) {
-    out_.Put(database_.meta(), runs::swept_to_key, swept_to_);
-    swept_changed_ = false;
-  }
   return {};
 }
 
@@ -221,51 +167,6 @@ void Packer::committed() {
     Run& oldest = *by_use_.front();
     if (oldest.is_thin) forgotten_thin_.insert(oldest.key);
     forget(oldest);
-  }
-}
-
-// ---- Queues and names ----
-
-void Packer::add_queues(const Batch& batch) {
-  for (const QueueRecord& record : batch.queues) {
-    out_.Put(database_.meta(), runs::meta_key('Q', record.number), runs::encode_queue(record));
-    if (record.number < next_number_) continue;
-    next_number_ = QueueNumber{record.number.value + 1};
-    out_.Put(database_.meta(), runs::next_number_key, runs::queue_prefix(next_number_));
-  }
-  for (const Batch::SetCounters& change : batch.counters) {
-    out_.Put(database_.meta(), runs::meta_key('C', change.queue),
-             runs::encode_counters(change.counters));
-  }
-  for (const ProjectRecord& project : batch.projects) {
-    const std::string key = runs::project_key(project.project);
-    if (project.bytes_max == 0) {
-      out_.Delete(database_.meta(), key);
-    } else {
-      out_.Put(database_.meta(), key, runs::encode_project(project.bytes_max));
-    }
-  }
-  for (const GoneQueue& gone : batch.gone) {
-    const std::string key = runs::gone_key(gone.name);
-    if (gone.free_at == Wall{}) {
-      out_.Delete(database_.meta(), key);
-    } else {
-      out_.Put(database_.meta(), key, runs::encode_gone(gone.free_at));
-    }
-  }
-}
-
-void Packer::add_names(const Batch& batch) {
-  for (const Batch::SetName& change : batch.names) {
-    out_.Put(database_.names(), runs::name_key(change.queue, change.name),
-             runs::encode_name(change.entry));
-    if (change.entry.free_at == Wall{}) continue;
-    std::string tombstone = runs::tombstone_key(change.entry.free_at, change.queue, change.name);
-    out_.Put(database_.tombstones(), tombstone, rocksdb::Slice());
-    if (tombstone < swept_to_) {
-      swept_to_ = std::move(tombstone);
-      swept_changed_ = true;
-    }
   }
 }
 
@@ -452,13 +353,9 @@ void Packer::purge(const Generation& generation) {
 
 void Packer::drop(QueueNumber queue) {
   const std::string prefix = runs::queue_prefix(queue);
-  for (auto* family : {database_.runs(), database_.index(), database_.bodies(), database_.keys(),
-                       database_.names()}) {
+  for (auto* family : {database_.runs(), database_.index(), database_.bodies(), database_.keys()}) {
     forget_range(family, prefix);
   }
-  // Its tombstones are left to the sweep, which finds no names to them.
-  out_.Delete(database_.meta(), runs::meta_key('Q', queue));
-  out_.Delete(database_.meta(), runs::meta_key('C', queue));
   RunKey from{{queue, 0}, 0, Wall::min(), 0};
   RunKey to{{queue, std::numeric_limits<std::uint32_t>::max()},
             std::numeric_limits<std::uint8_t>::max(),

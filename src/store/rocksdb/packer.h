@@ -6,9 +6,7 @@
 // once. The cache only ever holds what the disk holds, plus what the write under construction will
 // make of it.
 //
-// Used by the committer's thread alone, in rounds: sweep() for each batch, add() for each batch,
-// then finish(), then the write of write_batch(), then committed(). After an error of any of them
-// there must be no further round.
+// One of the layouts that layout.h speaks of, and the one that deferd has.
 #pragma once
 
 #include <rocksdb/write_batch.h>
@@ -25,25 +23,20 @@
 #include "base/result.h"
 #include "engine/store.h"
 #include "store/rocksdb/database.h"
+#include "store/rocksdb/layout.h"
 #include "store/rocksdb/records.h"
 
 namespace deferd {
 
-class Packer {
+class Packer final : public LayoutWriter {
  public:
   explicit Packer(Database& database);
-  ~Packer();
+  ~Packer() override;
 
-  // Where sweeps go on, and the next number of a queue. Once, before the first round.
-  Result<void> open();
-
-  // All sweeps of a round come before all adds: a name that is swept may be taken anew by the same
-  // round.
-  Result<void> sweep(const Batch& batch);
-  Result<void> add(const Batch& batch);
-  Result<void> finish();
-  rocksdb::WriteBatch& write_batch() { return out_; }
-  void committed();
+  Result<void> add(const Batch& batch) override;
+  Result<void> finish() override;
+  rocksdb::WriteBatch& write_batch() override { return out_; }
+  void committed() override;
 
  private:
   using RunKey = runs::RunKey;
@@ -66,8 +59,6 @@ class Packer {
     TaskId last;
   };
 
-  void add_queues(const Batch& batch);
-  void add_names(const Batch& batch);
   Result<void> add_runs(const Batch& batch);
   void write_home(const Item* begin, const Item* end);
   void write_moved(const Item* begin, const Item* end);
@@ -108,9 +99,6 @@ class Packer {
   std::deque<std::pair<std::uint64_t, RunKey>> thin_;
   std::set<RunKey> forgotten_thin_;  // those of them that the cache dropped
   std::uint64_t round_ = 0;
-  std::string swept_to_;  // no tombstone lies before this key
-  bool swept_changed_ = false;
-  QueueNumber next_number_{1};  // of a queue; also beyond those that were dropped
 };
 
 }  // namespace deferd

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "store/rocksdb/page.h"
 #include "store/rocksdb/records.h"
 
 namespace deferd {
@@ -25,31 +26,6 @@ namespace {
 tl::unexpected<Error> damaged(std::string_view what) {
   return fail(Reason::store_failed, "damaged records: " + std::string(what));
 }
-
-// Takes tasks while they fit.
-class Page {
- public:
-  Page(std::uint32_t tasks_max, std::uint64_t bytes_max)
-      : tasks_max_(tasks_max), bytes_max_(bytes_max) {}
-
-  bool full() const { return answer_.tasks.size() >= tasks_max_ || reached_; }
-  void take(Task task) {
-    bytes_ += task.payload->size();
-    reached_ = bytes_ >= bytes_max_;
-    answer_.tasks.push_back(std::move(task));
-  }
-  ScanAnswer finish(bool end) {
-    answer_.end = end;
-    return std::move(answer_);
-  }
-
- private:
-  const std::uint32_t tasks_max_;
-  const std::uint64_t bytes_max_;
-  std::uint64_t bytes_ = 0;
-  bool reached_ = false;
-  ScanAnswer answer_;
-};
 
 // Where a living task is described: at home, and at the place that it moved to.
 struct Found {
@@ -108,8 +84,6 @@ class View {
   Result<Task> to_task(const Generation& generation, const Found& found);
   Result<bool> walk_key(const Generation& generation, const std::string& key, const Place& after,
                         Page& page);
-  Result<std::optional<std::string>> key_after(const Generation& generation,
-                                               const std::string& key);
 
   // Calls visit(const Found&) for the living tasks of a lane after a place, in order, until it
   // returns false or an error. Without `whole`, of Found only place and progress are given.
@@ -478,38 +452,6 @@ Result<ReadAnswer> View::answer(const ScanKey& scan) {
   return page.finish(!*more);
 }
 
-// The next key that tasks have, in the order of bytes. Records stand by the length of their key
-// first: one seek for each length that there is.
-Result<std::optional<std::string>> View::key_after(const Generation& generation,
-                                                   const std::string& key) {
-  const std::string upper = runs::after_prefix(runs::generation_prefix(generation));
-  const rocksdb::Slice upper_slice = upper;
-  rocksdb::ReadOptions options = options_;
-  options.iterate_upper_bound = &upper_slice;
-  const std::unique_ptr<rocksdb::Iterator> it(
-      database_.db().NewIterator(options, database_.keys()));
-  std::optional<std::string> next;
-  for (std::size_t size = 1; size <= task_key_bytes_max;) {
-    const auto lowest = runs::lowest_above(key, size);
-    if (!lowest) {
-      ++size;
-      continue;
-    }
-    it->Seek(runs::key_prefix(generation, *lowest));
-    if (!it->Valid()) break;
-    const auto found = runs::parse_key_place_key(it->key().ToStringView());
-    if (!found || found->size() < size) return damaged("a key's record");
-    if (found->size() > size) {  // nothing of the lengths between
-      size = found->size();
-      continue;
-    }
-    if (!next || *found < *next) next = std::string(*found);
-    ++size;
-  }
-  if (auto ok = ended(*it); !ok) return fail(ok.error());
-  return next;
-}
-
 Result<ReadAnswer> View::answer(const ScanKeys& scan) {
   Page page(scan.tasks_max, scan.bytes_max);
   std::string key = scan.key;
@@ -518,7 +460,7 @@ Result<ReadAnswer> View::answer(const ScanKeys& scan) {
     const auto more = walk_key(scan.generation, key, after, page);
     if (!more) return fail(more.error());
     if (*more) return page.finish(false);
-    const auto next = key_after(scan.generation, key);
+    const auto next = key_after(database_, options_, scan.generation, key);
     if (!next) return fail(next.error());
     if (!*next) return page.finish(true);
     if (page.full()) return page.finish(false);
@@ -633,6 +575,37 @@ Result<ReadAnswer> View::answer(const FindNames& find) {
 }
 
 }  // namespace
+
+// Records stand by the length of their key first: one seek for each length that there is.
+Result<std::optional<std::string>> key_after(Database& database,
+                                             const rocksdb::ReadOptions& snapshot,
+                                             const Generation& generation, const std::string& key) {
+  const std::string upper = runs::after_prefix(runs::generation_prefix(generation));
+  const rocksdb::Slice upper_slice = upper;
+  rocksdb::ReadOptions options = snapshot;
+  options.iterate_upper_bound = &upper_slice;
+  const std::unique_ptr<rocksdb::Iterator> it(database.db().NewIterator(options, database.keys()));
+  std::optional<std::string> next;
+  for (std::size_t size = 1; size <= task_key_bytes_max;) {
+    const auto lowest = runs::lowest_above(key, size);
+    if (!lowest) {
+      ++size;
+      continue;
+    }
+    it->Seek(runs::key_prefix(generation, *lowest));
+    if (!it->Valid()) break;
+    const auto found = runs::parse_key_place_key(it->key().ToStringView());
+    if (!found || found->size() < size) return damaged("a key's record");
+    if (found->size() > size) {  // nothing of the lengths between
+      size = found->size();
+      continue;
+    }
+    if (!next || *found < *next) next = std::string(*found);
+    ++size;
+  }
+  if (!it->status().ok()) return fail(store_error("cannot read the store", it->status()));
+  return next;
+}
 
 Result<ReadAnswer> answer_read(Database& database, const Read& read) {
   View view(database);

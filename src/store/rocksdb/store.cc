@@ -9,6 +9,8 @@
 
 #include "store/rocksdb/committer.h"
 #include "store/rocksdb/database.h"
+#include "store/rocksdb/layout.h"
+#include "store/rocksdb/packer.h"
 #include "store/rocksdb/reader.h"
 
 namespace deferd {
@@ -19,7 +21,7 @@ constexpr int reader_count = 2;
 // A few threads that answer reads, first come first served.
 class ReaderPool {
  public:
-  explicit ReaderPool(Database& database) : database_(database) {
+  ReaderPool(Database& database, const Layout& layout) : database_(database), layout_(layout) {
     for (int i = 0; i < reader_count; ++i) threads_.emplace_back([this] { run(); });
   }
   // Answers what waits, and ends the threads.
@@ -54,11 +56,12 @@ class ReaderPool {
       Waiting next = std::move(waiting_.front());
       waiting_.pop_front();
       lock.unlock();
-      next.done(answer_read(database_, next.read));
+      next.done(layout_.read(database_, next.read));
     }
   }
 
   Database& database_;
+  const Layout layout_;
   std::mutex mutex_;  // guards the two below
   std::condition_variable arrived_;
   std::deque<Waiting> waiting_;
@@ -68,10 +71,11 @@ class ReaderPool {
 
 class RocksStore final : public Store {
  public:
-  RocksStore(std::unique_ptr<Database> database, std::function<void(const CommitReport&)> on_commit)
+  RocksStore(std::unique_ptr<Database> database, const Layout& layout,
+             std::function<void(const CommitReport&)> on_commit)
       : database_(std::move(database)),
-        committer_(*database_, std::move(on_commit)),
-        readers_(*database_) {}
+        committer_(*database_, layout.writer(*database_), std::move(on_commit)),
+        readers_(*database_, layout) {}
 
   Result<void> start() { return committer_.start(); }
 
@@ -91,12 +95,24 @@ class RocksStore final : public Store {
 
 }  // namespace
 
-Result<std::unique_ptr<Store>> open_rocksdb(const RocksOptions& options, const Seams& seams) {
+Layout runs_layout() {
+  return {[](Database& database) -> std::unique_ptr<LayoutWriter> {
+            return std::make_unique<Packer>(database);
+          },
+          &answer_read};
+}
+
+Result<std::unique_ptr<Store>> open_rocksdb(const RocksOptions& options, const Seams& seams,
+                                            const Layout& layout) {
   auto database = Database::open(options, seams);
   if (!database) return fail(database.error());
-  auto store = std::make_unique<RocksStore>(std::move(*database), options.on_commit);
+  auto store = std::make_unique<RocksStore>(std::move(*database), layout, options.on_commit);
   if (auto started = store->start(); !started) return fail(started.error());
   return store;
+}
+
+Result<std::unique_ptr<Store>> open_rocksdb(const RocksOptions& options, const Seams& seams) {
+  return open_rocksdb(options, seams, runs_layout());
 }
 
 Result<std::unique_ptr<Store>> open_rocksdb(const RocksOptions& options) {

@@ -12,114 +12,21 @@
 #include "store/conformance/suite.h"
 #include "store/rocksdb/database.h"
 #include "store/rocksdb/records.h"
-#include "store/rocksdb/testing/faulty_files.h"
+#include "store/rocksdb/testing/rocks_box.h"
 
 namespace deferd {
 namespace {
 
-// A folder that is removed at the end.
-class Folder {
- public:
-  Folder() {
-    char path[] = "/tmp/deferd_store_XXXXXX";
-    path_ = ::mkdtemp(path);
-  }
-  ~Folder() { std::filesystem::remove_all(path_); }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-  const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-};
-
-// As the server has it, but that it flushes early, so that a test of a second meets several logs
-// and levels.
-Seams usual() { return {.file_system = nullptr, .flush_bytes = 1 << 20}; }
 // Forgets all it can at once: every commit reads its runs anew, and rewrites them as soon as they
 // are thin.
 Seams forgetful() {
   return {.file_system = nullptr, .flush_bytes = 64 << 10, .cached_slots_max = 0, .thin_rounds = 0};
 }
 
-class RocksBox final : public StoreBox {
- public:
-  explicit RocksBox(const Seams& seams) : seams_(seams) {
-    seams_.file_system = files_;
-    open();
-  }
-  bool is_open() const { return store_ != nullptr; }
-
-  Store& store() override { return *store_; }
-  bool reopen() override {
-    store_.reset();
-    files_->thaw();
-    return open();
-  }
-  bool kill(Random&) override {
-    files_->freeze();
-    return reopen();
-  }
-  bool power_cut(Random& random) override {
-    files_->freeze();
-    store_.reset();
-    files_->power_cut(random);
-    return reopen();
-  }
-  void fail_writes() override { files_->fail(FaultyFiles::Fault::no_space); }
-  bool damage_tasks() override {
-    store_.reset();
-    {
-      auto database = Database::open(options(), seams_);
-      EXPECT_TRUE(database.has_value());
-      rocksdb::DB& db = (*database)->db();
-      std::vector<std::string> keys;
-      const std::unique_ptr<rocksdb::Iterator> it(
-          db.NewIterator(rocksdb::ReadOptions(), (*database)->runs()));
-      for (it->SeekToFirst(); it->Valid(); it->Next()) keys.push_back(it->key().ToString());
-      for (const std::string& key : keys) {
-        std::string value;
-        EXPECT_TRUE(db.Get(rocksdb::ReadOptions(), (*database)->runs(), key, &value).ok());
-        value.resize(value.size() / 2);
-        EXPECT_TRUE(db.Put(rocksdb::WriteOptions(), (*database)->runs(), key, value).ok());
-      }
-    }
-    return open();
-  }
-
-  FaultyFiles& files() { return *files_; }
-  RocksOptions options() const {
-    return {.folder = folder_.path() + "/data", .block_cache_bytes = 8 << 20, .on_commit = {}};
-  }
-
- private:
-  bool open() {
-    auto opened = open_rocksdb(options(), seams_);
-    if (!opened) {
-      ADD_FAILURE() << opened.error().message;
-      return false;
-    }
-    store_ = std::move(*opened);
-    return true;
-  }
-
-  Folder folder_;
-  std::shared_ptr<FaultyFiles> files_ = std::make_shared<FaultyFiles>(folder_.path() + "/graves");
-  Seams seams_;
-  std::unique_ptr<Store> store_;
-};
-
-StoreParam boxes(const std::string& name, Seams (*seams)()) {
-  return {name, [seams]() -> std::unique_ptr<StoreBox> {
-            auto box = std::make_unique<RocksBox>(seams());
-            if (!box->is_open()) return nullptr;
-            return box;
-          }};
-}
-
 INSTANTIATE_TEST_SUITE_P(RocksDb, StoreConformance,
-                         testing::Values(boxes("rocksdb", usual),
-                                         boxes("rocksdb_forgetful", forgetful)),
+                         testing::Values(rocks_boxes("rocksdb", early_flushes(), runs_layout()),
+                                         rocks_boxes("rocksdb_forgetful", forgetful(),
+                                                     runs_layout())),
                          store_param_name);
 
 // ---- What only this store can do or suffer ----
@@ -278,7 +185,7 @@ TEST(RocksStore, NothingIsLeftOfTasksThatEnded) {
     }
     EXPECT_EQ(tasks_in(**store), 0u);
   }
-  auto database = Database::open(options, usual());
+  auto database = Database::open(options, early_flushes());
   ASSERT_TRUE(database.has_value());
   for (auto* family :
        {(*database)->runs(), (*database)->index(), (*database)->bodies(), (*database)->keys()}) {
@@ -299,7 +206,7 @@ TEST(RocksStore, ARunThatFewKeepAliveIsRewritten) {
     EXPECT_EQ(tasks_in(**store), 3u);
   }
   {
-    auto database = Database::open(options, usual());
+    auto database = Database::open(options, early_flushes());
     ASSERT_TRUE(database.has_value());
     std::string value;
     const runs::RunKey key{generation, priority_default, Wall{}, 1};
@@ -310,7 +217,7 @@ TEST(RocksStore, ARunThatFewKeepAliveIsRewritten) {
                     .ok());
     EXPECT_LT(value.size(), 2 * 300 + 100u) << "it still carries what is finished";
   }
-  auto store = open_rocksdb(options, usual());
+  auto store = open_rocksdb(options, early_flushes());
   ASSERT_TRUE(store.has_value());
   EXPECT_EQ(tasks_in(**store), 3u);
   commit(**store, finishes(200, 1));
@@ -323,7 +230,7 @@ TEST(RocksStore, ARunThatFewKeepAliveIsRewritten) {
 TEST(RocksStore, AnyWriteOrFsyncMayFail) {
   Random random(test_seed());
   for (int round = 0; round < 16; ++round) {
-    RocksBox box(round % 2 == 0 ? usual() : forgetful());
+    RocksBox box(round % 2 == 0 ? early_flushes() : forgetful(), runs_layout());
     ASSERT_TRUE(box.is_open());
     const FaultyFiles::Fault faults[] = {FaultyFiles::Fault::no_space,
                                          FaultyFiles::Fault::write_fails,
@@ -352,7 +259,7 @@ TEST(RocksStore, AnyWriteOrFsyncMayFail) {
 }
 
 TEST(RocksStore, AFullDiskIsNamed) {
-  RocksBox box(usual());
+  RocksBox box(early_flushes(), runs_layout());
   ASSERT_TRUE(box.is_open());
   box.files().fail(FaultyFiles::Fault::no_space);
   const auto done = commit_and_wait(box.store(), puts(1, 1));
@@ -364,7 +271,7 @@ TEST(RocksStore, AFullDiskIsNamed) {
 // Logs change often, and each is full of zeros behind what was written.
 TEST(RocksStore, PowerCutsAmongManyLogsLoseNothingDurable) {
   Random random(test_seed());
-  RocksBox box(forgetful());
+  RocksBox box(forgetful(), runs_layout());
   ASSERT_TRUE(box.is_open());
   std::uint64_t first = 1;
   std::uint64_t next = 1;

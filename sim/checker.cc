@@ -168,6 +168,7 @@ void Checker::apply(Call& call) {
         if (failed_ && !only_reads<C>) call.must_fail = Reason::store_failed;
         if (stopping_) call.must_fail = Reason::stopping;
         if (call.must_fail) return;
+        call.asked = bytes_asked_;
         if constexpr (std::is_same_v<C, ListQueues>) {
           for (const auto& [name, queue] : current_) {
             if (name.project != command.project || name.location != command.location ||
@@ -177,11 +178,23 @@ void Checker::apply(Call& call) {
             call.queues.push_back(
                 {name, queue->settings, queue->state, queue->created, std::nullopt});
           }
-        } else if constexpr (std::is_same_v<C, SetProjectLimit> ||
-                             std::is_same_v<C, GetProjectUse>) {
+        } else if constexpr (std::is_same_v<C, SetProjectLimit>) {
+          limits_.emplace_back(event_, command.bytes_max);
+          limit_versions_.emplace_back(call.id, command.bytes_max);
+        } else if constexpr (std::is_same_v<C, GetProjectUse>) {
+          call.use = project_use();
+          call.limit = limits_.back().second;
         } else {
           const auto current = current_.find(command.queue);
           if (current != current_.end()) call.queue = current->second;
+          const auto gone = gone_.find(command.queue);
+          const bool is_gone =
+              call.queue == nullptr && gone != gone_.end() && gone->second.free_at > now_.wall;
+          if (is_gone) {
+            ++marks_.queue_gone;
+            call.must_fail = Reason::queue_gone;
+            return;
+          }
           if constexpr (std::is_same_v<C, ConfigureQueue>) {
             if (call.queue != nullptr) call.before = call.queue->settings;
             if (!call.wanted.check()) {
@@ -216,6 +229,7 @@ void Checker::apply(Call& call) {
               made->versions.push_back({made->settings, made->state, call.id});
               made->running_event = event_;
               made->log.emplace_back(event_, made->settings);
+              gone_.erase(command.queue);
               call.queue = made.get();
               current_[command.queue] = made.get();
               queues_.push_back(std::move(made));
@@ -246,6 +260,10 @@ void Checker::apply(Call& call) {
           if constexpr (std::is_same_v<C, DeleteQueue>) {
             queue.dropped = true;
             current_.erase(command.queue);
+            if (command.tombstone > Micros(0)) {
+              gone_[command.queue] = {now_.wall + command.tombstone, call.id, false};
+              deletions_.emplace(command.queue, now_.wall + command.tombstone);
+            }
             for (ModelTask* task : queue.tasks) mark(call, task, true, false);
           } else if constexpr (std::is_same_v<C, GetQueue>) {
             call.queues.push_back(
@@ -270,9 +288,14 @@ void Checker::apply(Call& call) {
             }
           } else if constexpr (std::is_same_v<C, GetQueueStats>) {
             call.recount = recount(queue);
+            for (const ModelTask* task : queue.tasks)
+              call.least = std::min(call.least, task->eta_from);
           } else if constexpr (std::is_same_v<C, AddTasks>) {
             const Recount before = recount(queue);
-            const bool named = std::ranges::any_of(command.tasks, has_name);
+            // With a limit of the project it is not told which of them were refused.
+            const bool named =
+                std::ranges::any_of(command.tasks, has_name) || limits_.back().second != 0;
+            call.use = project_use();
             Range tasks = before.tasks;
             Range bytes = before.bytes;
             for (const NewTask& given : command.tasks) {
@@ -283,7 +306,9 @@ void Checker::apply(Call& call) {
               task->added_by = call.id;
               task->priority = given.priority.value_or(queue.settings.priority);
               task->bytes = static_cast<std::uint32_t>(task_overhead_bytes + given.payload->size() +
-                                                       task->name().size() + task->key().size());
+                                                       task->name().size() + task->key().size() +
+                                                       task->recurrence().size());
+              bytes_asked_ += task->bytes;
               const QueueSettings& s = queue.settings;
               Fit fit = Fit::fits;
               if (s.max_tasks != 0 && tasks.low >= s.max_tasks) {
@@ -328,6 +353,16 @@ void Checker::apply(Call& call) {
             mark_all(command.leases, false, true, of_lease);
           } else if constexpr (std::is_same_v<C, ReleaseTasks>) {
             mark_all(command.leases, true, true, of_lease);
+          } else if constexpr (std::is_same_v<C, ModifyLease>) {
+            if (queue.state != QueueState::running) {
+              call.must_fail = Reason::queue_paused;
+              return;
+            }
+            mark_all(std::span(&command.task, 1), true, true, itself);
+          } else if constexpr (std::is_same_v<C, ListTasksByEta>) {
+            for (ModelTask* task : queue.tasks) {
+              if (sure(*task) && settled(*task)) call.listed.push_back(task);
+            }
           }
         }
       },
@@ -373,6 +408,7 @@ bool Checker::sure(ModelTask& task) {
     task.doubt = true;
     task.unsure_event = event_;
   }
+  drift(task);
   return !task.doubt && task.endings == 0;
 }
 
@@ -394,8 +430,8 @@ bool Checker::settled(const ModelTask& task) const {
 }
 
 bool Checker::waiting(ModelTask& task) {
-  return task.running == 0 && task.forced == 0 && task.movings == 0 && task.eta_to <= now_.wall &&
-         sure(task) && settled(task);
+  return sure(task) && task.running == 0 && task.forced == 0 && task.movings == 0 &&
+         task.eta_to <= now_.wall && settled(task);
 }
 
 void Checker::changed(ModelTask& task, bool is_settled) {
@@ -496,7 +532,9 @@ void Checker::start(const Started& started) {
   };
 
   const bool forced = task.forced > 0;
-  if (forced && task.end_run == run_) {
+  if (forced && task.end_run == run_ && task.is_recurring()) {
+    undo_end(task);
+  } else if (forced && task.end_run == run_) {
     if (task.life == Life::ended &&
         task.cause == EndCause::completed) {  // it went out, and its twin came back
       --task.forced;
@@ -536,6 +574,7 @@ void Checker::start(const Started& started) {
     case Life::live:
       break;
   }
+  drift(task);
   if (*started.what.queue != queue.name)
     return bad(15, "an attempt from queue " + started.what.queue->queue);
   if (queue.settings.mode != QueueMode::push) return bad(15, "a push from a pull queue");
@@ -569,6 +608,10 @@ void Checker::start(const Started& started) {
   }
   if (sent.place.eta < task.eta_from || sent.place.eta > task.eta_to) {
     return bad(7, "sent with eta " + std::to_string(to_micros(sent.place.eta)));
+  }
+  if (task.is_recurring()) {
+    start_recurring(task, sent, forced);
+    if (is_violated()) return;
   }
   if (sent.place.priority != task.priority) return bad(15, "sent with another priority");
   if (sent.payload == nullptr || *sent.payload != *task.given.payload)
@@ -634,6 +677,7 @@ void Checker::end_attempt(const AttemptEnded& ended) {
     task.is_settled = false;
     return;
   }
+  if (task.is_recurring()) return end_recurring(task, attempt, ended.result);
   task.end_run = run_;
   task.eta_before = task.eta_from;
   if (succeeded) {
@@ -685,8 +729,8 @@ void Checker::check_idle_hands(const RunEnded& run) {
     }
     if (!for_good && options_.reads_may_fail) continue;  // then it waits before it reads again
     for (ModelTask* task : queue.tasks) {
-      if (!for_good && task->eta_to + late_max > now_.wall) continue;
-      if (task->running > 0 || task->movings > 0 || !sure(*task) || !settled(*task)) continue;
+      if (!sure(*task) || (!for_good && task->eta_to + late_max > now_.wall)) continue;
+      if (task->running > 0 || task->movings > 0 || !settled(*task)) continue;
       return violated(17, (for_good ? "the shard sleeps for good while there is "
                                     : "the shard sleeps though there is ") +
                               describe(*task));
@@ -768,6 +812,7 @@ void Checker::open(const Opened& opened) {
     if (is_violated()) return;
   }
   if (!stored.empty()) return violated(19, "the disk holds a queue that nobody made");
+  open_projects(opened);
   failed_ = false;
   stopping_ = false;
 }
@@ -827,6 +872,9 @@ void Checker::open_queue(ModelQueue& queue, const StoredQueue& stored,
     task.priority = found.place.priority;
     task.attempts = found.progress.attempts;
     task.first_attempt = found.progress.first_attempt;
+    task.recurs = {.due = found.progress.run_due};
+    task.drifted = false;
+    task.end_run = 0;
     task.eta_from = task.eta_to = found.place.eta;
     task.order = found.place.order;
     if (task.lease_token != found.progress.lease_token && task.lease_token != 0)

@@ -41,6 +41,18 @@
 // 18. After a failed commit, and while stopping, nothing is acknowledged, started or leased.
 // 19. Settings and states of queues survive restarts.
 //
+// 20. Leases by ETA: ModifyLease succeeds only with the ETA at which the task stands, in time, and
+// for one of two callers;
+//     for whom it is right and in time it is not refused.
+// 21. Recurring tasks: each run is due at a time that the rule gives, and no time is left out
+// unless the rule skips it.
+//     (That they are not lost is 1, that their runs do not overlap is 3.)
+// 22. A project's limit is never passed by an add, and no add is refused by it while there is room;
+// what is told of its
+//     use is a recount. It survives restarts.
+// 23. The name of a deleted queue is taken until its time, and not longer, whatever dies.
+// 24. A list by ETA is in order and holds each task in its range that stood still.
+//
 // Sound: a true engine never trips it. To be so it works with intervals: between a call and its
 // answer the effect has no known instant. It uses what a history does tell exactly: a run takes the
 // mailbox in order; a call that needs no read is carried out right there; commits are made in
@@ -51,6 +63,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -92,6 +105,13 @@ class Checker {
     std::uint64_t names_recent = 0;
     std::uint64_t dropped = 0;
     std::uint64_t resurrected = 0;
+    std::uint64_t modified = 0;
+    std::uint64_t modify_refused = 0;
+    std::uint64_t listed = 0;
+    std::uint64_t recurred = 0;
+    std::uint64_t skipped = 0;
+    std::uint64_t project_full = 0;
+    std::uint64_t queue_gone = 0;
   };
   const Marks& marks() const { return marks_; }
 
@@ -138,6 +158,16 @@ class Checker {
     std::vector<Fit> fits;           // of an add without names
     Recount recount;
     std::vector<QueueInfo> queues;
+    Range use;                       // of the project, as of then
+    Wall least = Wall::max();        // eta of its queue's tasks then
+    std::uint64_t asked = 0;         // bytes_asked_ before it
+    std::uint64_t limit = 0;         // of the project
+    std::vector<ModelTask*> listed;  // what stood still then, of a list by ETA
+  };
+  struct GoneName {
+    Wall free_at{};
+    CallId call;
+    bool is_durable = false;
   };
   struct RunningAttempt {
     ModelTask* task = nullptr;
@@ -213,7 +243,26 @@ class Checker {
   void judge_added(Call& call, ModelTask& task, const Task& added);
   void judge_refused(Call& call, std::size_t index, ModelTask& task, const Error& error);
   void judge_granted(Call& call, const LeaseTasks& command, const TaskInfo& info);
-  void judge_missing(Call& call, const TaskRef& ref, const char* what);
+  void judge_missing(Call& call, const TaskRef& ref, const char* what, const Error& error);
+  void judge_gone(Call& call, const TaskRef& ref, const Error& error);
+  // -- leases and lists by ETA (checker_eta.cc)
+  void judge(Call& call, const ModifyLease& command, const Result<TaskInfo>& answer);
+  void judge_modify_refused(Call& call, const ModifyLease& command, const Error& error);
+  void judge(Call& call, const ListTasksByEta& command,
+             const Result<std::vector<TaskInfo>>& answer);
+  void judge_oldest(Call& call, const QueueStats& stats);
+  // -- projects and names of deleted queues (checker_projects.cc)
+  void judge(Call& call, const SetProjectLimit& command, const Result<void>& answer);
+  void judge(Call& call, const GetProjectUse& command, const Result<GetProjectUse::Answer>& answer);
+  Range project_use();
+  void judge_project_added(Call& call);
+  bool may_be_full(const Call& call) const;
+  void open_projects(const Opened& opened);
+  // -- recurring tasks (checker_recurring.cc)
+  void end_recurring(ModelTask& task, const RunningAttempt& attempt, const AttemptResult& result);
+  void undo_end(ModelTask& task);
+  void start_recurring(ModelTask& task, const Task& sent, bool forced);
+  void drift(ModelTask& task);
   // The task whose lease was accepted; null after a violation.
   ModelTask* judge_lease(Call& call, const Lease& lease);
   void judge_lease_refused(Call& call, const Lease& lease, const Error& error);
@@ -247,6 +296,12 @@ class Checker {
   std::map<CallId, Call> calls_;
   std::map<AttemptId, RunningAttempt> attempts_;
   std::uint32_t running_ = 0;
+  // Of the one project there is.
+  std::vector<std::pair<EventNumber, std::uint64_t>> limits_{{0, 0}};            // since when
+  std::vector<std::pair<CallId, std::uint64_t>> limit_versions_{{CallId{}, 0}};  // as of queues
+  std::uint64_t bytes_asked_ = 0;  // of all tasks that were ever to be added
+  std::map<QueueName, GoneName> gone_;
+  std::set<std::pair<QueueName, Wall>> deletions_;  // all with a tombstone that were asked for
 
   // What the next run takes from the mailbox.
   std::vector<std::variant<CallId, AttemptEnded, CommitFailed, Stopping>> inbox_;

@@ -87,9 +87,20 @@ bool Checker::check_error(Call& call, const Error& error) {
     case Reason::task_missing:
     case Reason::task_gone:
       return std::holds_alternative<GetTask>(call.command) ||
-                     std::holds_alternative<RunTask>(call.command)
+                     std::holds_alternative<RunTask>(call.command) ||
+                     std::holds_alternative<ModifyLease>(call.command)
                  ? true
                  : wrong();
+    case Reason::lease_lost:
+      return std::holds_alternative<ModifyLease>(call.command) ? true : wrong();
+    case Reason::queue_paused: {
+      const auto* lease = std::get_if<LeaseTasks>(&call.command);
+      const bool asked = (lease != nullptr && lease->refuse_paused) ||
+                         std::holds_alternative<ModifyLease>(call.command);
+      const bool was_paused = call.queue->state != QueueState::running ||
+                              call.queue->running_event > call.applied_event;
+      return asked && was_paused ? true : wrong();
+    }
     default:
       return wrong();
   }
@@ -119,6 +130,9 @@ void Checker::judge(Call& call, const ConfigureQueue&,
 void Checker::judge(Call& call, const DeleteQueue&, const Result<void>& answer) {
   if (!answer) return;
   durable(call);
+  if (const auto gone = gone_.find(call.queue->name);
+      gone != gone_.end() && gone->second.call == call.id)
+    gone->second.is_durable = true;
   ModelQueue& queue = *call.queue;
   queue.dropped_durable = true;
   for (ModelTask* task : std::vector<ModelTask*>(queue.tasks)) {
@@ -173,6 +187,8 @@ void Checker::judge(Call& call, const GetQueueStats&, const Result<QueueStats>& 
   ++marks_.stats;
   const QueueStats& stats = *answer;
   const Recount& count = call.recount;
+  judge_oldest(call, stats);
+  if (is_violated()) return;
   const struct {
     const char* name;
     std::uint64_t told;
@@ -237,6 +253,8 @@ void Checker::judge(Call& call, const AddTasks& command,
   }
   if (!any) return;
   durable(call);
+  judge_project_added(call);
+  if (is_violated()) return;
   // Calls whose names had to be looked up have no exact instant; but what surely lives now was all
   // there by the last of them.
   if (call.queue->settings.max_tasks == 0 && call.queue->settings.max_bytes == 0) return;
@@ -346,6 +364,10 @@ void Checker::judge_refused(Call& call, std::size_t index, ModelTask& task, cons
         return bad(13);
       if (fit == Fit::fits || fit == Fit::too_many) return bad(13);
       return;
+    case Reason::project_full:
+      ++marks_.project_full;
+      if (!may_be_full(call)) return bad(22);
+      return;
     case Reason::task_name_taken:
     case Reason::task_name_recent: {
       if (task.name().empty()) return bad(10);
@@ -379,6 +401,7 @@ ModelTask* Checker::judge_sighting(Call& call, const TaskInfo& info) {
     return nullptr;
   }
   ModelTask& task = *found;
+  drift(task);
   const auto bad = [&](int property, const std::string& what) {
     violated(property, what + ": " + describe(task));
     return nullptr;
@@ -432,17 +455,40 @@ ModelTask* Checker::judge_sighting(Call& call, const TaskInfo& info) {
   return &task;
 }
 
-void Checker::judge_missing(Call& call, const TaskRef& ref, const char* what) {
+void Checker::judge_missing(Call& call, const TaskRef& ref, const char* what, const Error& error) {
   if (failed_) return;
   for (ModelTask* task : candidates(*call.queue, ref)) {
     if (sure_since(*task, call.applied_event))
       return violated(1, std::string(what) + " does not find " + describe(*task));
   }
+  if (error.reason == Reason::task_missing) judge_gone(call, ref, error);
+}
+
+// Missing, though it is known to have ended?
+void Checker::judge_gone(Call& call, const TaskRef& ref, const Error& error) {
+  ModelQueue& queue = *call.queue;
+  const ModelTask* gone = nullptr;
+  if (const auto* id = std::get_if<TaskId>(&ref)) {
+    const auto at = queue.by_id.find(*id);
+    if (at == queue.by_id.end() || at->second->cause == EndCause::lost_in_crash) return;
+    if (at->second->life == Life::ended && at->second->ended_event < call.applied_event)
+      gone = at->second;
+  } else if (const auto at = queue.by_name.find(std::get<std::string>(ref));
+             at != queue.by_name.end()) {
+    for (const ModelTask* task : at->second) {
+      if (task->life == Life::refused) continue;
+      if (task->life != Life::ended || task->cause == EndCause::lost_in_crash ||
+          task->ended_event > call.applied_event)
+        return;
+      if (wall_max_ < task->ended_from + queue.tombstone_min) gone = task;
+    }
+  }
+  if (gone != nullptr) violated(15, error.message + ", though it is known: " + describe(*gone));
 }
 
 void Checker::judge(Call& call, const GetTask& command, const Result<TaskInfo>& answer) {
   if (!answer) {
-    if (is_missing(answer.error())) judge_missing(call, command.task, "get");
+    if (is_missing(answer.error())) judge_missing(call, command.task, "get", answer.error());
     return;
   }
   const ModelTask* const task = judge_sighting(call, *answer);
@@ -507,7 +553,7 @@ void Checker::judge(Call& call, const DeleteTasks& command,
     if (!result) {
       if (!is_missing(result.error()))
         return violated(16, "a delete fails with " + result.error().message);
-      judge_missing(call, ref, "delete");
+      judge_missing(call, ref, "delete", result.error());
       if (is_violated()) return;
       continue;
     }
@@ -538,7 +584,7 @@ void Checker::judge(Call& call, const DeleteTasks& command,
 
 void Checker::judge(Call& call, const RunTask& command, const Result<TaskInfo>& answer) {
   if (!answer) {
-    if (is_missing(answer.error())) judge_missing(call, command.task, "run");
+    if (is_missing(answer.error())) judge_missing(call, command.task, "run", answer.error());
     return;
   }
   if (failed_ && call.applied_run > failed_run_)
@@ -576,8 +622,11 @@ void Checker::judge(Call& call, const LeaseTasks& command,
     if (stopping_ || failed_ || queue.dropped || (command.gone != nullptr && command.gone->load()))
       return;
     const bool ran = queue.state == QueueState::running && queue.running_event < call.applied_event;
+    if (command.refuse_paused && queue.state != QueueState::running &&
+        queue.running_event < call.applied_event) {
+      return violated(12, "nothing was leased from a paused queue, and the caller was not told");
+    }
     if (!ran || options_.reads_may_fail) return;
-    if (command.by == LeaseTasks::By::key && command.key.empty()) return;
     for (ModelTask* task : queue.tasks) {
       if (waited(*task, call.applied_at.wall))
         return violated(17, "nothing was leased though there was " + describe(*task));
@@ -716,7 +765,7 @@ ModelTask* Checker::judge_lease(Call& call, const Lease& lease) {
 
 void Checker::judge_lease_refused(Call& call, const Lease& lease, const Error& error) {
   ++marks_.refused_acks;
-  if (is_missing(error)) return judge_missing(call, lease.task, "a lease call");
+  if (is_missing(error)) return judge_missing(call, lease.task, "a lease call", error);
   if (error.reason == Reason::invalid) {  // twice in one call; whoever was first was judged
     return;
   }

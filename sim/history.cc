@@ -86,6 +86,8 @@ std::string text(const Task& task) {
                     std::to_string(task.progress.attempts);
   if (!task.name().empty()) out += " name " + std::string(task.name());
   if (!task.key().empty()) out += " key " + std::string(task.key());
+  if (task.options && !task.options->recurrence.empty())
+    out += " recurs '" + task.options->recurrence + "'";
   if (task.progress.lease_token != 0) out += " token " + std::to_string(task.progress.lease_token);
   return out;
 }
@@ -178,6 +180,8 @@ struct CommandText {
       if (task.priority) out += " priority " + std::to_string(*task.priority);
       if (task.options && !task.options->name.empty()) out += " name " + task.options->name;
       if (task.options && !task.options->key.empty()) out += " key " + task.options->key;
+      if (task.options && !task.options->recurrence.empty())
+        out += " recurs '" + task.options->recurrence + "'";
     }
     return out;
   }

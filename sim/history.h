@@ -54,12 +54,12 @@ struct Started {
   AttemptId attempt;
   Attempt what;
 };
-using Answer = std::variant<Result<void>, Result<ConfigureQueue::Answer>, Result<QueueInfo>,
-                            Result<std::vector<QueueInfo>>, Result<QueueStats>,
-                            Result<std::vector<Result<Task>>>, Result<TaskInfo>,
-                            Result<ListTasks::Answer>, Result<std::vector<Result<void>>>,
-                            Result<std::vector<TaskInfo>>, Result<std::vector<Result<TaskInfo>>>,
-                            Result<GetProjectUse::Answer>>;
+using Answer =
+    std::variant<Result<void>, Result<ConfigureQueue::Answer>, Result<QueueInfo>,
+                 Result<std::vector<QueueInfo>>, Result<QueueStats>,
+                 Result<std::vector<Result<Task>>>, Result<TaskInfo>, Result<ListTasks::Answer>,
+                 Result<std::vector<Result<void>>>, Result<std::vector<TaskInfo>>,
+                 Result<std::vector<Result<TaskInfo>>>, Result<GetProjectUse::Answer>>;
 struct Answered {
   CallId call;
   Answer answer;
@@ -80,6 +80,8 @@ struct Opened {
   QueueNumber next_number{1};
   std::vector<StoredQueue> queues;
   std::map<QueueNumber, std::vector<Task>> tasks;
+  std::vector<ProjectRecord> projects;
+  std::vector<GoneQueue> gone;
 };
 // The run is over: after a time without faults everything must have ended.
 struct Ended {

@@ -60,6 +60,22 @@ struct ModelTask {
   std::uint64_t end_run = 0;
   Wall eta_before{};
 
+  // Of a recurring task: when its run was due, while it is retried (epoch: at its eta); its run was
+  // begun by hand ahead of its time; one attempt of its run succeeded; its rule may have let it
+  // skip times unseen, so that eta_from is only the first of them.
+  struct Run {
+    Wall eta{};
+    std::uint32_t attempts = 0;
+    Wall first_attempt{};
+    Wall due{};
+    bool early = false;
+    bool succeeded = false;
+  };
+  Run recurs;
+  Run recurs_before;  // before the end of an attempt in run `end_run`
+  bool drifted = false;
+  bool goes_on = false;  // the next start belongs to the run that seemed to have ended
+
   std::uint64_t lease_token = 0;  // the live or last one
   Wall lease_end{};
   std::vector<std::uint64_t> old_tokens;
@@ -90,6 +106,11 @@ struct ModelTask {
   std::string_view key() const {
     return given.options ? std::string_view(given.options->key) : std::string_view();
   }
+  std::string_view recurrence() const {
+    return given.options ? std::string_view(given.options->recurrence) : std::string_view();
+  }
+  bool is_recurring() const { return !recurrence().empty(); }
+  Wall run_due() const { return recurs.due != Wall{} ? recurs.due : eta_from; }
 };
 
 // The rate of a queue, as whole numbers: `level` is what was taken and has not drained yet. No span

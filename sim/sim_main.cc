@@ -60,6 +60,13 @@ void add(Checker::Marks& sum, const Checker::Marks& more) {
   sum.names_recent += more.names_recent;
   sum.dropped += more.dropped;
   sum.resurrected += more.resurrected;
+  sum.modified += more.modified;
+  sum.modify_refused += more.modify_refused;
+  sum.listed += more.listed;
+  sum.recurred += more.recurred;
+  sum.skipped += more.skipped;
+  sum.project_full += more.project_full;
+  sum.queue_gone += more.queue_gone;
 }
 
 }  // namespace
@@ -140,6 +147,13 @@ int main(int argc, char** argv) {
   show("names taken", marks.names_taken);
   show("names recent", marks.names_recent);
   show("dropped", marks.dropped);
+  show("modified", marks.modified);
+  show("not modified", marks.modify_refused);
+  show("listed by eta", marks.listed);
+  show("recurred", marks.recurred);
+  show("skipped", marks.skipped);
+  show("full projects", marks.project_full);
+  show("names of deleted queues", marks.queue_gone);
   std::printf("back after a crash %llu\n", static_cast<unsigned long long>(marks.resurrected));
   return 0;
 }

@@ -21,10 +21,9 @@ Weather Weather::choose(Random& random) {
   w.deeds = pick(random, deeds);
   static constexpr Nanos gaps[] = {Micros(200), Millis(2), Millis(20), Millis(100), Millis(400)};
   w.gap_max = pick(random, gaps);
-  for (std::uint32_t& weight : w.deed_weights) {
-    static constexpr std::uint32_t weights[] = {0, 1, 4, 10};
-    weight = pick(random, weights);
-  }
+  static constexpr std::uint32_t weights[] = {0, 1, 4, 10};
+  for (std::size_t deed = 0; deed < first_extra_deed; ++deed)
+    w.deed_weights[deed] = pick(random, weights);
   const auto weight_of = [&w](Deed deed) -> std::uint32_t& {
     return w.deed_weights[static_cast<std::size_t>(deed)];
   };
@@ -103,6 +102,17 @@ Weather Weather::choose(Random& random) {
       w.mishap_gap_max = pick(random, mishap_gaps);
   }
   w.jump_max = pick(random, {Micros(Millis(3)), Micros(Seconds(1)), Micros(Seconds(100))});
+
+  // Of dice of their own, so that a seed without these is what it was before there were any.
+  Random extra = Random(random).fork();
+  if (extra.chance(60)) {
+    for (std::size_t deed = first_extra_deed; deed < deed_count; ++deed)
+      w.deed_weights[deed] = pick(extra, weights);
+    if (w.pull_queues > 0) weight_of(Deed::modify) = std::max(weight_of(Deed::modify), 1U);
+    weight_of(Deed::limit) = std::min(weight_of(Deed::limit), 1U);
+    w.recurring_percent = pick(extra, {0U, 5U, 30U});
+    w.span_max = pick(extra, {Micros(Millis(10)), Micros(Millis(500)), Micros(Seconds(5))});
+  }
   return w;
 }
 

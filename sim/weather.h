@@ -32,8 +32,13 @@ enum class Deed : std::uint8_t {
   ack,
   renew,
   release,
+  modify,
+  list_by_eta,
+  limit,
+  project_use,
 };
-constexpr std::size_t deed_count = 17;
+constexpr std::size_t deed_count = 21;
+constexpr std::size_t first_extra_deed = 17;  // those from here on only in some runs
 
 enum class Mishap : std::uint8_t {
   stop,         // a clean end and a new start
@@ -72,6 +77,8 @@ struct Weather {
   std::uint32_t past_percent = 0;     // of ETAs that lie in the past
   std::uint32_t options_percent = 0;  // of tasks with retries or a timeout of their own
   std::size_t payload_max = 0;
+  std::uint32_t recurring_percent = 0;  // of tasks of push queues
+  Micros span_max{};                    // between two times of such a task
   bool slow_rates = false;
   bool tight_limits = false;  // max_tasks, max_bytes, max_attempts, concurrency of a few
   Micros tombstone_max{};

@@ -144,6 +144,15 @@ void Workload::add(std::size_t queue) {
       if (random_.chance(30)) options.retry.max_age = Micros(random_.between(1, 2'000'000));
       if (random_.chance(30)) options.retry.min_backoff = Micros(random_.between(0, 1'000'000));
     }
+    if (weather_.recurring_percent > 0 && task.has_target &&
+        random_.chance(weather_.recurring_percent)) {
+      Rule rule;
+      rule.span = random_.between(1'000, weather_.span_max.count());
+      rule.last = world_.engine_wall() + Micros(random_.between(0, 20 * rule.span));
+      if (random_.chance(50)) rule.late = random_.between(0, 2 * rule.span);
+      options.recurrence = rule.words();
+      if (!options.retry.max_attempts) options.retry.max_attempts = 1 + random_.below(3);
+    }
     if (!options.empty()) task.options = std::make_shared<const TaskOptions>(std::move(options));
     command.tasks.push_back(std::move(task));
   }
@@ -173,6 +182,7 @@ void Workload::lease(std::size_t queue) {
   command.queue = name_of(queue);
   command.tasks_max = static_cast<std::uint32_t>(random_.between(1, random_.chance(50) ? 2 : 20));
   command.duration = Micros(random_.between(1'000, weather_.lease_max.count()));
+  if (weather_.deed_weights[first_extra_deed] > 0) command.refuse_paused = random_.chance(30);
   command.wait =
       random_.chance(50) ? Micros(0) : Micros(random_.between(0, weather_.wait_max.count()));
   if (random_.chance(weather_.key_percent)) {
@@ -184,18 +194,19 @@ void Workload::lease(std::size_t queue) {
     world_.after(Nanos(random_.between(0, Nanos(command.wait).count())),
                  [gone = command.gone] { gone->store(true); });
   }
-  world_.call(std::move(command),
-              Callback<void(const Result<std::vector<TaskInfo>>&)>(
-                  [this, queue](const Result<std::vector<TaskInfo>>& answer) {
-                    if (!answer) return;
-                    for (const TaskInfo& info : *answer) {
-                      TaskRef ref = info.task.id;
-                      if (!info.task.name().empty() && random_.chance(50))
-                        ref = std::string(info.task.name());
-                      held_.push_back({queue, {ref, info.task.progress.lease_token}});
-                      if (held_.size() > known_max) held_.erase(held_.begin());
-                    }
-                  }));
+  world_.call(
+      std::move(command),
+      Callback<void(const Result<std::vector<TaskInfo>>&)>(
+          [this, queue](const Result<std::vector<TaskInfo>>& answer) {
+            if (!answer) return;
+            for (const TaskInfo& info : *answer) {
+              TaskRef ref = info.task.id;
+              if (!info.task.name().empty() && random_.chance(50))
+                ref = std::string(info.task.name());
+              held_.push_back({queue, {ref, info.task.progress.lease_token}, info.task.place.eta});
+              if (held_.size() > known_max) held_.erase(held_.begin());
+            }
+          }));
 }
 
 std::vector<Lease> Workload::some_leases(std::size_t queue) {
@@ -244,7 +255,12 @@ void Workload::do_deed(Deed deed) {
       configure(queue);
       break;
     case Deed::delete_queue:
-      world_.call(DeleteQueue{name, {}}, ignore<void>());
+      world_.call(DeleteQueue{name,
+                              {},
+                              weather_.deed_weights[first_extra_deed] > 0 && random_.chance(50)
+                                  ? Micros(random_.between(0, 2'000'000))
+                                  : Micros(0)},
+                  ignore<void>());
       if (random_.chance(80)) configure(queue);
       break;
     case Deed::get_queue:
@@ -316,7 +332,71 @@ void Workload::do_deed(Deed deed) {
       world_.call(std::move(command), ignore<std::vector<Result<void>>>());
       break;
     }
+    case Deed::modify:
+      modify(queue);
+      break;
+    case Deed::list_by_eta:
+      list_by_eta(queue);
+      break;
+    case Deed::limit:
+      limit();
+      break;
+    case Deed::project_use:
+      world_.call(GetProjectUse{"p", {}}, ignore<GetProjectUse::Answer>());
+      break;
   }
+}
+
+void Workload::modify(std::size_t queue) {
+  ModifyLease command;
+  command.queue = name_of(queue);
+  command.duration =
+      random_.chance(30) ? Micros(0) : Micros(random_.between(1'000, weather_.lease_max.count()));
+  std::vector<Held*> mine;
+  // Mostly of leases that are not over.
+  const bool any = random_.chance(20);
+  for (Held& held : held_) {
+    if (held.queue == queue && (any || held.eta >= world_.engine_wall())) mine.push_back(&held);
+  }
+  if (mine.empty() || random_.chance(5)) {
+    command.task = some_task(queue);
+    command.eta = world_.engine_wall() + Micros(random_.between(-1'000, 1'000));
+  } else {
+    // The newest, as good workers do, or any; now and then as if by two.
+    const Held& held = *mine[random_.chance(weather_.careful_percent) ? mine.size() - 1
+                                                                      : random_.below(mine.size())];
+    command.task = held.lease.task;
+    command.eta = held.eta + Micros(random_.chance(5) ? 1 : 0);
+  }
+  const int callers = random_.chance(20) ? 2 : 1;
+  for (int i = 0; i < callers; ++i) {
+    world_.call(ModifyLease{command.queue, command.task, command.eta, command.duration, {}},
+                Callback<void(const Result<TaskInfo>&)>(
+                    [this, queue, ref = command.task](const Result<TaskInfo>& answer) {
+                      if (!answer || answer->state != TaskState::leased) return;
+                      const Task& task = answer->task;
+                      held_.push_back({queue, {ref, task.progress.lease_token}, task.place.eta});
+                      if (held_.size() > known_max) held_.erase(held_.begin());
+                    }));
+  }
+}
+
+void Workload::list_by_eta(std::size_t queue) {
+  ListTasksByEta command;
+  command.queue = name_of(queue);
+  if (random_.chance(50))
+    command.eta = world_.engine_wall() +
+                  Micros(random_.between(-weather_.delay_max.count(), weather_.delay_max.count()));
+  if (random_.chance(20)) command.order = random_.next() >> 1;
+  if (random_.chance(weather_.key_percent)) command.key = random_.chance(50) ? "" : some_key();
+  command.tasks_max = static_cast<std::uint32_t>(random_.chance(50) ? random_.between(1, 5) : 1000);
+  world_.call(std::move(command), ignore<std::vector<TaskInfo>>());
+}
+
+void Workload::limit() {
+  const std::uint64_t bytes_max =
+      random_.chance(50) ? 0 : static_cast<std::uint64_t>(random_.between(100, 20'000));
+  world_.call(SetProjectLimit{"p", bytes_max, {}}, ignore<void>());
 }
 
 // ---- The calm

@@ -32,6 +32,7 @@ class Workload {
   struct Held {
     std::size_t queue = 0;
     Lease lease;
+    Wall eta{};
   };
 
   void next_deed();
@@ -43,6 +44,9 @@ class Workload {
   void lease(std::size_t queue);
   std::vector<Lease> some_leases(std::size_t queue);
   TaskRef some_task(std::size_t queue);
+  void modify(std::size_t queue);
+  void list_by_eta(std::size_t queue);
+  void limit();
   void walk(std::size_t queue, std::optional<TaskState> state, TaskId after);
   void note(std::size_t queue, const Task& task);
   void tick();

@@ -185,7 +185,9 @@ void World::open() {
   Opened opened{.now = engine_now_,
                 .next_number = loaded->next_number,
                 .queues = loaded->queues,
-                .tasks = {}};
+                .tasks = {},
+                .projects = loaded->projects,
+                .gone = loaded->gone};
   MemoryStore disk(disk_);
   for (const StoredQueue& queue : loaded->queues) {
     const Generation generation{queue.record.number, queue.record.generation};
@@ -196,6 +198,7 @@ void World::open() {
   emit(std::move(opened));
   ShardOptions options = weather_.shard;
   options.seed = random_.next();
+  options.recurrences = &recurrences_;
   options.projects = std::make_shared<ProjectUse>();
   for (const ProjectRecord& project : loaded->projects)
     options.projects->account(project.project)->limit(project.bytes_max);

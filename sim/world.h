@@ -17,6 +17,7 @@
 #include "runtime/shard_loop.h"
 #include "sim/checker.h"
 #include "sim/history.h"
+#include "sim/recurrences.h"
 #include "sim/weather.h"
 #include "store/memory/store.h"
 
@@ -109,6 +110,7 @@ class World final : private Dispatcher {
   bool is_calm_ = false;
   bool is_slow_ = false;
 
+  const ScriptedRecurrences recurrences_;
   std::shared_ptr<MemoryDisk> disk_ = std::make_shared<MemoryDisk>(MemoryDisk::Crashes::possible);
   // Of one life of the process.
   std::uint64_t life_ = any_life;

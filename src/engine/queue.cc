@@ -24,6 +24,9 @@ Queue::Queue(ShardCore& core, QueueRecord record, const Now& now)
       bucket_(record_.settings.rate, record_.settings.burst, now.mono) {
   due_counts_.fold(now.wall);
   stats_since_ = now.mono;
+  // No order lies before the queue's making, whatever a clock does later: see id_is_gone().
+  counters_.last_order =
+      static_cast<std::uint64_t>(std::max<std::int64_t>(1, to_micros(now.wall)) - 1);
 }
 
 void Queue::mark_made(const Now& now) {

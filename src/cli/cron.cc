@@ -18,6 +18,11 @@ std::string cron_path(const Session& session) {
   return queues.substr(0, queues.size() - std::string_view("queues").size()) + "cron";
 }
 
+// "2027-01-16T08:00Z (in 1d)"
+std::string instant(const std::string& when, std::int64_t now) {
+  return when.substr(0, 16) + "Z (" + relative(when, now) + ")";
+}
+
 std::string last_of(const json::value& job, std::int64_t now) {
   const std::string when = text_of(job, "last_run");
   if (when.empty()) return "never";
@@ -48,7 +53,7 @@ int cron_ls(Session& session) {
     // One line each, so that all five can be read.
     for (const json::value& run : array_of(job, "next_runs")) {
       const std::string when = run.is_string() ? std::string(run.as_string()) : "";
-      row.push_back(when.substr(0, 16) + "Z (" + relative(when, now) + ")");
+      row.push_back(instant(when, now));
       table.add(std::move(row));
       row = {"", "", "", "", ""};
     }
@@ -61,23 +66,25 @@ int cron_ls(Session& session) {
   return exit_done;
 }
 
+constexpr std::string_view server_file_name = "cron.yaml";  // what the server calls a body
+
 struct ApplyOptions {
   std::string file;
   bool plan = false;
+  bool yes = false;
 };
 
 const char* sign_of(const std::string& action) {
   if (action == "make") return "+";
-  if (action == "remove") return "-";
-  return action == "change" ? "~" : " ";
+  return action == "remove" ? "-" : "~";
 }
 
-// What changes, as a diff is read; jobs that stay are only counted.
-void print_plan(Session& session, const json::value& plan, bool applied) {
-  std::ostream& out = session.world.out;
-  std::size_t kept = 0;
-  std::size_t changed = 0;
+// What changes, a setting a line; jobs that stay are only counted. Gives the number of changes.
+std::size_t print_plan(Session& session, const json::value& plan) {
   const std::int64_t now = to_micros(session.world.now());
+  Table table({"", "ACTION", "URL", "SCHEDULE", "ZONE", "NEXT RUN", "SETTING", "BEFORE", "AFTER"});
+  std::size_t changed = 0;
+  std::size_t kept = 0;
   for (const json::value& job : array_of(plan, "jobs")) {
     const std::string action = text_of(job, "action");
     if (action == "keep") {
@@ -85,38 +92,62 @@ void print_plan(Session& session, const json::value& plan, bool applied) {
       continue;
     }
     ++changed;
-    out << sign_of(action) << ' ' << printable(text_of(job, "url")) << "  "
-        << printable(text_of(job, "schedule")) << " (" << text_of(job, "timezone") << ")";
-    if (const std::string next = text_of(job, "next_run"); !next.empty()) {
-      out << "  first " << next.substr(0, 16) << "Z (" << relative(next, now) << ")";
-    }
-    out << '\n';
-    for (const json::value& change : array_of(job, "settings")) {
+    const std::string next = text_of(job, "next_run");
+    std::vector<std::string> row{sign_of(action),
+                                 action,
+                                 printable(text_of(job, "url"), 60),
+                                 printable(text_of(job, "schedule"), 60),
+                                 text_of(job, "timezone"),
+                                 next.empty() ? "" : instant(next, now)};
+    const json::array settings = array_of(job, "settings");
+    for (const json::value& change : settings) {
       const auto shown = [&change](std::string_view side) {
-        const std::string text = printable(text_of(change, side));
-        return text.empty() || text == "null" ? std::string("none") : text;
+        const std::string text = printable(text_of(change, side), 60);
+        return text == "null" ? std::string() : text;
       };
-      out << "    " << text_of(change, "setting") << ": " << shown("before") << " -> "
-          << shown("after") << '\n';
+      row.insert(row.end(), {text_of(change, "setting"), shown("before"), shown("after")});
+      table.add(std::move(row));
+      row = {"", "", "", "", "", ""};
     }
+    if (!settings.empty()) continue;
+    row.insert(row.end(), {"", "", ""});
+    table.add(std::move(row));
   }
-  if (changed == 0) {
-    out << "nothing changes; " << kept << (kept == 1 ? " job" : " jobs") << '\n';
-  } else {
-    out << (applied ? "applied: " : "would change: ") << changed << ", unchanged: " << kept << '\n';
-  }
+  if (!table.empty()) table.print(session.world.out);
+  session.world.out << (changed == 0 ? "nothing" : std::to_string(changed)) << " to change, "
+                    << kept << (kept == 1 ? " job" : " jobs") << " unchanged\n";
+  return changed;
 }
 
+// The file is read by the server alone: which time zones there are is known there.
 int cron_apply(Session& session, const ApplyOptions& options) {
   const Outcome<std::string> text = read_all(session, options.file, file_bytes_max);
   if (!text) return session.fail(text.error());
-  const Outcome<json::value> plan =
-      session.call_text("POST", cron_path(session) + (options.plan ? "?plan=true" : ""), *text);
+  const auto send = [&](bool plan_only) -> Outcome<json::value> {
+    auto answer =
+        session.call_text("POST", cron_path(session) + (plan_only ? "?plan=true" : ""), *text);
+    if (answer) return answer;
+    Failure failure = std::move(answer.error());
+    failure.field.clear();  // the complaint names its place
+    if (options.file != "-" && failure.message.starts_with(std::string(server_file_name) + ":"))
+      failure.message.replace(0, server_file_name.size(), options.file);
+    return tl::unexpected(std::move(failure));
+  };
+  const Outcome<json::value> plan = send(true);
   if (!plan) return session.fail(plan.error());
-  if (session.json()) {
+  if (session.json() && options.plan) {
     session.print_json(*plan);
-  } else {
-    print_plan(session, *plan, !options.plan);
+    return exit_done;
+  }
+  const std::size_t changed = session.json() ? 1 : print_plan(session, *plan);
+  if (options.plan) return exit_done;
+  if (changed > 0 && !session.confirmed(options.yes, "apply?")) return exit_refused;
+  const Outcome<json::value> applied = send(false);
+  if (!applied) return session.fail(applied.error());
+  if (session.json()) {
+    session.print_json(*applied);
+  } else if (changed > 0) {
+    session.world.out << "applied\n";
   }
   return exit_done;
 }
@@ -168,7 +199,8 @@ void add_cron_commands(CLI::App& app, Session& session) {
   CLI::App* apply_command =
       cron->add_subcommand("apply", "Make the jobs those of a cron.yaml; - is standard input");
   apply_command->add_option("FILE", apply->file, "cron.yaml")->required();
-  apply_command->add_flag("--plan", apply->plan, "Only say what would change");
+  apply_command->add_flag("--plan", apply->plan, "Only show what would change");
+  apply_command->add_flag("--yes", apply->yes, "Do not ask");
   apply_command->footer(
       "Jobs that are not in the file are removed; unchanged ones keep their next time.\n"
       "\nExamples:\n  defer cron apply cron.yaml --plan\n  defer cron apply cron.yaml");

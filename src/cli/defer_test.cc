@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <boost/json.hpp>
 #include <cstdio>
@@ -669,22 +670,41 @@ TEST_F(Defer, AppliesACronYamlAndShowsThePlan) {
       R"("next_run":"2027-01-16T00:00:00.000000Z","settings":[{"setting":"description","before":null,"after":"new"}]},)"
       R"({"id":"c","url":"/c","schedule":"@daily","timezone":"UTC","action":"keep","next_run":"2027-01-16T00:00:00.000000Z","settings":[]},)"
       R"({"id":"d","url":"/d","schedule":"@daily","timezone":"UTC","action":"remove","settings":[]}]})";
+  const std::string file = "cron: []\n";
   server_.answer(200, "{\"applied\":false," + plan);
-  EXPECT_EQ(run({"cron", "apply", "-", "--plan"}, "cron: []\n"), exit_done);
-  EXPECT_THAT(server_.asked, ElementsAre("POST /v1/cron?plan=true cron: []\n"));
+  EXPECT_EQ(run({"cron", "apply", "-", "--plan"}, file), exit_done);
+  EXPECT_THAT(server_.asked, ElementsAre("POST /v1/cron?plan=true " + file));
   EXPECT_EQ(out(),
-            "+ /a  every 5 minutes (UTC)  first 2027-01-15T08:05Z (in 5m)\n"
-            "~ /b  @daily (UTC)  first 2027-01-16T00:00Z (in 16h)\n"
-            "    description: none -> new\n"
-            "- /d  @daily (UTC)\n"
-            "would change: 3, unchanged: 1\n");
+            "   ACTION  URL  SCHEDULE         ZONE  NEXT RUN                    SETTING      "
+            "BEFORE  AFTER\n"
+            "+  make    /a   every 5 minutes  UTC   2027-01-15T08:05Z (in 5m)\n"
+            "~  change  /b   @daily           UTC   2027-01-16T00:00Z (in 16h)  description        "
+            "  new\n"
+            "-  remove  /d   @daily           UTC\n"
+            "3 to change, 1 job unchanged\n");
+  server_.answer(200, "{\"applied\":false," + plan);
   server_.answer(200, "{\"applied\":true," + plan);
-  EXPECT_EQ(run({"cron", "apply", "-"}, "cron: []\n"), exit_done);
-  EXPECT_EQ(server_.asked.back(), "POST /v1/cron cron: []\n");
-  EXPECT_THAT(out(), HasSubstr("applied: 3, unchanged: 1\n"));
+  EXPECT_EQ(run({"cron", "apply", "-", "--yes"}, file), exit_done);
+  EXPECT_EQ(server_.asked.back(), "POST /v1/cron " + file);
+  EXPECT_THAT(out(), HasSubstr("3 to change, 1 job unchanged\napplied\n"));
+  // On a terminal one is asked.
+  in_is_terminal_ = true;
+  const auto path = std::filesystem::temp_directory_path() /
+                    ("defer-cron-" + std::to_string(::getpid()) + ".yaml");
+  std::ofstream(path) << file;
+  server_.answer(200, "{\"applied\":false," + plan);
+  EXPECT_EQ(run({"cron", "apply", path.string()}, "n\n"), exit_refused);
+  EXPECT_EQ(server_.asked.back(), "POST /v1/cron?plan=true " + file);
+  // A complaint names the file as it was named here.
+  server_.answer(400,
+                 R"({"error":{"message":"cron.yaml:3:13: job \"/a\": no","field":"/a.schedule"}})");
+  EXPECT_EQ(run({"cron", "apply", path.string()}), exit_refused);
+  EXPECT_THAT(err(), HasSubstr(path.string() + ":3:13: job"));
+  std::filesystem::remove(path);
+  server_.answer(200, R"({"applied":false,"jobs":[]})");
   server_.answer(200, R"({"applied":true,"jobs":[]})");
-  EXPECT_EQ(run({"cron", "apply", "-"}, "cron: []\n"), exit_done);
-  EXPECT_EQ(out(), "nothing changes; 0 jobs\n");
+  EXPECT_EQ(run({"cron", "apply", "-"}, file), exit_done);
+  EXPECT_EQ(out(), "nothing to change, 0 jobs unchanged\n");
   EXPECT_EQ(run({"cron", "apply", "/nowhere/cron.yaml"}), exit_usage);
 }
 

@@ -244,9 +244,9 @@ def test_defer_shows_applies_and_runs(make_cron):
         (NINE.replace(hour=hour) + timedelta(days=n)).strftime("%Y-%m-%dT%H:%MZ") for hour in (9, 23) for n in range(5)]
     new = cron.file.with_name("new.yaml")
     new.write_text(DAILY.replace("/other", "/new"))
-    assert "would change: 2, unchanged: 1" in defer("apply", str(new), "--plan")
-    assert "applied: 2, unchanged: 1" in defer("apply", str(new))
-    assert "nothing changes; 2 jobs" in defer("apply", str(new))
+    assert "2 to change, 1 job unchanged" in defer("apply", str(new), "--plan")
+    assert "2 to change, 1 job unchanged\napplied" in defer("apply", str(new))
+    assert "nothing to change, 2 jobs unchanged" in defer("apply", str(new))
     assert "started" in defer("run", "/daily")
     cron.wait_for("/daily")
     # Run by hand before its time, it runs at its time as well.

@@ -18,6 +18,7 @@
 #include "apply/uploads.h"
 #include "auth/ticket.h"
 #include "base/log.h"
+#include "config/queue_yaml.h"
 #include "cron/recurrences.h"
 #include "dispatch/push_dispatcher.h"
 #include "runtime/clock.h"
@@ -69,8 +70,10 @@ class Entrance final : public HttpHandler {
 
 class WiredServer final : public Server {
  public:
-  explicit WiredServer(const ServerConfig& config)
-      : config_(config), shown_config_(config_json(config)) {}
+  WiredServer(const ServerConfig& config, OpenStore open_store)
+      : config_(config),
+        open_store_(std::move(open_store)),
+        shown_config_(config_json(config)) {}
   ~WiredServer() override { stop(); }
 
   Result<void> start() {
@@ -245,21 +248,25 @@ class WiredServer final : public Server {
     options.folder = config_.data;
     options.block_cache_bytes = config_.cache_bytes;
     options.on_commit = [this](const CommitReport& report) { metrics_.committed(report); };
-    auto store = open_rocksdb(options);
+    auto store = open_store_(options);
     if (!store) return fail(store.error());
     store_ = std::move(*store);
     return {};
   }
 
   // The queue `default` is always there.
+  // With App Engine's limits as App Engine has it (GAE-spec 5.5), else as /v1.
   Result<void> make_default_queue() {
     auto name = QueueName::parse(config_.project, config_.location, "default");
     if (!name) return fail(name.error());
     std::promise<Result<void>> made;
     runtime_->submit(ConfigureQueue{
         *name,
-        [](const QueueSettings* there) -> Result<QueueSettings> {
-          return there != nullptr ? *there : QueueSettings::defaults(QueueMode::push);
+        [strict = config_.app_limits == AppLimits::strict](
+            const QueueSettings* there) -> Result<QueueSettings> {
+          if (there != nullptr) return *there;
+          return strict ? app_engine_defaults(QueueMode::push)
+                        : QueueSettings::defaults(QueueMode::push);
         },
         [&made](Result<ConfigureQueue::Answer> answer) {
           made.set_value(answer ? Result<void>() : Result<void>(fail(answer.error())));
@@ -334,6 +341,7 @@ class WiredServer final : public Server {
   }
 
   const ServerConfig config_;
+  const OpenStore open_store_;
   mutable std::mutex shown_mutex_;
   std::string shown_config_;  // of /v1/config; under shown_mutex_
   SystemClock clock_;
@@ -360,7 +368,11 @@ class WiredServer final : public Server {
 }  // namespace
 
 Result<std::unique_ptr<Server>> Server::start(const ServerConfig& config) {
-  auto server = std::make_unique<WiredServer>(config);
+  return start(config, [](const RocksOptions& options) { return open_rocksdb(options); });
+}
+
+Result<std::unique_ptr<Server>> Server::start(const ServerConfig& config, OpenStore open_store) {
+  auto server = std::make_unique<WiredServer>(config, std::move(open_store));
   if (auto ok = server->start(); !ok) return fail(ok.error());
   return std::unique_ptr<Server>(std::move(server));
 }

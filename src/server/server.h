@@ -2,19 +2,26 @@
 // signal, and stops it; tests start as many as they like.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 
 #include "base/result.h"
 #include "base/time.h"
 #include "config/server_config.h"
+#include "store/rocksdb/store.h"
 
 namespace deferd {
 
 class Server {
  public:
+  // Opens the data folder of a server that does not keep its tasks in memory.
+  using OpenStore = std::function<Result<std::unique_ptr<Store>>(const RocksOptions&)>;
+
   // Opens the store, makes the queue `default`, and listens. When this returns, tasks are taken.
   static Result<std::unique_ptr<Server>> start(const ServerConfig& config);
+  // With another store than deferd's own (bench/plain).
+  static Result<std::unique_ptr<Server>> start(const ServerConfig& config, OpenStore open_store);
 
   virtual ~Server() = default;
 

@@ -342,7 +342,6 @@ class WiredServer final : public Server {
 
   const ServerConfig config_;
   const OpenStore open_store_;
-  const OpenStore open_store_;
   mutable std::mutex shown_mutex_;
   std::string shown_config_;  // of /v1/config; under shown_mutex_
   SystemClock clock_;

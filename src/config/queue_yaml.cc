@@ -3,13 +3,10 @@
 #include "config/queue_yaml.h"
 
 #include <algorithm>
-#include <array>
-#include <charconv>
-#include <cmath>
 #include <set>
 
-#include "config/nearest_name.h"
 #include "config/queue_xml.h"
+#include "config/schema_reader.h"
 
 namespace deferd {
 namespace {
@@ -65,29 +62,6 @@ bool is_queue_name(std::string_view text) {
   return !text.empty() && text.size() <= queue_name_chars_max && queue_yaml_can_name(text);
 }
 
-// A value in an error text: not at any length, and nothing that steers a terminal.
-std::string shown(std::string_view text) {
-  constexpr std::size_t shown_max = 80;
-  std::string out(text.substr(0, shown_max));
-  std::ranges::replace_if(
-      out, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }, ' ');
-  return out + (text.size() > shown_max ? "..." : "");
-}
-
-// What SDKs print for a value that is not a text.
-std::string shown(const ConfigNode& value) {
-  switch (value.kind) {
-    case ConfigNode::Kind::text:
-      return shown(value.text);
-    case ConfigNode::Kind::list:
-      return "[]";
-    case ConfigNode::Kind::map:
-    case ConfigNode::Kind::nothing:
-      return "";
-  }
-  return "";
-}
-
 struct Bounds {
   std::int64_t rate_per_second;
   std::int64_t bucket_size;
@@ -100,101 +74,23 @@ Bounds bounds_of(QueueYamlLimits limits) {
   return {rate_per_second_max, 1'000'000, 100'000, config_nodes_max};
 }
 
-// Reads one file. The first thing that is wrong is kept in error_, and ends the reading.
-class Reader {
+// Reads one file.
+class Reader : private SchemaReader {
  public:
   Reader(QueueYaml& file, QueueYamlLimits limits, bool is_xml)
-      : file_(file), bounds_(bounds_of(limits)), is_xml_(is_xml) {}
+      : SchemaReader(file.source, "queue"),
+        file_(file),
+        bounds_(bounds_of(limits)),
+        is_xml_(is_xml) {}
 
   Result<void> read(const ConfigNode& root) {
     read_root(root);
-    if (error_) return fail(std::move(*error_));
+    if (auto error = take_error()) return fail(std::move(*error));
     return {};
   }
 
  private:
-  using Node = ConfigNode;
-
-  // ---- Complaints. `key` is the one that is wrong; the queue is the one being read.
-
-  void refuse(TextPlace place, std::string_view key, const std::string& message) {
-    if (error_) return;
-    std::string field = queue_.empty() ? std::string(key) : shown(queue_);
-    if (!queue_.empty() && !key.empty()) field += "." + std::string(key);
-    error_ = file_.source.error(
-        place, (queue_.empty() ? "" : "queue \"" + shown(queue_) + "\": ") + message,
-        std::move(field));
-  }
-  // Through the SDK's schema: what was given, then why not, then (often) what its parser would say.
-  void refuse_value(const Node& value, std::string_view key, std::string_view why,
-                    std::string_view more = {}) {
-    refuse(value.place, key,
-           "Unable to assign value '" + shown(value) + "' to attribute '" + std::string(key) +
-               "':\n" + std::string(why) + (more.empty() ? "" : "\n" + std::string(more)));
-  }
-  void refuse_expression(const Node& value, std::string_view key, std::string_view expression,
-                         std::string_view more = {}) {
-    refuse_value(value, key,
-                 "Value '" + shown(value) + "' for " + std::string(key) +
-                     " does not match expression '" + std::string(expression) + "'",
-                 more);
-  }
-  void refuse_unknown(const ConfigMember& member, std::string_view object,
-                      std::span<const std::string_view> known) {
-    const auto nearest = nearest_name(member.key, known);
-    refuse(member.place, shown(member.key),
-           "Unexpected attribute '" + shown(member.key) + "' for object of type " +
-               std::string(object) + "." +
-               (nearest ? " Did you mean " + std::string(*nearest) + "?" : ""));
-  }
-
-  // Whether every key is one of these, and there once.
-  bool check_keys(const Node& map, std::string_view object,
-                  std::span<const std::string_view> known) {
-    std::set<std::string_view> seen;
-    for (const ConfigMember& member : map.members) {
-      if (std::ranges::find(known, member.key) == known.end()) {
-        refuse_unknown(member, object, known);
-        return false;
-      }
-      if (!seen.insert(member.key).second) {
-        refuse(member.place, member.key, "Duplicate attribute '" + member.key + "'.");
-        return false;
-      }
-    }
-    return true;
-  }
-
-  // ---- Single values; absent for a key that is not there, has no value, or a wrong one.
-
-  static const Node* given(const Node& map, std::string_view key) {
-    const Node* const value = map.find(key);
-    return value == nullptr || value->is_nothing() ? nullptr : value;
-  }
-
-  std::optional<std::int64_t> integer(const Node& map, std::string_view key) {
-    const Node* const value = given(map, key);
-    if (value == nullptr) return std::nullopt;
-    if (!value->is_text()) {
-      refuse_value(*value, key,
-                   "Value '" + shown(*value) + "' for " + std::string(key) +
-                       " is not of the expected type int");
-      return std::nullopt;
-    }
-    std::string_view text = value->text;
-    if (text.starts_with('+')) text.remove_prefix(1);
-    std::int64_t number = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-    if (error != std::errc() || end != text.data() + text.size() ||
-        (text.size() < value->text.size() && text.starts_with('-'))) {
-      refuse_value(*value, key,
-                   "Value '" + shown(*value) + "' for " + std::string(key) +
-                       " could not be converted to type int.");
-      return std::nullopt;
-    }
-    return number;
-  }
-
+  using SchemaReader::integer;
   std::optional<std::int32_t> integer(const Node& map, std::string_view key, std::int64_t low,
                                       std::int64_t high) {
     const auto number = integer(map, key);
@@ -206,32 +102,6 @@ class Reader {
       return std::nullopt;
     }
     return static_cast<std::int32_t>(*number);
-  }
-
-  // A float of seconds. `negative` is the SDK's text for one below zero.
-  std::optional<Micros> seconds(const Node& map, std::string_view key, std::string_view negative) {
-    const Node* const value = given(map, key);
-    if (value == nullptr) return std::nullopt;
-    double number = 0;
-    const char* const last = value->text.data() + value->text.size();
-    const char* const first = value->text.data() + (value->text.starts_with('+') ? 1 : 0);
-    const auto [end, error] = std::from_chars(first, last, number);
-    if (!value->is_text() || error != std::errc() || end != last || !std::isfinite(number)) {
-      refuse_value(*value, key,
-                   "Value '" + shown(*value) + "' for " + std::string(key) +
-                       " could not be converted to type float.");
-      return std::nullopt;
-    }
-    if (number < 0) {
-      refuse(value->place, key, std::string(negative));
-      return std::nullopt;
-    }
-    constexpr double seconds_max = static_cast<double>(duration_max.count()) / 1e6;
-    if (number > seconds_max) {
-      refuse(value->place, key, std::string(key) + " is longer than a century");
-      return std::nullopt;
-    }
-    return Micros(std::llround(number * 1e6));
   }
 
   // ---- The file
@@ -249,20 +119,20 @@ class Reader {
     read_storage_limit(root);
     read_resume(root);
     const Node* const queues = given(root, "queue");
-    if (error_ || queues == nullptr) return;
+    if (refused() || queues == nullptr) return;
     if (queues->kind != Node::Kind::list) {
       return refuse_value(
           *queues, "queue",
-          "Value '" + shown(*queues) + "' for queue should be a sequence but is not.");
+          "Value '" + shown_value(*queues) + "' for queue should be a sequence but is not.");
     }
     for (const Node& entry : queues->items) {
-      queue_.clear();
+      set_subject("");
       if (file_.queues.size() == bounds_.queues) {
         return refuse(entry.place, "queue",
                       "the file has more than " + std::to_string(bounds_.queues) + " queues");
       }
       read_entry(entry);
-      if (error_) return;
+      if (refused()) return;
     }
   }
 
@@ -296,7 +166,7 @@ class Reader {
     const bool yes = text == "True" || text == "true" || text == "TRUE";
     if (!yes && text != "False" && text != "false" && text != "FALSE") {
       return refuse_value(*value, key,
-                          "Value '" + shown(*value) +
+                          "Value '" + shown_value(*value) +
                               "' for resume_paused_queues is not of the expected type bool");
     }
     file_.resume_paused_queues = yes;
@@ -309,11 +179,12 @@ class Reader {
         "name",   "mode", "rate", "bucket_size", "max_concurrent_requests", "retry_parameters",
         "target", "acl"};
     if (entry.kind != Node::Kind::map) {
-      return refuse(entry.place, "queue",
-                    "Value element '" + shown(entry) + "' for queue must be type QueueEntry.");
+      return refuse(
+          entry.place, "queue",
+          "Value element '" + shown_value(entry) + "' for queue must be type QueueEntry.");
     }
     const Node* const name = given(entry, "name");
-    if (name != nullptr && name->is_text()) queue_ = name->text;
+    if (name != nullptr && name->is_text()) set_subject(name->text);
     if (!check_keys(entry, "QueueEntry", keys)) return;
     if (name == nullptr) {
       return refuse(entry.place, "name",
@@ -332,13 +203,13 @@ class Reader {
     queue.name = name->text;
     queue.place = name->place;
     queue.settings = app_engine_defaults(read_mode(entry));
-    if (error_) return;
+    if (refused()) return;
     if (queue.settings.mode == QueueMode::push) {
       read_push(entry, queue.settings);
     } else {
       read_pull(entry, queue.settings);
     }
-    if (error_) return;
+    if (refused()) return;
     if (auto ok = queue.settings.check(); !ok)
       return refuse(queue.place, ok.error().field, ok.error().message);
     file_.queues.push_back(std::move(queue));
@@ -406,10 +277,10 @@ class Reader {
                                          "min_backoff_seconds", "max_backoff_seconds",
                                          "max_doublings"};
     const Node* const retry = given(entry, "retry_parameters");
-    if (error_ || retry == nullptr) return nullptr;
+    if (refused() || retry == nullptr) return nullptr;
     if (retry->kind != Node::Kind::map) {
       refuse_value(*retry, "retry_parameters",
-                   "Value " + shown(*retry) +
+                   "Value " + shown_value(*retry) +
                        " for retry_parameters is not of the expected type RetryParameters");
       return nullptr;
     }
@@ -446,7 +317,7 @@ class Reader {
       refuse(retry.find("min_backoff_seconds")->place, "min_backoff_seconds",
              "Min backoff sec must not be greater than than max backoff sec.");
     }
-    if (error_) return;
+    if (refused()) return;
     // One that stands alone moves the other's default out of its way.
     policy.min_backoff = min_backoff.value_or(
         std::min(policy.min_backoff, max_backoff.value_or(policy.min_backoff)));
@@ -462,7 +333,7 @@ class Reader {
       policy.max_age = *age;
       return;
     }
-    const std::string about = "Value '" + shown(value) + "' for task_age_limit";
+    const std::string about = "Value '" + shown_value(value) + "' for task_age_limit";
     const std::string& text = value.text;
     const bool is_number = !value.quoted && !text.empty() &&
                            text.find_first_not_of("+-.0123456789") == std::string::npos;
@@ -517,8 +388,8 @@ class Reader {
   void read_acl(const Node& acl, AppEngineSettings& settings) {
     constexpr std::string_view keys[] = {"user_email", "writer_email"};
     if (acl.kind != Node::Kind::list) {
-      return refuse_value(acl, "acl",
-                          "Value '" + shown(acl) + "' for acl should be a sequence but is not.");
+      return refuse_value(
+          acl, "acl", "Value '" + shown_value(acl) + "' for acl should be a sequence but is not.");
     }
     if (acl.items.size() > acl_entries_max) {
       return refuse(acl.place, "acl",
@@ -527,12 +398,12 @@ class Reader {
     for (const Node& item : acl.items) {
       if (item.kind != Node::Kind::map) {
         return refuse(item.place, "acl",
-                      "Value element '" + shown(item) + "' for acl must be type Acl.");
+                      "Value element '" + shown_value(item) + "' for acl must be type Acl.");
       }
       if (!check_keys(item, "Acl", keys)) return;
       read_email(item, "user_email", settings.user_emails);
       read_email(item, "writer_email", settings.writer_emails);
-      if (error_) return;
+      if (refused()) return;
     }
   }
 
@@ -541,7 +412,7 @@ class Reader {
     if (value == nullptr) return;
     if (!value->is_text() || value->text.empty() || value->text.size() > email_chars_max) {
       return refuse_value(*value, key,
-                          "Value '" + shown(*value) + "' for " + std::string(key) +
+                          "Value '" + shown_value(*value) + "' for " + std::string(key) +
                               " is not an address of 1 to " + std::to_string(email_chars_max) +
                               " characters");
     }
@@ -551,9 +422,7 @@ class Reader {
   QueueYaml& file_;
   const Bounds bounds_;
   const bool is_xml_;
-  std::string queue_;  // the name as it stands in the entry being read; may be a wrong one
   std::set<std::string> names_;
-  std::optional<Error> error_;
 };
 
 }  // namespace

@@ -5,6 +5,7 @@
     bench/run.py --quick               3 short runs a row
     bench/run.py --only adds,cycles    some blocks
     bench/run.py --only adds --rows deferd,redis-list
+    bench/run.py --only cycles --rows deferd,deferd-plain    runs against one entry a task
     bench/run.py --large 10M --write   and keep the result in docs/benchmarks.md
 
 README.md beside this file says how each row is measured."""
@@ -38,7 +39,8 @@ def count(text):
 def parse(arguments):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", default="", help="blocks, by comma: " + ", ".join(Benchmark(None, 1, 1).blocks()))
-    parser.add_argument("--rows", default="", help="rows of them, by comma; ratios to rows left out are left out too")
+    parser.add_argument("--rows", default="", help="rows of them, by comma, also those that are measured only on request;"
+                        " ratios to rows left out are left out too")
     parser.add_argument("--quick", action="store_true", help="3 runs of 2 s (else 5 of 5 s)")
     parser.add_argument("--runs", type=int)
     parser.add_argument("--seconds", type=float, help="of each run")
@@ -83,7 +85,8 @@ def main(arguments):
             if options.only and key not in options.only:
                 continue
             block = make()
-            block.rows = [row for row in block.rows if not options.rows or row.key in options.rows]
+            block.rows = [row for row in block.rows
+                          if (row.key in options.rows if options.rows else not row.on_request)]
             if not block.rows:
                 continue
             table.log(f"{block.title} ({time.strftime('%H:%M:%S')})")

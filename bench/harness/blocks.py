@@ -30,6 +30,7 @@ class Row:
     connections: str = "-"
     batch: str = "-"
     backlog: str = "-"
+    on_request: bool = False  # measured only when it is named (--rows)
 
 
 @dataclass
@@ -116,8 +117,8 @@ class Benchmark:
             redis_command(redis, "XGROUP", "CREATE", "bench", "bench", "0", "MKSTREAM")
         return redis
 
-    def start_deferd_with(self, settings, data=None):
-        deferd = self.machine.start_deferd(data)
+    def start_deferd_with(self, settings, data=None, program=None):
+        deferd = self.machine.start_deferd(data, program)
         try:
             call(deferd, "PUT", "/v1/queues/bench", settings)
             return deferd
@@ -125,14 +126,14 @@ class Benchmark:
             deferd.stop()
             raise
 
-    def start_deferd_push_paused(self, data=None, concurrency=push_connections):
+    def start_deferd_push_paused(self, data=None, concurrency=push_connections, program=None):
         deferd = self.start_deferd_with({"mode": "push", "rate": "unlimited", "burst": 1_000_000,
-                                         "concurrency": concurrency}, data)
+                                         "concurrency": concurrency}, data, program)
         call(deferd, "POST", "/v1/queues/bench:pause")
         return deferd
 
-    def start_deferd_pull(self, data=None):
-        return self.start_deferd_with({"mode": "pull"}, data)
+    def start_deferd_pull(self, data=None, program=None):
+        return self.start_deferd_with({"mode": "pull"}, data, program)
 
     def measured(self, start, target, producers=0, consumers=0, batch=1, preload=0, **options):
         """A fresh server, filled with `preload` tasks, under the load of the client."""
@@ -163,6 +164,10 @@ class Benchmark:
         ]
 
     def adding_rows(self, callers, batch, only=None):
+    def deferds(self):
+        """deferd, and the same server with one entry a task (docs/decisions/0006): (key, name, program)."""
+        return [("deferd", "**deferd**", None), ("deferd-plain", "deferd, plain layout", "deferd_bench_plain")]
+
         # Added to a paused push queue: the whole of an add (a target to check, headers), and nothing else.
         deferd_url = "http://127.0.0.1:9/task"
         rows = []
@@ -172,10 +177,11 @@ class Benchmark:
             rows.append(Row(key, name + (" (pipelined)" if batch > 1 and key != "redis-list" else ""),
                             lambda t=target, s=start: self.measured(s, t, producers=callers, batch=batch),
                             durability, str(callers), str(batch), "0 and growing"))
-        rows.append(Row("deferd", "**deferd**" + (" tasks:batch" if batch > 1 else ""),
-                        lambda: self.measured(self.start_deferd_push_paused, "deferd", producers=callers, batch=batch,
-                                              url=deferd_url),
-                        fsync, str(callers), str(batch), "0 and growing"))
+        for key, name, program in self.deferds():
+            rows.append(Row(key, name + (" tasks:batch" if batch > 1 else ""),
+                            lambda p=program: self.measured(lambda: self.start_deferd_push_paused(program=p), "deferd",
+                                                            producers=callers, batch=batch, url=deferd_url),
+                            fsync, str(callers), str(batch), "0 and growing", on_request=program is not None))
         return rows
 
     # The blocks.
@@ -237,8 +243,10 @@ class Benchmark:
             rows.append(Row(key, name, cycle(target, start), durability, "8+8", "100", count_text(held)))
         rows.append(Row("bullmq", "BullMQ worker, no producer", lambda: self.bullmq("worker", 64, 1), aof,
                         "64 jobs at once", "1", "falling"))
-        rows.append(Row("deferd", "**deferd** lease and ack", cycle("deferd", self.start_deferd_pull), fsync, "8+8",
-                        "100", count_text(held)))
+        for key, name, program in self.deferds():
+            rows.append(Row(key, name + " lease and ack",
+                            cycle("deferd", lambda p=program: self.start_deferd_pull(program=p)), fsync, "8+8", "100",
+                            count_text(held), on_request=program is not None))
         return Block("cycles", "Full cycles: take 100, finish 100, producers running", "beanstalkd", rows)
 
     def push(self):
@@ -318,35 +326,40 @@ class Benchmark:
                                preloaded=backlog, **options)
 
         def prepare(key):
-            servers[key] = stack.enter_context(self.start_deferd_pull())
+            program = "deferd_bench_plain" if key in plain else None
+            servers[key] = stack.enter_context(self.start_deferd_pull(program=program))
             half = sizes[key] // 200 * 100
+        plain = {f"plain-{key}": size for key, size in sizes.items()}
+        sizes |= plain
             at = 0
             for loaded in (half, sizes[key]):
+        bytes_a_task = {}
                 self.client(servers[key], "deferd", producers=8, batch=100, total=loaded - at)
                 at = loaded
                 work(key, loaded, seconds=1)
                 rss[key, loaded] = servers[key].rss_bytes()
-            if key == "small":
-                block.notes.append(f"Resident memory at {count_text(self.small)} tasks: "
-                                   f"{rss[key, self.small] / 1e6:.0f} MB.")
+            where = "Resident memory" + (" of the plain layout" if key in plain else "")
+            if sizes[key] == self.small:
+                block.notes.append(f"{where} at {count_text(self.small)} tasks: {rss[key, self.small] / 1e6:.0f} MB.")
             else:
                 growth = rss[key, self.large] - rss[key, half]
-                rss["bytes_a_task"] = growth / (self.large - half)
-                block.notes.append(f"Resident memory at {count_text(half)} and {count_text(self.large)} tasks: "
+                bytes_a_task[key] = growth / (self.large - half)
+                block.notes.append(f"{where} at {count_text(half)} and {count_text(self.large)} tasks: "
                                    f"{rss[key, half] / 1e6:.0f} and {rss[key, self.large] / 1e6:.0f} MB, "
-                                   f"{rss['bytes_a_task']:.1f} bytes a task between them.")
+                                   f"{bytes_a_task[key]:.1f} bytes a task between them.")
 
         def cycle(key):
             if key not in servers:
                 prepare(key)
             result = work(key, sizes[key])
-            if key == "large":
-                result["bytes_a_task"] = rss["bytes_a_task"]
+            if key in bytes_a_task:
+                result["bytes_a_task"] = bytes_a_task[key]
             return result
 
         for key, size in sizes.items():
-            block.rows.append(Row(key, "**deferd** lease and ack", lambda k=key: cycle(k), fsync, "8+8", "100",
-                                  count_text(size)))
+            name = "deferd, plain layout" if key in plain else "**deferd**"
+            block.rows.append(Row(key, name + " lease and ack", lambda k=key: cycle(k), fsync, "8+8", "100",
+                                  count_text(size), on_request=key in plain))
         return block
 
     def restart(self):

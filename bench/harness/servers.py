@@ -90,12 +90,14 @@ class Machine:
         server.wait_for_port()
         return server
 
-    def start_deferd(self, data=None):
-        if not os.path.exists(self.deferd):
-            raise Missing(f"{self.deferd} is not built (./dev build)")
+    def start_deferd(self, data=None, program=None):
+        """`program`: another server of the same settings and doors than deferd itself."""
+        deferd = self.program(program) if program else self.deferd
+        if not os.path.exists(deferd):
+            raise Missing(f"{deferd} is not built (./dev build)")
         folder, port = self.folder("deferd"), free_port()
         data = data or os.path.join(folder, "data")
-        server = Server([self.deferd, "--data", data, "--listen", f"127.0.0.1:{port}"], folder, port)
+        server = Server([deferd, "--data", data, "--listen", f"127.0.0.1:{port}"], folder, port)
         server.data = data
         server.wait_for_port(seconds=300)
         wait_until(lambda: is_ready(server), "deferd to be ready")

@@ -163,11 +163,11 @@ class Benchmark:
             ("beanstalkd-f0", "beanstalkd -f 0", fsync, "beanstalkd", lambda: m.start_beanstalkd(durable=True)),
         ]
 
-    def adding_rows(self, callers, batch, only=None):
     def deferds(self):
         """deferd, and the same server with one entry a task (docs/decisions/0006): (key, name, program)."""
         return [("deferd", "**deferd**", None), ("deferd-plain", "deferd, plain layout", "deferd_bench_plain")]
 
+    def adding_rows(self, callers, batch, only=None):
         # Added to a paused push queue: the whole of an add (a target to check, headers), and nothing else.
         deferd_url = "http://127.0.0.1:9/task"
         rows = []
@@ -315,8 +315,11 @@ class Benchmark:
         how many tasks wait. So it is read twice, at half of the backlog and at the whole, and what it grew by in between is
         what a queued task costs."""
         sizes = {"small": self.small, "large": self.large}
+        plain = {f"plain-{key}": size for key, size in sizes.items()}
+        sizes |= plain
         servers = {}
         rss = {}
+        bytes_a_task = {}
         stack = contextlib.ExitStack()
         block = Block("backlog", f"Full cycles at a backlog of {count_text(self.large)} against {count_text(self.small)}",
                       "small", [], close=stack.close)
@@ -329,11 +332,8 @@ class Benchmark:
             program = "deferd_bench_plain" if key in plain else None
             servers[key] = stack.enter_context(self.start_deferd_pull(program=program))
             half = sizes[key] // 200 * 100
-        plain = {f"plain-{key}": size for key, size in sizes.items()}
-        sizes |= plain
             at = 0
             for loaded in (half, sizes[key]):
-        bytes_a_task = {}
                 self.client(servers[key], "deferd", producers=8, batch=100, total=loaded - at)
                 at = loaded
                 work(key, loaded, seconds=1)

@@ -37,6 +37,7 @@ void print(const LoadReport& report) {
 int run(int argc, char** argv) {
   const std::map<std::string, Target> targets{{"http", Target::http},
                                               {"deferd", Target::deferd},
+                                              {"appengine", Target::appengine},
                                               {"redis-list", Target::redis_list},
                                               {"redis-stream", Target::redis_stream},
                                               {"beanstalkd", Target::beanstalkd}};
@@ -54,7 +55,7 @@ int run(int argc, char** argv) {
       ->check(CLI::Range(1, 1 << 20));
   app.add_option("--queue", options.script.queue, "queue, list or stream");
   app.add_option("--path", options.script.path, "http: where to post");
-  app.add_option("--url", options.script.url, "deferd: push target of the tasks");
+  app.add_option("--url", options.script.url, "deferd, appengine: where the tasks go");
   app.add_option("--delay", options.script.delay, "deferd: delay of the tasks, as \"1h\"");
   app.add_option("--warmup", options.warmup_seconds, "seconds that are not counted");
   app.add_option("--seconds", options.seconds, "seconds that are");
@@ -69,8 +70,10 @@ int run(int argc, char** argv) {
     if (options.producers + options.consumers == 0) {
       throw CLI::ValidationError("--producers, --consumers", "both are 0");
     }
-    if (options.script.target == Target::http && options.consumers > 0) {
-      throw CLI::ValidationError("--consumers", "target http has none");
+    const bool producers_only =
+        options.script.target == Target::http || options.script.target == Target::appengine;
+    if (producers_only && options.consumers > 0) {
+      throw CLI::ValidationError("--consumers", "targets http and appengine have none");
     }
     if (options.total % options.script.batch != 0) {
       throw CLI::ValidationError("--total", "not a multiple of --batch");

@@ -31,6 +31,8 @@ std::unique_ptr<Script> make_script(const ScriptOptions& options, Role role, std
       return http_post(options);
     case Target::deferd:
       return producer ? deferd_producer(options) : deferd_consumer(options);
+    case Target::appengine:
+      return appengine_producer(options);
     case Target::redis_list:
     case Target::redis_stream:
       return producer ? redis_producer(options) : redis_consumer(options, caller);

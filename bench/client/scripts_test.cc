@@ -41,6 +41,36 @@ ScriptOptions options_of(Target target, std::uint32_t batch) {
   return {.target = target, .batch = batch, .payload_bytes = 4, .queue = "q"};
 }
 
+TEST(AppEngineScripts, TheLengthOfABatchIsThatOfItsBodyAndEachTaskMustBeAccepted) {
+  const auto script = make_script(options_of(Target::appengine, 2), Role::producer, 0);
+  std::string said;
+  script->say(said);
+  const std::size_t body = said.find("\r\n\r\n") + 4;
+  EXPECT_NE(said.find("Content-Length: " + std::to_string(said.size() - body) + "\r\n"),
+            std::string::npos)
+      << said;
+  // response { TaskResult { OK, chosen "ab" } TaskResult { OK, chosen "cd" } }
+  const std::string both(
+      "\x0a\x10\x0b\x10\x00\x1a\x02"
+      "ab\x0c\x0b\x10\x00\x1a\x02"
+      "cd\x0c",
+      18);
+  const Heard heard = hear_slowly(*script, http_answer("200 OK", both));
+  EXPECT_TRUE(heard.round_done);
+  EXPECT_EQ(script->error(), "");
+  EXPECT_EQ(heard.tasks, 2u);
+  // The second is a duplicate (10), and has no chosen name.
+  const std::string one(
+      "\x0a\x0c\x0b\x10\x00\x1a\x02"
+      "ab\x0c\x0b\x10\x0a\x0c",
+      14);
+  EXPECT_EQ(hear_slowly(*script, http_answer("200 OK", one)).tasks, 0u);
+  EXPECT_NE(script->error(), "");
+  // application_error { 1, "" }
+  const std::string refused("\x1a\x04\x08\x01\x12\x00", 6);
+  EXPECT_EQ(hear_slowly(*script, http_answer("200 OK", refused)).tasks, 0u);
+}
+
 TEST(DeferdScripts, TheLengthOfABatchIsThatOfItsBody) {
   const auto script = make_script(options_of(Target::deferd, 3), Role::producer, 0);
   std::string said;

@@ -58,6 +58,7 @@ class Benchmark:
             "adds": self.adds,
             "one": self.one_producer,
             "batches": self.batches,
+            "appengine": self.appengine,
             "cycles": self.cycles,
             "push": self.push,
             "latency": self.latency,
@@ -229,6 +230,18 @@ class Benchmark:
                     Row("bullmq", "BullMQ addBulk", lambda: self.bullmq("bulk", 8, 100), aof, "8 callers", "100",
                         "0 and growing")]
         return Block("batches", "Adds, 100 tasks a call, 8 callers", "rocksdb", rows)
+
+    def appengine(self):
+        def bulk_add(callers):
+            return lambda: self.measured(self.start_deferd_push_paused, "appengine", producers=callers, batch=100,
+                                         url="/task")
+
+        return Block("appengine", "App Engine's BulkAdd, 100 tasks a call", "rocksdb", [
+            Row("rocksdb", "RocksDB loop, one entry a task", lambda: self.raw_program("add", "--batch", 100), fsync,
+                batch="100", backlog="0 and growing"),
+            Row("rpc-1", "**deferd** BulkAdd", bulk_add(1), fsync, "1", "100", "0 and growing"),
+            Row("rpc-8", "**deferd** BulkAdd", bulk_add(8), fsync, "8", "100", "0 and growing"),
+        ])
 
     def cycles(self):
         held = self.small

@@ -205,6 +205,58 @@ TEST_F(UploadsTest, ANameThatIsNotFreeYetIsToldBeforeAnythingChanges) {
   EXPECT_EQ(state("new"), "missing");
 }
 
+TEST_F(UploadsTest, AQueueThatGotATaskMeanwhileIsNotRemade) {  // GAE-183
+  apply("queue:\n- {name: mail, rate: 0}\n");
+  ASSERT_TRUE(add("mail"));
+  DeleteQueue command{name("mail"), {}};
+  command.only_empty = true;
+  const auto refused = ask<void>(std::move(command));
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().reason, Reason::queue_mode);
+  EXPECT_EQ(tasks("mail"), 1U);
+}
+
+// The runtime with a disk that fails at the second queue.
+class FailingRuntime final : public Runtime {
+ public:
+  explicit FailingRuntime(Runtime& inner) : inner_(inner) {}
+  void enqueue(Command command) override {
+    if (auto* const configure = std::get_if<ConfigureQueue>(&command); configure && ++seen_ == 2) {
+      configure->reply(fail(Reason::store_failed, "the disk is full"));
+      return;
+    }
+    inner_.enqueue(std::move(command));
+  }
+  void enqueue_until(Command command, Mono) override { enqueue(std::move(command)); }
+  void flush() override { inner_.flush(); }
+  void stop(Mono, Callback<void()> done) override { done(); }
+  RuntimeStats stats() const override { return inner_.stats(); }
+
+ private:
+  Runtime& inner_;
+  int seen_ = 0;
+};
+
+TEST_F(UploadsTest, AnUploadThatEndsHalfWaySaysSoAndTheNextCompletesIt) {
+  FailingRuntime failing(*runtime_);
+  const auto uploads = QueueUploads::make(failing, QueueYamlLimits::deferd);
+  const QueueUpload upload{.file = {"queue.yaml",
+                                    "queue:\n- {name: a, rate: 1/s}\n- {name: b, rate: "
+                                    "1/s}\n- {name: c, rate: 1/s}\n"},
+                           .project = "p",
+                           .location = "l"};
+  const auto failed = uploads->upload_and_wait(upload);
+  ASSERT_FALSE(failed);
+  EXPECT_EQ(failed.error().reason, Reason::store_failed);
+  EXPECT_EQ(failed.error().message,
+            "b: the disk is full; 1 of 3 changes had been made before; upload the file again to "
+            "complete it");
+  EXPECT_EQ(state("a"), "running");
+  EXPECT_EQ(state("c"), "missing");
+  ASSERT_TRUE(uploads->upload_and_wait(upload));
+  EXPECT_EQ(state("c"), "running");
+}
+
 TEST_F(UploadsTest, AThousandQueuesAndMore) {
   std::string text = "queue:\n";
   for (int i = 0; i < 1200; ++i) text += "- {name: q" + std::to_string(i) + ", rate: 1/s}\n";

@@ -74,6 +74,20 @@ TEST_F(TransportTest, ARequestThatDoesNotDecode) {
   EXPECT_NE(missing.detail().find("eta_usec"), std::string::npos) << missing.detail();
 }
 
+// GAE-015
+TEST_F(TransportTest, FieldsOfARequestThatNobodyKnowsArePassedOver) {
+  Add add = later_task();
+  add.mutable_unknown_fields()->AddVarint(1000, 7);
+  add.mutable_unknown_fields()->AddLengthDelimited(1001, "from a newer SDK");
+  wire::TaskQueueBulkAddRequest batch;
+  *batch.add_add_request() = add;
+  batch.mutable_unknown_fields()->AddGroup(1002)->AddVarint(1, 1);
+  const auto answer =
+      read<wire::TaskQueueBulkAddResponse>(post(envelope("BulkAdd", batch.SerializeAsString())));
+  ASSERT_TRUE(answer.ok()) << answer.envelope.DebugString();
+  EXPECT_EQ(answer.message.taskresult(0).result(), 0);
+}
+
 // GAE-006
 TEST_F(TransportTest, WhatIsNoEnvelopeIsABadRequest) {
   for (const std::string& body : {""s, "hello"s, "\xff\xff"s, "{\"a\":1}"s}) {

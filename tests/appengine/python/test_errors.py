@@ -147,6 +147,14 @@ def test_no_class_is_forgotten():
     assert public == set(PROVOKED) | NOT_PROVOKED_HERE
 
 
+def test_a_full_queue_is_a_transient_error(make_queue):
+    """GAE-034: App Engine had no queues that are full; its class for "try again later" says it best."""
+    queue = make_queue(mode="pull", max_tasks=1)
+    queue.add(pull_task())
+    with pytest.raises(taskqueue.TransientError, match="max_tasks is 1"):
+        queue.add(pull_task())
+
+
 def test_texts_help(deferd, push):
     """The detail of a refused call is what the developer reads."""
     with pytest.raises(taskqueue.InvalidQueueModeError) as caught:
@@ -268,6 +276,11 @@ def strict_queue(deferd, strict):
     point_sdk_at(strict.port)
     yield taskqueue.Queue("strict")
     point_sdk_at(deferd.port)
+
+
+def test_the_default_queue_is_app_engines(strict_queue):
+    """GAE-072 GAE-100: five a second; relaxed, it is as /v1 has it."""
+    assert taskqueue.Queue().fetch_statistics().enforced_rate == 5.0
 
 
 def test_thirty_days_ahead_and_no_more(strict_queue):

@@ -151,7 +151,7 @@ def test_a_full_queue_is_a_transient_error(make_queue):
     """GAE-034: App Engine had no queues that are full; its class for "try again later" says it best."""
     queue = make_queue(mode="pull", max_tasks=1)
     queue.add(pull_task())
-    with pytest.raises(taskqueue.TransientError, match="max_tasks is 1"):
+    with pytest.raises(taskqueue.TransientError):
         queue.add(pull_task())
 
 

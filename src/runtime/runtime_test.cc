@@ -198,5 +198,72 @@ TEST_F(RuntimeTest, StoppingEndsAtItsDeadlineAlthoughAnAttemptHangs) {
   dispatcher.finish_all(200);  // its report finds nobody, and harms nobody
 }
 
+// GAE-184
+TEST_F(RuntimeTest, AProjectsLimitHoldsOverAllShards) {
+  RuntimeOptions options;
+  options.shards = 4;
+  start(options);
+  constexpr std::uint64_t tasks_max = 50;
+  constexpr std::size_t payload = 100;
+  const std::uint64_t limit = tasks_max * (payload + task_overhead_bytes);
+  ASSERT_TRUE(ask<void>(SetProjectLimit{"p", limit, {}}).get());
+  constexpr int queues = 16;
+  for (int i = 0; i < queues; ++i) {
+    ASSERT_TRUE(make("q" + std::to_string(i)));
+    ASSERT_TRUE(
+        ask<QueueInfo>(SetQueueState{name("q" + std::to_string(i)), QueueState::paused, {}}).get());
+  }
+  std::vector<std::future<Result<std::vector<Result<Task>>>>> answers;
+  for (int i = 0; i < 200; ++i) answers.push_back(add("q" + std::to_string(i % queues), payload));
+  std::uint64_t added = 0;
+  for (auto& answer : answers) {
+    const auto results = answer.get();
+    ASSERT_TRUE(results);
+    if (results->front()) {
+      ++added;
+    } else {
+      EXPECT_EQ(results->front().error().reason, Reason::project_full);
+    }
+  }
+  EXPECT_EQ(added, tasks_max);
+  auto use = ask<GetProjectUse::Answer>(GetProjectUse{"p", {}}).get();
+  ASSERT_TRUE(use);
+  EXPECT_EQ(use->bytes, limit);
+  EXPECT_EQ(use->bytes_max, limit);
+
+  runtime.reset();
+  options.shards = 3;
+  start(options);
+  use = ask<GetProjectUse::Answer>(GetProjectUse{"p", {}}).get();
+  EXPECT_EQ(use->bytes, limit) << "known at once after a restart";
+  EXPECT_EQ(add("q0", payload).get()->front().error().reason, Reason::project_full);
+  std::vector<std::future<Result<QueueInfo>>> purged;
+  for (int i = 0; i < queues; ++i)
+    purged.push_back(ask<QueueInfo>(PurgeQueue{name("q" + std::to_string(i)), {}}));
+  for (auto& one : purged) ASSERT_TRUE(one.get());
+  use = ask<GetProjectUse::Answer>(GetProjectUse{"p", {}}).get();
+  EXPECT_EQ(use->bytes, 0U);
+  EXPECT_TRUE(add("q1", payload).get()->front());
+}
+
+TEST_F(RuntimeTest, NamesOfDeletedQueuesAreTakenOnWhateverShardAfterARestart) {
+  RuntimeOptions options;
+  options.shards = 4;
+  start(options);
+  for (int i = 0; i < 8; ++i) {
+    const std::string queue = "q" + std::to_string(i);
+    ASSERT_TRUE(make(queue));
+    ASSERT_TRUE(ask<void>(DeleteQueue{name(queue), {}, Seconds(60)}).get());
+  }
+  runtime.reset();
+  options.shards = 3;
+  start(options);
+  for (int i = 0; i < 8; ++i) {
+    const auto made = make("q" + std::to_string(i));
+    ASSERT_FALSE(made);
+    EXPECT_EQ(made.error().reason, Reason::queue_gone);
+  }
+}
+
 }  // namespace
 }  // namespace deferd

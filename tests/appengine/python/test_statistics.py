@@ -16,7 +16,7 @@ def test_counts_and_the_oldest_eta(deferd, pull):
     now = time.time()
     full = pull.fetch_statistics()
     assert full.tasks == 3
-    assert now - 1 <= full.oldest_eta_usec / 1e6 <= now
+    assert now - 5 <= full.oldest_eta_usec / 1e6 <= now
     leased = pull.lease_tasks(100, 2)
     after = pull.fetch_statistics()
     assert (after.tasks, after.executed_last_minute, after.in_flight) == (3, 2, 0)
@@ -37,7 +37,7 @@ def test_attempts_are_counted_and_the_rate_is_told(app, make_queue):
 def test_requests_in_flight(deferd, app, make_queue):
     """GAE-099: as many as a slow handler holds."""
     queue = make_queue()
-    slow = [taskqueue.Task(url="/slow", params={"seconds": "1"}) for _ in range(3)]
+    slow = [taskqueue.Task(url="/slow", params={"seconds": "2"}) for _ in range(3)]
     queue.add(slow)
     wait_until(lambda: queue.fetch_statistics().in_flight == 3, "three requests in flight")
     wait_until(lambda: (found := queue.fetch_statistics()).tasks == 0 and found.in_flight == 0, "them to end")

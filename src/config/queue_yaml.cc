@@ -379,8 +379,11 @@ class Reader : private SchemaReader {
     check_none(entry, push_only);
     if (const Node* const retry = retry_of(entry)) {
       check_none(*retry, push_only_retry);
-      // The number of leases; a task that could never be leased would be of no use.
-      if (const auto limit = retry_limit(*retry)) settings.retry.max_attempts = std::max(1, *limit);
+      // The number of leases. With 0 a task could never be leased: taken as no limit, as it is when
+      // a task says so (GAE-spec 17, row 9).
+      if (const auto limit = retry_limit(*retry)) {
+        settings.retry.max_attempts = *limit == 0 ? -1 : *limit;
+      }
     }
     if (const Node* const acl = given(entry, "acl")) read_acl(*acl, settings.appengine);
   }

@@ -191,6 +191,12 @@ TEST(QueueYaml, OneBackoffAloneMovesTheOther) {  // GAE-181
   EXPECT_EQ(agreeing.max_backoff, Seconds(3600));
 }
 
+TEST(QueueYaml, APullQueueWithALimitOfNoLeasesHasNoLimit) {  // GAE-175
+  const QueueYaml file = parsed(
+      "queue:\n- name: a\n  mode: pull\n  retry_parameters:\n    task_retry_limit: 0\n");
+  EXPECT_EQ(file.queues[0].settings.retry.max_attempts, -1);
+}
+
 TEST(QueueYaml, AComplaintHasFileLineColumnQueueAndTheLine) {  // GAE-176
   EXPECT_EQ(refusal("queue:\n- name: default\n  rate: 1/s\n- name: mail\n  rate: 5/x\n"),
             "queue.yaml:5:9: queue \"mail\": Unable to assign value '5/x' to attribute 'rate':\n"

@@ -53,6 +53,10 @@ def summary(samples, unit):
         known = [sample[name] / sample["seconds"] for sample in samples if name in sample and "seconds" in sample]
         if known:
             result[name] = statistics.median(known)
+    known = [s["server_cpu"] / (s["seconds"] * s["per_second"]) * 1e6 for s in samples
+             if s.get("server_cpu") and s.get("per_second") and "seconds" in s]
+    if known:
+        result["server_us"] = statistics.median(known)
     return result
 
 
@@ -66,15 +70,15 @@ def render_block(block, results):
     unit = "ms" if block.unit == "ms" else "per second"
     lines = [f"**{block.title}**", "",
              f"| what | durability | connections | batch | backlog | {unit} (lowest - highest) | p50 / p99 / p99.9 ms |"
-             " flushes/s | client CPU | server CPU | ratio |",
-             "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |"]
+             " flushes/s | client CPU | server CPU | server us a task | ratio |",
+             "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |"]
     notes = list(block.notes)
     base = results.get(block.reference, {}).get("value")
     for row in block.rows:
         r = results[row.key]
         start = f"| {row.name} | {row.durability} | {row.connections} | {row.batch} | {row.backlog} | "
         if "missing" in r:
-            lines.append(start + "not measured | - | - | - | - | - |")
+            lines.append(start + "not measured | - | - | - | - | - | - |")
             notes.append(f"{plain(row.name)}: not measured: {' '.join(r['missing'].split())}")
             continue
         if r["errors"]:
@@ -88,6 +92,7 @@ def render_block(block, results):
                  f"{r['flushes']:,.0f}" if "flushes" in r else "-",
                  f"{r['client_cpu']:.2f}" if "client_cpu" in r else "-",
                  f"{r['server_cpu']:.2f}" if "server_cpu" in r else "-",
+                 f"{r['server_us']:.1f}" if "server_us" in r else "-",
                  f"{r['value'] / base:.2f}" if base else "-"]
         lines.append(start + " | ".join(cells) + " |")
     reference = next((row for row in block.rows if row.key == block.reference), None)

@@ -1,5 +1,5 @@
 // The folder and RocksDB in it: opening, settings, column families, and the lock against a second
-// server. Only this room includes it (it brings RocksDB's headers along).
+// server. Only this room and bench/plain include it (it brings RocksDB's headers along).
 //
 //   FOLDER/FORMAT   "deferd store, format 1", written once, before anything else is
 //   FOLDER/LOCK     held with flock while a server has the folder; holds its process id

@@ -665,7 +665,7 @@ TEST(Checker, Property13RefusedThoughThereIsRoom) {
 TEST(Checker, Property14StatisticsThatAreNotARecount) {
   const QueueStats good{
       .tasks = 2, .bytes = 2 * (task_overhead_bytes + 8), .scheduled = 1, .ready = 1};
-  for (int wrong = 0; wrong <= 6; ++wrong) {
+  for (int wrong = 0; wrong <= 8; ++wrong) {
     Story story;
     story.make(push());
     story.add(1);
@@ -673,7 +673,10 @@ TEST(Checker, Property14StatisticsThatAreNotARecount) {
     QueueStats stats = good;
     std::uint64_t* const members[] = {&stats.tasks, &stats.bytes,     &stats.scheduled,
                                       &stats.ready, &stats.in_flight, &stats.executed_total};
-    if (wrong > 0) ++*members[wrong - 1];
+    if (wrong > 0 && wrong <= 6) ++*members[wrong - 1];
+    stats.oldest_eta = story.wall();
+    if (wrong == 7) *stats.oldest_eta += Micros(1);
+    if (wrong == 8) stats.oldest_eta.reset();
     story.stats(stats);
     EXPECT_VIOLATES(story, wrong == 0 ? 0 : 14);
   }
@@ -793,6 +796,128 @@ TEST(Checker, Property19SettingsAreLostInARestart) {
   story.event(Died{Death::power_cut, mono_start});
   story.open({queue}, {});
   EXPECT_VIOLATES(story, 19);
+}
+
+// ---- 20 to 24
+
+TEST(Checker, Property20ALeaseIsModifiedWithTheWrongEtaOrTooLate) {
+  for (int wrong = 0; wrong <= 3; ++wrong) {
+    Story story;
+    story.make(pull());
+    const Task leased = story.lease(story.add(1), 7);
+    ModifyLease modify{story.name, leased.id, leased.place.eta, Seconds(20), {}};
+    if (wrong == 1) modify.eta += Micros(1);
+    if (wrong == 2) story.wait(Seconds(11));
+    Task longer = leased;
+    longer.place.eta = story.wall() + Seconds(20);
+    longer.place.order = 100;
+    if (wrong == 3) longer.progress.lease_token = 8;
+    story.ask(std::move(modify), Result<TaskInfo>(TaskInfo{longer, TaskState::leased}));
+    EXPECT_VIOLATES(story, wrong == 0 ? 0 : 20);
+  }
+}
+TEST(Checker, Property20ALiveLeaseIsNotModified) {
+  Story story;
+  story.make(pull());
+  const Task leased = story.lease(story.add(1), 7);
+  story.ask(ModifyLease{story.name, leased.id, leased.place.eta, Seconds(20), {}},
+            Result<TaskInfo>(fail(Reason::lease_lost, "")));
+  EXPECT_VIOLATES(story, 20);
+}
+
+// Every second, until ten seconds after the start; skipped when half a second late.
+NewTask recurring(const Story& story) {
+  NewTask task = story.new_task(1, {});
+  TaskOptions options;
+  options.recurrence =
+      "every 1000000 until " + std::to_string(to_micros(wall_start + Seconds(10))) + " skip 500000";
+  task.options = std::make_shared<const TaskOptions>(options);
+  return task;
+}
+Task add_recurring(Story& story) {
+  const NewTask given = recurring(story);
+  Task task = story.stored(given);
+  task.bytes += static_cast<std::uint32_t>(given.options->recurrence.size());
+  story.ask(AddTasks{story.name, {given}, {}}, Story::one(Result<Task>(task)));
+  return task;
+}
+TEST(Checker, Property21ARecurringTaskRunsAtItsTimes) {
+  for (int wrong = 0; wrong <= 4; ++wrong) {
+    Story story;
+    story.make(push());
+    Task task = add_recurring(story);
+    story.end(story.start(task), 200);
+    task.place.eta = wall_start + Seconds(wrong == 1 ? 2 : 1);
+    story.wait(wrong == 2 ? Micros(Millis(900)) : Micros(Seconds(1)));
+    if (wrong == 1) story.wait(Seconds(1));   // the first was skipped, a second late
+    if (wrong == 3) story.wait(Millis(700));  // too late for this one
+    if (wrong == 4) task.progress.attempts = 1;
+    story.start(task);
+    static constexpr int properties[] = {0, 0, 2, 21, 7};
+    EXPECT_VIOLATES(story, properties[wrong]);
+  }
+}
+TEST(Checker, Property21ATimeIsLeftOut) {
+  Story story;
+  story.make(push());
+  Task task = add_recurring(story);
+  story.wait(Seconds(3));
+  task.place.eta = wall_start + Micros(1);  // no time of its rule
+  story.start(task);
+  EXPECT_VIOLATES(story, 21);
+}
+TEST(Checker, Property1ARecurringTaskIsLostAfterARun) {
+  Story story;
+  story.make(push());
+  story.end(story.start(add_recurring(story)), 200);
+  story.event(Ended{});
+  EXPECT_VIOLATES(story, 1);
+}
+
+TEST(Checker, Property22AProjectsLimitIsPassedOrRefusesWithoutNeed) {
+  const std::uint64_t bytes = task_overhead_bytes + 8;
+  for (int wrong = 0; wrong <= 3; ++wrong) {
+    Story story;
+    story.make(push());
+    story.ask(SetProjectLimit{"p", 2 * bytes, {}}, Result<void>());
+    story.add(1);
+    if (wrong == 1) {
+      story.refuse_add(2, Reason::project_full);
+    } else {
+      story.add(2);
+      if (wrong == 2) story.add(3);
+    }
+    GetProjectUse::Answer use{2 * bytes, 2 * bytes};
+    if (wrong == 3) --use.bytes;
+    if (wrong != 1)
+      story.answer_at_once(GetProjectUse{"p", {}}, Result<GetProjectUse::Answer>(use));
+    EXPECT_VIOLATES(story, wrong == 0 ? 0 : 22);
+  }
+}
+
+TEST(Checker, Property23TheNameOfADeletedQueueIsFreeTooSoon) {
+  Story story;
+  story.make(push());
+  story.ask(DeleteQueue{story.name, {}, Seconds(60)}, Result<void>());
+  story.event(Died{Death::killed, story.now().mono});
+  story.wait(Seconds(1));
+  story.open({}, {});
+  EXPECT_VIOLATES(story, 23);
+}
+
+TEST(Checker, Property24AListByEtaLeavesOutOrIsOutOfOrder) {
+  for (int wrong = 0; wrong <= 3; ++wrong) {
+    Story story;
+    story.make(push());
+    const Task late = story.add(1, {.delay = Seconds(20)});
+    const Task soon = story.add(2, {.delay = Seconds(10)});
+    std::vector<TaskInfo> list{{soon, TaskState::scheduled}, {late, TaskState::scheduled}};
+    if (wrong == 1) std::swap(list[0], list[1]);
+    if (wrong == 2) list.pop_back();
+    if (wrong == 3) list.push_back(list.back());
+    story.ask(ListTasksByEta{.queue = story.name}, Result<std::vector<TaskInfo>>(list));
+    EXPECT_VIOLATES(story, wrong == 0 ? 0 : 24);
+  }
 }
 
 }  // namespace

@@ -2,10 +2,9 @@
 
 #include <google/protobuf/arena.h>
 
-#include <algorithm>
-#include <charconv>
 #include <utility>
 
+#include "api/appengine/deadline.h"
 #include "api/appengine/names.h"
 #include "api/appengine/wire_reader.h"
 
@@ -48,21 +47,6 @@ std::string remote_api_greeting(std::string_view app) {
 
 Face face_of(const HttpRequest& request) {
   return request.path == "/remote_api" ? Face::java_remote : Face::sdk;
-}
-
-constexpr Millis deadline_usual = Seconds(60);
-constexpr Millis deadline_most = std::chrono::hours(1);
-constexpr Millis deadline_margin_max(100);
-
-// Seconds, also parts of one. What is no positive number is as good as none (GAE-spec 1.3).
-Millis deadline_of(std::string_view text) {
-  double seconds = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seconds);
-  if (error != std::errc() || end != text.data() + text.size() || !(seconds > 0)) {
-    return deadline_usual;
-  }
-  const double most = std::chrono::duration<double>(deadline_most).count();
-  return std::chrono::ceil<Millis>(std::chrono::duration<double>(std::min(seconds, most)));
 }
 
 RpcFailure too_many_fields() {
@@ -172,9 +156,7 @@ void AppEngineDoor::rpc(const HttpRequest& request, HttpReply http_reply, Face f
     return send_text(std::move(http_reply), 400,
                      "the body is no remote_api.Request: App Engine's SDKs post one here\n");
   }
-  // Told a little before the caller gives up, who then still learns it from us.
-  const Millis deadline = deadline_of(request.header("X-Google-RPC-Service-Deadline"));
-  const Millis wait = deadline - std::min(deadline / 10, deadline_margin_max);
+  const Millis wait = wait_before(deadline_of(request.header("X-Google-RPC-Service-Deadline")));
   http_reply.answer_by(wait, [face] {
     return RpcReply::response_of(
         rpc_failure(Rpc::DEADLINE_EXCEEDED, "the deadline of the call passed before its end"),

@@ -4,6 +4,7 @@
 #include <charconv>
 #include <map>
 
+#include "model/appengine_defaults.h"
 #include "model/duration_text.h"
 
 namespace deferd {

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "model/appengine_defaults.h"
+
 namespace deferd {
 namespace {
 

@@ -7,6 +7,7 @@
 
 #include "config/queue_xml.h"
 #include "config/schema_reader.h"
+#include "model/appengine_defaults.h"
 
 namespace deferd {
 namespace {
@@ -434,17 +435,6 @@ bool queue_yaml_can_name(std::string_view queue) {
   return std::ranges::all_of(queue, [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-';
   });
-}
-
-QueueSettings app_engine_defaults(QueueMode mode) {
-  QueueSettings settings = QueueSettings::defaults(mode);
-  settings.retry.max_attempts = -1;
-  if (mode == QueueMode::push) {
-    settings.rate = Rate{.count = 5000, .period = Seconds(1), .unlimited = false};
-    settings.burst = 5;
-    settings.concurrency = 1000;
-  }
-  return settings;
 }
 
 QueueSettings DeclaredQueue::over(const QueueSettings& existing) const {

@@ -48,10 +48,6 @@ enum class QueueYamlLimits : std::uint8_t {
 Result<QueueYaml> parse_queue_yaml(SourceText source,
                                    QueueYamlLimits limits = QueueYamlLimits::deferd);
 
-// A push queue is paced like App Engine's `default`: 5/s, bucket 5, 1000 at once, retries without
-// end.
-QueueSettings app_engine_defaults(QueueMode mode);
-
 // Whether queue.yaml can name the queue at all. One that it cannot is never left out of a file.
 bool queue_yaml_can_name(std::string_view queue);
 

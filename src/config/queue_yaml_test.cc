@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "model/appengine_defaults.h"
+
 namespace deferd {
 namespace {
 
@@ -192,8 +194,8 @@ TEST(QueueYaml, OneBackoffAloneMovesTheOther) {  // GAE-181
 }
 
 TEST(QueueYaml, APullQueueWithALimitOfNoLeasesHasNoLimit) {  // GAE-175
-  const QueueYaml file = parsed(
-      "queue:\n- name: a\n  mode: pull\n  retry_parameters:\n    task_retry_limit: 0\n");
+  const QueueYaml file =
+      parsed("queue:\n- name: a\n  mode: pull\n  retry_parameters:\n    task_retry_limit: 0\n");
   EXPECT_EQ(file.queues[0].settings.retry.max_attempts, -1);
 }
 

@@ -16,9 +16,9 @@
 #include "api/appengine/envelope.h"
 #include "api/appengine/errors.h"
 #include "api/appengine/names.h"
-#include "api/appengine/queue_defaults.h"
 #include "api/appengine/rpc_reply.h"
 #include "api/http/call.h"
+#include "model/appengine_defaults.h"
 
 namespace deferd::appengine {
 
@@ -102,7 +102,7 @@ class AppEngineDoor final : public HttpHandler {
     command.change = [mode, timeout = options_.attempt_timeout](
                          const QueueSettings* there) -> Result<QueueSettings> {
       if (there != nullptr) return *there;
-      QueueSettings settings = default_settings(mode);
+      QueueSettings settings = app_engine_defaults(mode);
       settings.timeout = timeout;
       return settings;
     };

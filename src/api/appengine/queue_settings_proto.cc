@@ -4,10 +4,10 @@
 #include <cmath>
 #include <limits>
 
-#include "api/appengine/queue_defaults.h"
 #include "api/appengine/retry.h"
 #include "api/http/http.h"
 #include "api/http/text.h"
+#include "model/appengine_defaults.h"
 
 namespace deferd::appengine {
 namespace {
@@ -46,7 +46,7 @@ std::variant<QueueSettings, RpcFailure> settings_of(const wire::TaskQueueUpdateQ
                                                     bool strict) {
   const QueueMode mode =
       given.mode() == wire::TaskQueueMode::PULL ? QueueMode::pull : QueueMode::push;
-  QueueSettings settings = default_settings(mode);
+  QueueSettings settings = app_engine_defaults(mode);
 
   const double rate = given.bucket_refill_per_second();
   const double rate_max = strict ? strict_rate_max : static_cast<double>(rate_per_second_max);

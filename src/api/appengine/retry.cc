@@ -19,12 +19,6 @@ double seconds_of(Micros duration) { return static_cast<double>(duration.count()
 
 }  // namespace
 
-RetryPolicy default_retry() {
-  RetryPolicy policy;
-  policy.max_attempts = -1;
-  return policy;
-}
-
 std::optional<std::string> check_retry(const wire::TaskQueueRetryParameters& given) {
   const struct {
     const char* name;
@@ -48,7 +42,7 @@ std::optional<std::string> check_retry(const wire::TaskQueueRetryParameters& giv
 }
 
 RetryPolicy retry_policy_of(const wire::TaskQueueRetryParameters& given, QueueMode mode) {
-  RetryPolicy policy = default_retry();
+  RetryPolicy policy = app_engine_retry();
   if (given.has_retry_limit()) {
     const std::int32_t limit = given.retry_limit();
     constexpr std::int32_t most = std::numeric_limits<std::int32_t>::max();
@@ -76,7 +70,7 @@ RetryOverride whole_override(const RetryPolicy& policy) {
 }
 
 bool write_retry(const RetryPolicy& policy, QueueMode mode, wire::TaskQueueRetryParameters& out) {
-  const RetryPolicy usual = default_retry();
+  const RetryPolicy usual = app_engine_retry();
   if (policy == usual) return false;
   if (policy.max_attempts >= 1) {
     out.set_retry_limit(mode == QueueMode::push ? policy.max_attempts - 1 : policy.max_attempts);

@@ -5,13 +5,10 @@
 #include <string>
 
 #include "api/appengine/envelope.h"
-#include "model/queue_settings.h"
+#include "model/appengine_defaults.h"
 #include "model/retry_policy.h"
 
 namespace deferd::appengine {
-
-// App Engine's defaults: no limit, 0.1 s to an hour, 16 doublings.
-RetryPolicy default_retry();
 
 // What is wrong with them, in words; nothing when they can be kept.
 std::optional<std::string> check_retry(const wire::TaskQueueRetryParameters& given);

@@ -92,7 +92,7 @@ void AppEngineDoor::write_stats(const std::shared_ptr<StatsCall>& gathered, int 
     if (!is_not_there(stats.error())) {
       gathered->fail_with(failure_of(stats.error(), name.queue));
     } else if (name.queue == default_queue) {
-      const QueueSettings settings = default_settings(QueueMode::push);
+      const QueueSettings settings = app_engine_defaults(QueueMode::push);
       write_scanner(QueueStats{.enforced_rate = settings.rate.per_second()}, 0, 0,
                     *gathered->row(index).mutable_scanner_info());
     }

@@ -116,7 +116,7 @@ void write_task(const TaskInfo& info, Row& row) {
   // Of other doors: in App Engine's words. What was given here is in the note, as given.
   if (!row.has_retry_parameters() && task.options->retry != RetryOverride{}) {
     wire::TaskQueueRetryParameters retry;
-    if (write_retry(task.options->retry.over(default_retry()),
+    if (write_retry(task.options->retry.over(app_engine_retry()),
                     pull ? QueueMode::pull : QueueMode::push, retry)) {
       *row.mutable_retry_parameters() = std::move(retry);
     }

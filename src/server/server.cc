@@ -21,6 +21,7 @@
 #include "config/queue_yaml.h"
 #include "cron/recurrences.h"
 #include "dispatch/push_dispatcher.h"
+#include "model/appengine_defaults.h"
 #include "runtime/clock.h"
 #include "runtime/runtime.h"
 #include "server/cron_file.h"

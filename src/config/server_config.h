@@ -50,6 +50,7 @@ Micros app_deadline(AppScaling scaling);
 struct ServerConfig {
   std::string data = "./deferd-data";
   HostPort listen{"127.0.0.1", 8123};
+  std::string grpc_listen;  // HOST:PORT of gRPC alone; empty: none
   StoreKind store = StoreKind::rocksdb;
   std::string project = "default";
   std::string location = "local";

@@ -181,6 +181,14 @@ Result<void> read_listen(ServerConfig& config, std::string_view text) {
   return {};
 }
 
+Result<void> read_grpc_listen(ServerConfig& config, std::string_view text) {
+  if (!text.empty()) {
+    if (Result<HostPort> address = parse_host_port(text); !address) return fail(address.error());
+  }
+  config.grpc_listen = text;
+  return {};
+}
+
 Result<void> read_store(ServerConfig& config, std::string_view text) {
   if (text == "rocksdb") {
     config.store = StoreKind::rocksdb;
@@ -304,6 +312,12 @@ constexpr Setting table[] = {
      .about = "The address of every door; port 0 takes a free one",
      .read = read_listen,
      .print = [](const C& config) { return to_string(config.listen); }},
+    {.name = "grpc_listen",
+     .kind = K::text,
+     .hint = "HOST:PORT",
+     .about = "One more address, for gRPC alone, which the first takes too; empty: none",
+     .read = read_grpc_listen,
+     .print = print_text<&C::grpc_listen>},
     {.name = "store",
      .kind = K::text,
      .hint = "rocksdb|memory",

@@ -53,6 +53,7 @@ struct QueueSettings {
   Micros tombstone = Seconds(3600);  // how long the name of an ended task stays taken: 0..30d
 
   AppEngineSettings appengine;
+  std::string note;  // what a door wants to find again and nobody else reads; mostly empty
 
   static QueueSettings defaults(QueueMode mode);
 

@@ -1,5 +1,7 @@
 #include "server/server.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -11,6 +13,7 @@
 #include <vector>
 
 #include "api/appengine/appengine.h"
+#include "api/cloudtasks/grpc_server.h"
 #include "api/http/server.h"
 #include "api/native/native.h"
 #include "api/taskqueue_rest/taskqueue_rest.h"
@@ -72,9 +75,7 @@ class Entrance final : public HttpHandler {
 class WiredServer final : public Server {
  public:
   WiredServer(const ServerConfig& config, OpenStore open_store)
-      : config_(config),
-        open_store_(std::move(open_store)),
-        shown_config_(config_json(config)) {}
+      : config_(config), open_store_(std::move(open_store)), shown_config_(config_json(config)) {}
   ~WiredServer() override { stop(); }
 
   Result<void> start() {
@@ -168,6 +169,7 @@ class WiredServer final : public Server {
       };
     }
     doors_->add(is_taskqueue_rest_path, make_taskqueue_rest_door(std::move(rest), *runtime_));
+    if (auto ok = start_grpc(); !ok) return ok;
     entrance_.open(*doors_);
     return {};
   }
@@ -205,8 +207,10 @@ class WiredServer final : public Server {
       runtime_->stop(clock_.now().mono + drain, [&idle] { idle.set_value(); });
       idle.get_future().wait();
     }
+    if (grpc_) grpc_->stop(Millis(1000));
     if (http_) http_->stop(Millis(1000));
     // What still runs is cut off; its tasks run again after the next start.
+    grpc_.reset();
     runtime_.reset();
     http_.reset();
     doors_.reset();
@@ -225,9 +229,38 @@ class WiredServer final : public Server {
     http.head_timeout = std::chrono::duration_cast<Millis>(config_.slow_timeout);
     http.body_timeout = std::chrono::duration_cast<Millis>(config_.slow_timeout);
     http.write_timeout = std::chrono::duration_cast<Millis>(config_.slow_timeout);
+    // Before there is a gRPC server a caller is told as one that finds nobody listening.
+    http.take_http2 = [this](int fd) {
+      GrpcServer* const grpc = grpc_open_.load(std::memory_order_acquire);
+      if (grpc != nullptr) {
+        grpc->take(fd);
+      } else {
+        ::close(fd);
+      }
+    };
     auto server = HttpServer::start(http, entrance_);
     if (!server) return fail(server.error());
     http_ = std::move(*server);
+    return {};
+  }
+
+  Result<void> start_grpc() {
+    CloudTasksOptions cloudtasks;
+    cloudtasks.locations = {config_.location};
+    if (config_.app_limits == AppLimits::strict) {
+      cloudtasks.queue_tombstone = std::chrono::hours(24 * 3);
+    }
+    GrpcOptions grpc;
+    grpc.listen = config_.grpc_listen;
+    grpc.threads = config_.http_threads != 0 ? config_.http_threads : std::max(1U, cores() / 2);
+    grpc.message_bytes_max = config_.request_bytes_max;
+    auto server =
+        GrpcServer::start(grpc, make_cloud_tasks(std::move(cloudtasks), *runtime_, clock_), clock_);
+    if (!server) return fail(server.error());
+    grpc_ = std::move(*server);
+    grpc_open_.store(grpc_.get(), std::memory_order_release);
+    if (!config_.grpc_listen.empty())
+      log_info("grpc.started", {{"listen", std::string_view(grpc_->address())}});
     return {};
   }
 
@@ -261,17 +294,17 @@ class WiredServer final : public Server {
     auto name = QueueName::parse(config_.project, config_.location, "default");
     if (!name) return fail(name.error());
     std::promise<Result<void>> made;
-    runtime_->submit(ConfigureQueue{
-        *name,
-        [strict = config_.app_limits == AppLimits::strict](
-            const QueueSettings* there) -> Result<QueueSettings> {
-          if (there != nullptr) return *there;
-          return strict ? app_engine_defaults(QueueMode::push)
-                        : QueueSettings::defaults(QueueMode::push);
-        },
-        [&made](Result<ConfigureQueue::Answer> answer) {
-          made.set_value(answer ? Result<void>() : Result<void>(fail(answer.error())));
-        }});
+    runtime_->submit(ConfigureQueue{*name,
+                                    [strict = config_.app_limits == AppLimits::strict](
+                                        const QueueSettings* there) -> Result<QueueSettings> {
+                                      if (there != nullptr) return *there;
+                                      return strict ? app_engine_defaults(QueueMode::push)
+                                                    : QueueSettings::defaults(QueueMode::push);
+                                    },
+                                    [&made](Result<ConfigureQueue::Answer> answer) {
+                                      made.set_value(answer ? Result<void>()
+                                                            : Result<void>(fail(answer.error())));
+                                    }});
     return made.get_future().get();
   }
 
@@ -358,6 +391,8 @@ class WiredServer final : public Server {
   std::unique_ptr<Doors> doors_;
   Entrance entrance_;
   std::unique_ptr<HttpServer> http_;
+  std::unique_ptr<GrpcServer> grpc_;
+  std::atomic<GrpcServer*> grpc_open_{nullptr};
   std::atomic<bool> stopped_{false};
 
   std::mutex watched_mutex_;

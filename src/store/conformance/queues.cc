@@ -29,6 +29,7 @@ TEST_P(StoreConformance, QueuesComeBackWithEverySettingAndTheirCounters) {
                               .rate_text = "10/m",
                               .user_emails = {"a@example.com", "b@example.com"},
                               .writer_emails = {"c@example.com"}};
+  queue.settings.note = std::string("a\0b", 3);
   queue.purges = {{1, at(1)}, {2, at(2)}};
   QueueCounters counters;
   counters.tasks = 12;

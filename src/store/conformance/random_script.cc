@@ -184,6 +184,7 @@ class Script {
       record.settings.max_tasks = random_.next() >> random_.below(64);
       if (random_.chance(50)) record.settings.appengine.target = "v" + std::to_string(orders_);
       if (random_.chance(20)) record.settings.appengine.writer_emails = {"a@b", "c@d"};
+      if (random_.chance(20)) record.settings.note = "n" + std::to_string(orders_);
       batch.queues.push_back(std::move(record));
     }
     QueueCounters counters;

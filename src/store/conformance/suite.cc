@@ -103,6 +103,8 @@ std::string to_text(const Store::Loaded& loaded) {
     for (const std::string& email : a.user_emails) out << ' ' << email;
     out << " writers";
     for (const std::string& email : a.writer_emails) out << ' ' << email;
+    out << " note " << s.note.size();
+    for (const char byte : s.note) out << ' ' << static_cast<int>(byte);
     out << '\n';
   }
   for (const ProjectRecord& project : loaded.projects)

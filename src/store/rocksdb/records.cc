@@ -8,6 +8,7 @@ namespace {
 
 constexpr std::uint8_t format_1 = 1;
 constexpr std::uint8_t format_2 = 2;  // of a queue that has AppEngineSettings
+constexpr std::uint8_t format_3 = 3;  // of a queue that has a note; also has the former
 
 // Damaged records may hold any number, so sums go around instead of overflowing.
 Wall later(Wall wall, std::int64_t micros) {
@@ -754,8 +755,9 @@ std::string encode_queue(const QueueRecord& record) {
   std::string value;
   ByteWriter out(value);
   const AppEngineSettings& appengine = record.settings.appengine;
-  const bool has_appengine = appengine != AppEngineSettings{};
-  out.u8(has_appengine ? format_2 : format_1);
+  const bool has_note = !record.settings.note.empty();
+  const bool has_appengine = has_note || appengine != AppEngineSettings{};
+  out.u8(has_note ? format_3 : has_appengine ? format_2 : format_1);
   out.bytes(record.name.project);
   out.bytes(record.name.location);
   out.bytes(record.name.queue);
@@ -790,13 +792,14 @@ std::string encode_queue(const QueueRecord& record) {
     write_emails(out, appengine.user_emails);
     write_emails(out, appengine.writer_emails);
   }
+  if (has_note) out.bytes(record.settings.note);
   return value;
 }
 
 Result<QueueRecord> decode_queue(QueueNumber number, std::string_view value) {
   ByteReader in(value);
   const std::uint8_t format = in.u8();
-  if (format != format_1 && format != format_2) return damaged("a queue's format");
+  if (format < format_1 || format > format_3) return damaged("a queue's format");
   QueueRecord record;
   record.number = number;
   const std::string_view project = in.bytes();
@@ -837,12 +840,13 @@ Result<QueueRecord> decode_queue(QueueNumber number, std::string_view value) {
     purge.at = wall_from_micros(in.signed_varint());
     record.purges.push_back(purge);
   }
-  if (format == format_2) {
+  if (format >= format_2) {
     s.appengine.target = in.bytes();
     s.appengine.rate_text = in.bytes();
     if (!read_emails(in, s.appengine.user_emails) || !read_emails(in, s.appengine.writer_emails))
       return damaged("a queue's emails");
   }
+  if (format == format_3) s.note = in.bytes();
   if (!in.ok() || !in.at_end() || s.priority >= priority_count)
     return damaged("a queue's settings");
   return record;

@@ -1,0 +1,56 @@
+#include "api/cloudtasks/attempt_status.h"
+
+#include "model/task.h"
+
+namespace deferd::cloudtasks {
+namespace {
+
+google::rpc::Code code_of_http(int status) {
+  if (status >= 200 && status <= 299) return google::rpc::OK;
+  switch (status) {
+    case 400:
+      return google::rpc::INVALID_ARGUMENT;
+    case 401:
+      return google::rpc::UNAUTHENTICATED;
+    case 403:
+      return google::rpc::PERMISSION_DENIED;
+    case 404:
+      return google::rpc::NOT_FOUND;
+    case 409:
+      return google::rpc::ALREADY_EXISTS;
+    case 429:
+      return google::rpc::RESOURCE_EXHAUSTED;
+    case 499:
+      return google::rpc::CANCELLED;
+    case 500:
+      return google::rpc::INTERNAL;
+    case 501:
+      return google::rpc::UNIMPLEMENTED;
+    case 503:
+      return google::rpc::UNAVAILABLE;
+    case 504:
+      return google::rpc::DEADLINE_EXCEEDED;
+    default:
+      return google::rpc::UNKNOWN;
+  }
+}
+
+google::rpc::Status make(google::rpc::Code code, const std::string& what) {
+  google::rpc::Status status;
+  status.set_code(code);
+  status.set_message(google::rpc::Code_Name(code) + "(" + std::to_string(code) + "): " + what);
+  return status;
+}
+
+}  // namespace
+
+google::rpc::Status attempt_status(std::int16_t status) {
+  if (status > 0) return make(code_of_http(status), "HTTP status code " + std::to_string(status));
+  if (status == status_timeout)
+    return make(google::rpc::DEADLINE_EXCEEDED, "the attempt's deadline passed");
+  if (status == status_refused)
+    return make(google::rpc::PERMISSION_DENIED, "the server may not call this target");
+  return make(google::rpc::UNAVAILABLE, "the target gave no answer");
+}
+
+}  // namespace deferd::cloudtasks

@@ -1,0 +1,35 @@
+// The Cloud Tasks door: google.cloud.tasks.{v2,v2beta3,v2beta2}.CloudTasks with the Locations and
+// Operations beside them (CT-spec 1.1). One implementation behind all versions and transports;
+// gRPC is one of them (grpc_server.h).
+//
+// Queues and tasks are those of every other door.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "runtime/clock.h"
+#include "runtime/runtime.h"
+
+namespace deferd {
+
+struct CloudTasksOptions {
+  // What ListLocations answers, for any project.
+  std::vector<std::string> locations = {"local"};
+  // How long the name of a deleted queue stays taken.
+  Micros queue_tombstone{0};
+  // Of the stored task in full view (CT-spec 8.3).
+  std::uint64_t task_bytes_max = 1'048'569;
+};
+
+namespace cloudtasks {
+class Service;
+}
+
+// The references outlive it; it outlives the transports and every reply of the runtime.
+std::shared_ptr<cloudtasks::Service> make_cloud_tasks(CloudTasksOptions options, Runtime& runtime,
+                                                      const Clock& clock);
+
+}  // namespace deferd

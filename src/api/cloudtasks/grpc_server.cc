@@ -1,0 +1,183 @@
+#include "api/cloudtasks/grpc_server.h"
+
+#include <fcntl.h>
+#include <grpcpp/ext/proto_server_reflection_plugin.h>
+#include <grpcpp/grpcpp.h>
+#include <grpcpp/health_check_service_interface.h>
+#include <grpcpp/impl/codegen/proto_utils.h>
+#include <grpcpp/impl/codegen/server_callback_handlers.h>
+#include <grpcpp/impl/codegen/service_type.h>
+#include <grpcpp/server_posix.h>
+#include <grpcpp/support/proto_buffer_reader.h>
+#include <grpcpp/support/proto_buffer_writer.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <chrono>
+#include <utility>
+#include <vector>
+
+#include "api/cloudtasks/answer_threads.h"
+#include "api/cloudtasks/methods.h"
+#include "base/log.h"
+
+namespace deferd {
+namespace {
+
+using cloudtasks::AnswerThreads;
+using cloudtasks::Context;
+using cloudtasks::Failure;
+using cloudtasks::Method;
+using cloudtasks::Outcome;
+using google::protobuf::Message;
+
+grpc::Status status_of(const Failure& failure) {
+  return grpc::Status(static_cast<grpc::StatusCode>(failure.code()), failure.message(),
+                      failure.details_size() > 0 ? failure.SerializeAsString() : std::string());
+}
+
+// When a caller stops waiting, on our clock.
+Mono good_until(const grpc::ServerContextBase& context, const Clock& clock) {
+  const auto left = context.deadline() - std::chrono::system_clock::now();
+  if (left > std::chrono::hours(1)) return Mono::max();
+  return clock.now().mono + std::chrono::duration_cast<Nanos>(left);
+}
+
+// The duty to end one call; dropped, it says that the server is stopping rather than leave a client
+// waiting.
+class Ending {
+ public:
+  Ending(grpc::ServerUnaryReactor* reactor, grpc::ByteBuffer* response)
+      : reactor_(reactor), response_(response) {}
+  Ending(Ending&& other) noexcept
+      : reactor_(std::exchange(other.reactor_, nullptr)), response_(other.response_) {}
+  Ending& operator=(Ending&&) = delete;
+  ~Ending() {
+    if (reactor_ != nullptr) end({grpc::StatusCode::UNAVAILABLE, "the server is shutting down"});
+  }
+
+  void operator()(const Outcome<std::unique_ptr<Message>>& outcome) {
+    if (!outcome) return end(status_of(outcome.error()));
+    bool owned = false;
+    end(grpc::GenericSerialize<grpc::ProtoBufferWriter, Message>(**outcome, response_, &owned));
+  }
+  void end(const grpc::Status& status) { std::exchange(reactor_, nullptr)->Finish(status); }
+
+ private:
+  grpc::ServerUnaryReactor* reactor_;
+  grpc::ByteBuffer* response_;
+};
+
+// One service of the table, as gRPC's generated code would register it: its methods by name. The
+// bytes of a request are parsed here, by the prototype of its method.
+class TableService final : public grpc::Service {
+ public:
+  TableService(std::string_view name, cloudtasks::Service& service,
+               const std::shared_ptr<AnswerThreads>& threads, const Clock& clock) {
+    int index = 0;
+    for (const Method& method : cloudtasks::methods()) {
+      if (method.service != name) continue;
+      AddMethod(new grpc::internal::RpcServiceMethod(
+          method.path.c_str(), grpc::internal::RpcMethod::NORMAL_RPC, nullptr));
+      MarkMethodRawCallback(
+          index++, new grpc::internal::CallbackUnaryHandler<grpc::ByteBuffer, grpc::ByteBuffer>(
+                       [&method, &service, threads, &clock](grpc::CallbackServerContext* context,
+                                                            const grpc::ByteBuffer* request,
+                                                            grpc::ByteBuffer* response) {
+                         grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+                         run(method, service, {threads, good_until(*context, clock)}, *request,
+                             Ending(reactor, response));
+                         return reactor;
+                       }));
+    }
+  }
+
+ private:
+  static void run(const Method& method, cloudtasks::Service& service, const Context& context,
+                  const grpc::ByteBuffer& bytes, Ending ending) {
+    grpc::ByteBuffer copy = bytes;  // shares the slices; the reader wants one that it may change
+    grpc::ProtoBufferReader reader(&copy);
+    const std::unique_ptr<Message> request(method.request->New());
+    if (!reader.status().ok() || !request->ParseFromZeroCopyStream(&reader)) {
+      return ending.end({grpc::StatusCode::INVALID_ARGUMENT,
+                         "the request is not a " + method.request->GetTypeName()});
+    }
+    method.run(service, *request, context, std::move(ending));
+  }
+};
+
+class Grpc final : public GrpcServer {
+ public:
+  Grpc(const GrpcOptions& options, std::shared_ptr<cloudtasks::Service> service)
+      : service_(std::move(service)), threads_(std::make_shared<AnswerThreads>(options.threads)) {}
+  ~Grpc() override { stop(Millis(0)); }
+
+  Result<void> listen(const GrpcOptions& options, const Clock& clock) {
+    grpc::EnableDefaultHealthCheckService(true);
+    grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+    grpc::ServerBuilder builder;
+    int port = 0;
+    if (!options.listen.empty())
+      builder.AddListeningPort(options.listen, grpc::InsecureServerCredentials(), &port);
+    for (const std::string_view name : cloudtasks::services()) {
+      services_.push_back(std::make_unique<TableService>(name, *service_, threads_, clock));
+      builder.RegisterService(services_.back().get());
+    }
+    builder.SetMaxReceiveMessageSize(static_cast<int>(options.message_bytes_max));
+    // Clients that keep idle connections alive are welcome.
+    builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 10'000);
+    builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+    builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+    server_ = builder.BuildAndStart();
+    if (server_ == nullptr || (!options.listen.empty() && port == 0)) {
+      return fail(Reason::invalid,
+                  "grpc_listen: " + options.listen +
+                      " cannot be listened at; give HOST:PORT of "
+                      "this machine with a port that is free",
+                  "grpc_listen");
+    }
+    if (!options.listen.empty()) {
+      address_ = options.listen.substr(0, options.listen.rfind(':') + 1) + std::to_string(port);
+    }
+    return {};
+  }
+
+  void take(int fd) override {
+    const int flags = ::fcntl(fd, F_GETFL, 0);
+    if (stopped_ || flags < 0 || ::fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0) {
+      ::close(fd);
+      return;
+    }
+    grpc::AddInsecureChannelFromFd(server_.get(), fd);
+  }
+
+  std::string address() const override { return address_; }
+
+  void stop(Millis grace) override {
+    if (stopped_.exchange(true) || server_ == nullptr) return;
+    server_->Shutdown(std::chrono::system_clock::now() + grace);
+    server_->Wait();
+    // Here, not with the last call that knows them: that one may be on one of these threads.
+    threads_->stop();
+  }
+
+ private:
+  const std::shared_ptr<cloudtasks::Service> service_;
+  std::shared_ptr<AnswerThreads> threads_;
+  std::vector<std::unique_ptr<TableService>> services_;
+  std::unique_ptr<grpc::Server> server_;
+  std::string address_;
+  std::atomic<bool> stopped_{false};
+};
+
+}  // namespace
+
+Result<std::unique_ptr<GrpcServer>> GrpcServer::start(const GrpcOptions& options,
+                                                      std::shared_ptr<cloudtasks::Service> service,
+                                                      const Clock& clock) {
+  auto server = std::make_unique<Grpc>(options, std::move(service));
+  if (auto ok = server->listen(options, clock); !ok) return fail(ok.error());
+  return std::unique_ptr<GrpcServer>(std::move(server));
+}
+
+}  // namespace deferd

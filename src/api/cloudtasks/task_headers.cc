@@ -1,0 +1,72 @@
+#include "api/cloudtasks/task_headers.h"
+
+#include <algorithm>
+
+#include "api/cloudtasks/text.h"
+
+namespace deferd::cloudtasks {
+namespace {
+
+constexpr std::size_t headers_bytes_max = 80 * 1024;  // less than this
+
+bool is_token_char(char c) {
+  constexpr std::string_view others = "!#$%&'*+-.^_`|~";
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+         others.find(c) != std::string_view::npos;
+}
+
+bool is_value_char(char c) {
+  const auto byte = static_cast<unsigned char>(c);
+  return byte == '\t' || (byte >= 0x20 && byte != 0x7f);
+}
+
+bool is_ours(std::string_view name, bool app_engine) {
+  return same_header(name, "Host") || same_header(name, "Content-Length") ||
+         (!app_engine && same_header(name, "User-Agent")) ||
+         starts_ignoring_case(name, "X-Google-") || starts_ignoring_case(name, "X-AppEngine-") ||
+         starts_ignoring_case(name, "X-CloudTasks-");
+}
+
+}  // namespace
+
+bool same_header(std::string_view a, std::string_view b) { return equal_ignoring_case(a, b); }
+
+const std::string* find_header(const HeaderList& headers, std::string_view name) {
+  const auto found = std::ranges::find_if(
+      headers, [&](const auto& header) { return same_header(header.first, name); });
+  return found == headers.end() ? nullptr : &found->second;
+}
+
+Outcome<HeaderList> kept_headers(HeaderList given, bool app_engine) {
+  std::size_t bytes = 0;
+  for (const auto& [name, value] : given) {
+    if (name.empty() || !std::ranges::all_of(name, is_token_char)) {
+      return refuse_argument("headers: \"" + name.substr(0, 100) +
+                             "\" is not the name of a header.");
+    }
+    if (!std::ranges::all_of(value, is_value_char)) {
+      return refuse_argument("headers: the value of \"" + name +
+                             "\" has a line break or another control character.");
+    }
+    bytes += name.size() + value.size();
+  }
+  if (bytes >= headers_bytes_max) {
+    return refuse_argument("The total size of the headers is " + std::to_string(bytes) +
+                           " bytes; it must be less than 80 KB.");
+  }
+  std::erase_if(given, [&](const auto& header) { return is_ours(header.first, app_engine); });
+  std::ranges::sort(given);
+  HeaderList kept;
+  for (auto& header : given) {
+    const auto same = std::ranges::find_if(
+        kept, [&](const auto& one) { return same_header(one.first, header.first); });
+    if (same != kept.end()) {
+      *same = std::move(header);
+    } else {
+      kept.push_back(std::move(header));
+    }
+  }
+  return kept;
+}
+
+}  // namespace deferd::cloudtasks

@@ -1,0 +1,59 @@
+#include "api/cloudtasks/urls.h"
+
+#include "api/cloudtasks/text.h"
+#include "model/target_url.h"
+
+namespace deferd::cloudtasks {
+namespace {
+
+constexpr std::size_t url_chars_max = 2083;
+
+std::string encoded(std::string_view url) {
+  constexpr std::string_view hex = "0123456789ABCDEF";
+  constexpr std::string_view never = " \"<>\\^`{|}";
+  std::string out;
+  for (const char c : url) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte > 0x20 && byte < 0x7f && never.find(c) == std::string_view::npos) {
+      out.push_back(c);
+      continue;
+    }
+    out.push_back('%');
+    out.push_back(hex[byte >> 4]);
+    out.push_back(hex[byte & 15]);
+  }
+  return out;
+}
+
+}  // namespace
+
+Outcome<std::string> checked_url(std::string_view url) {
+  if (url.empty()) return refuse_argument("HttpRequest.url is required.");
+  if (!starts_ignoring_case(url, "http://") && !starts_ignoring_case(url, "https://"))
+    return refuse_argument("HttpTarget.url must start with 'http://' or 'https://'.");
+  if (url.size() > url_chars_max)  // encoding makes it no shorter
+    return refuse_argument("HttpRequest.url must be at most 2083 characters long.");
+  std::string sent = encoded(url);
+  if (sent.size() > url_chars_max) {
+    return refuse_argument("HttpRequest.url must be at most 2083 characters long; it is " +
+                           std::to_string(sent.size()) + " after encoding.");
+  }
+  if (auto ok = parse_target_url(sent); !ok)
+    return refuse_argument("HttpRequest.url is invalid: " + ok.error().message);
+  return sent;
+}
+
+Outcome<std::string> checked_relative_uri(std::string_view uri) {
+  if (uri.empty()) return "/";
+  if (!uri.starts_with('/'))
+    return refuse_argument("AppEngineHttpRequest.relativeUri must begin with '/'.");
+  if (uri.size() > url_chars_max) {
+    return refuse_argument(
+        "AppEngineHttpRequest.relativeUri must be at most 2083 characters long.");
+  }
+  if (auto ok = check_target_path(uri); !ok)
+    return refuse_argument("AppEngineHttpRequest.relativeUri is invalid: " + ok.error().message);
+  return std::string(uri);
+}
+
+}  // namespace deferd::cloudtasks

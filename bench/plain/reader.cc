@@ -195,11 +195,12 @@ Result<ReadAnswer> View::answer(const ScanKeys& scan) {
     const auto more = walk_key(scan.generation, key, after, page);
     if (!more) return fail(more.error());
     if (*more) return page.finish(false);
-    const auto next = key_after(database_, options_, scan.generation, key);
-    if (!next) return fail(next.error());
-    if (!*next) return page.finish(true);
+    const auto found = key_after(database_, options_, scan.generation, key);
+    if (!found) return fail(found.error());
+    const std::optional<std::string>& next = *found;
+    if (!next) return page.finish(true);
     if (page.full()) return page.finish(false);
-    key = **next;
+    key = *next;
     after = Place{0, Wall::min(), 0};
   }
 }

@@ -17,6 +17,7 @@ Result<void> Writer::add(const Batch& batch) {
   for (const Batch::Finish& finish : batch.finishes) this->finish(finish);
   // Last: what a batch does to a generation that it purges is gone with the rest.
   std::vector<std::string> prefixes;
+  prefixes.reserve(batch.purged.size() + batch.dropped.size());
   for (const Generation& generation : batch.purged) {
     prefixes.push_back(runs::generation_prefix(generation));
   }

@@ -1,5 +1,5 @@
 // The versions of the API as types: which messages a version has. What is the same in all of them
-// is written once, as a template over one of these (docs/decisions/0009); what differs is asked of
+// is written once, as a template over one of these (docs/decisions/0012); what differs is asked of
 // the messages themselves (`if constexpr (requires { queue.type(); })`) or stands here by name.
 #pragma once
 

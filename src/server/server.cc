@@ -250,6 +250,14 @@ class WiredServer final : public Server {
     if (config_.app_limits == AppLimits::strict) {
       cloudtasks.queue_tombstone = std::chrono::hours(24 * 3);
     }
+    cloudtasks.upload_queue_yaml = [this](std::string project, std::string yaml,
+                                          CloudTasksOptions::UploadDone done) {
+      uploads_->upload({SourceText{"queue.yaml", std::move(yaml)}, std::move(project),
+                        config_.location},
+                       [done = std::move(done)](Result<QueuePlan> plan) mutable {
+                         done(plan ? Result<void>() : Result<void>(fail(plan.error())));
+                       });
+    };
     GrpcOptions grpc;
     grpc.listen = config_.grpc_listen;
     grpc.threads = config_.http_threads != 0 ? config_.http_threads : std::max(1U, cores() / 2);

@@ -325,6 +325,23 @@ TEST_F(PullTest, APausedQueueLeasesNothing) {
   EXPECT_TRUE(refused(lease(), FAILED_PRECONDITION));
 }
 
+TEST_F(BetasTest, AQueueYamlGoesToWhoeverAppliesIt) {
+  std::string got;
+  options_.upload_queue_yaml = [&got](const std::string& project, const std::string& yaml,
+                                      CloudTasksOptions::UploadDone done) {
+    got = project + ": " + yaml;
+    done(yaml == "queue:" ? Result<void>() : fail(Reason::invalid, "line 1: no"));
+  };
+  google::cloud::tasks::v2beta2::UploadQueueYamlRequest request;
+  request.set_app_id("p");
+  request.mutable_http_body()->set_data("queue:");
+  EXPECT_TRUE(succeeded(call<Empty>(V2Beta2::service, "UploadQueueYaml", request)));
+  EXPECT_EQ(got, "p: queue:");
+  request.mutable_http_body()->set_data("x");
+  EXPECT_TRUE(refused(call<Empty>(V2Beta2::service, "UploadQueueYaml", request), INVALID_ARGUMENT,
+                      "line 1: no"));
+}
+
 // CT-230
 TEST_F(PullTest, APullTaskCannotBeRun) {
   const auto task = create_task<V2Beta2>("q", pull_task("x"));

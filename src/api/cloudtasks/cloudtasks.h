@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -22,6 +23,11 @@ struct CloudTasksOptions {
   Micros queue_tombstone{0};
   // Of the stored task in full view (CT-spec 8.3).
   std::uint64_t task_bytes_max = 1'048'569;
+
+  // Applies a queue.yaml to the queues of a project (v2beta2's UploadQueueYaml); calls `done` once,
+  // on any thread. Null: not offered.
+  using UploadDone = Callback<void(Result<void>)>;
+  std::function<void(std::string project, std::string yaml, UploadDone done)> upload_queue_yaml;
 };
 
 namespace cloudtasks {

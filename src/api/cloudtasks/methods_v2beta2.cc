@@ -14,6 +14,9 @@ void add_v2beta2(std::vector<Method>& all) {
                                                                                 "RenewLease"));
   all.push_back(method<V2Beta2::CancelLeaseRequest, V2Beta2::Task, &cancel_lease>(V2Beta2::service,
                                                                                   "CancelLease"));
+  all.push_back(
+      method<google::cloud::tasks::v2beta2::UploadQueueYamlRequest, Empty, &upload_queue_yaml>(
+          V2Beta2::service, "UploadQueueYaml"));
 }
 
 }  // namespace deferd::cloudtasks

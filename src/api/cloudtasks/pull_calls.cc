@@ -153,4 +153,23 @@ void cancel_lease(Service& service, const V2Beta2::CancelLeaseRequest& request,
   modify_lease(service, request, Micros(0), context, std::move(done));
 }
 
+void upload_queue_yaml(Service& service,
+                       const google::cloud::tasks::v2beta2::UploadQueueYamlRequest& request,
+                       const Context& context, Done<Empty> done) {
+  if (!service.options.upload_queue_yaml)
+    return done(refuse(google::rpc::UNIMPLEMENTED, "queue.yaml cannot be uploaded here."));
+  const auto project = project_of("projects/" + request.app_id());
+  if (!project) return done(refuse_argument("app_id is not the id of a project."));
+  service.options.upload_queue_yaml(
+      *project, request.http_body().data(),
+      [thread = context.thread, done = std::move(done)](Result<void> applied) mutable {
+        CallThread& home = *thread;
+        home.post([thread = std::move(thread), done = std::move(done),
+                   applied = std::move(applied)]() mutable {
+          if (!applied) return done(refuse(failure_of(applied.error(), Subject::queue)));
+          done(Empty());
+        });
+      });
+}
+
 }  // namespace deferd::cloudtasks

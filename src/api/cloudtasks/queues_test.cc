@@ -1,6 +1,7 @@
 // Queues: defaults, names, limits, masks, states, lists (CT-spec 8.1, 9.1, 9.2, 9.9, 9.15).
 #include <cmath>
 #include <limits>
+#include <thread>
 
 #include "api/cloudtasks/testing/harness.h"
 
@@ -82,6 +83,29 @@ TEST_F(QueuesTest, GoodQueueIdsAreTaken) {
        {std::string("a"), std::string(100, 'z'), std::string("UPPER"), std::string("0-9")}) {
     EXPECT_TRUE(succeeded(create_queue(id))) << id;
   }
+}
+
+// CT-007 (gRPC)
+TEST_F(QueuesTest, ProjectsMayHaveADomain) {
+  V2::CreateQueueRequest request;
+  request.set_parent("projects/example.com:app/locations/l");
+  request.mutable_queue()->set_name("projects/example.com:app/locations/l/queues/q");
+  EXPECT_TRUE(succeeded(call<V2::Queue>(V2::service, "CreateQueue", request)));
+}
+
+// CT-033
+TEST_F(QueuesTest, UpdatesOfDifferentFieldsBothSurvive) {
+  ASSERT_TRUE(succeeded(create_queue("q")));
+  V2::Queue queue = queue_named("q");
+  queue.mutable_rate_limits()->set_max_dispatches_per_second(3);
+  queue.mutable_retry_config()->set_max_attempts(4);
+  std::thread other([&] {
+    EXPECT_TRUE(succeeded(update_queue(queue, {"rate_limits.max_dispatches_per_second"})));
+  });
+  EXPECT_TRUE(succeeded(update_queue(queue, {"retry_config.max_attempts"})));
+  other.join();
+  EXPECT_EQ(get_queue("q")->rate_limits().max_dispatches_per_second(), 3);
+  EXPECT_EQ(get_queue("q")->retry_config().max_attempts(), 4);
 }
 
 // CT-008

@@ -1,6 +1,8 @@
 // Tasks: names, payloads, limits, views, lists, attempts (CT-spec 8.2, 8.3, 9.5, 9.9, 9.10, 9.12).
+#include <atomic>
 #include <map>
 #include <set>
+#include <thread>
 
 #include "api/cloudtasks/attempt_status.h"
 #include "api/cloudtasks/testing/harness.h"
@@ -328,6 +330,27 @@ TEST_F(TasksTest, TokensAreGivenBack) {
   const auto read = get_task(made->name());
   EXPECT_EQ(read->http_request().oidc_token().service_account_email(), "a@example.com");
   EXPECT_EQ(read->http_request().oidc_token().audience(), "b");
+}
+
+// CT-084
+TEST_F(TasksTest, OfTwoCreationsAtOnceOneSucceeds) {
+  for (int round = 0; round < 20; ++round) {
+    const V2::Task task = named(http_task(), "t" + std::to_string(round));
+    std::atomic<int> made{0};
+    std::vector<std::thread> callers;
+    for (int i = 0; i < 2; ++i) callers.emplace_back([&] { made += create(task) ? 1 : 0; });
+    for (std::thread& caller : callers) caller.join();
+    EXPECT_EQ(made, 1);
+  }
+}
+
+// CT-098
+TEST_F(TasksTest, ADeletedTaskIsNotTriedAgain) {
+  const auto task = create_task("q", http_task());
+  ASSERT_TRUE(dispatcher_.wait_for(1));
+  ASSERT_TRUE(succeeded(delete_task(task->name())));
+  dispatcher_.finish(500);
+  EXPECT_TRUE(refused(get_task(task->name()), NOT_FOUND));
 }
 
 // CT-090

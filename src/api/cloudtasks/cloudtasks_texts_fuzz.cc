@@ -28,7 +28,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   google::protobuf::FieldMask mask;
   mask.add_paths(std::string(text));
   if (const auto parsed = Mask::parse(mask, descriptor)) {
-    for (const std::string& path : parsed->paths().paths())
+    const google::protobuf::FieldMask paths = parsed->paths();
+    for (const std::string& path : paths.paths())
       DEFERD_ASSERT(parsed->take(path) == Mask::Take::set);
   }
 

@@ -51,6 +51,7 @@ def parse(arguments):
     parser.add_argument("--json", metavar="FILE", help="the figures for programs")
     parser.add_argument("--write", action="store_true", help="write docs/benchmarks.md")
     options = parser.parse_args(arguments)
+    options.defaults = {name: parser.get_default(name) for name in vars(options)}
     options.runs = options.runs or (3 if options.quick else 5)
     options.seconds = options.seconds or (2.0 if options.quick else 5.0)
     options.only = [key for key in options.only.split(",") if key]
@@ -104,9 +105,10 @@ def main(arguments):
     if options.write:
         path = os.path.join(root, "docs", "benchmarks.md")
         # Without the options that only name places of this machine.
+        given = {name: ",".join(value) if isinstance(value, list) else value for name, value in vars(options).items()
+                 if name in options.defaults and name not in ("json", "dir", "bin", "deferd", "write")}
         told = [f"--{name}" if value is True else f"--{name} {shlex.quote(str(value))}"
-                for name, value in vars(options).items()
-                if name not in ("json", "dir", "bin", "deferd", "write") and value != parser.get_default(name)]
+                for name, value in given.items() if value != options.defaults[name]]
         command = " ".join(["./dev bench", *told, "--write"])
         with open(path, "w") as file:
             file.write("# Benchmarks\n\nMade by `" + command + "` (`bench/README.md` says how rows are measured). Ratios within a"

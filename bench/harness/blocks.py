@@ -325,7 +325,7 @@ class Benchmark:
         """Two servers stay up, one with few tasks and one with many, and take turns.
 
         Memory: caches and write buffers fill up to their bounds while the large one is loaded, which has nothing to do with
-        how many tasks wait. So it is read twice, at half of the backlog and at the whole, and what it grew by in between is
+        how many tasks wait. So it is read at rest, and twice, at half of the backlog and at the whole, and what it grew by in between is
         what a queued task costs."""
         sizes = {"small": self.small, "large": self.large}
         plain = {f"plain-{key}": size for key, size in sizes.items()}
@@ -350,7 +350,7 @@ class Benchmark:
                 self.client(servers[key], "deferd", producers=8, batch=100, total=loaded - at)
                 at = loaded
                 work(key, loaded, seconds=1)
-                rss[key, loaded] = servers[key].rss_bytes()
+                rss[key, loaded] = servers[key].resting_rss_bytes()
             where = "Resident memory" + (" of the plain layout" if key in plain else "")
             if sizes[key] == self.small:
                 block.notes.append(f"{where} at {count_text(self.small)} tasks: {rss[key, self.small] / 1e6:.0f} MB.")

@@ -79,6 +79,17 @@ class Server:
                     return int(line.split()[1]) * 1024
         return 0
 
+    def resting_rss_bytes(self):
+        """Resident memory once what a load needed for itself has been given back: when it has not fallen for 3 s."""
+        lowest, since = self.rss_bytes(), time.monotonic()
+        end = since + 20
+        while time.monotonic() < min(since + 3, end):
+            time.sleep(0.1)
+            now = self.rss_bytes()
+            if now < lowest * 0.99:
+                lowest, since = now, time.monotonic()
+        return lowest
+
     def kill(self):
         self.process.kill()
         self.process.wait()

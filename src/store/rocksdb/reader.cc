@@ -276,7 +276,6 @@ Result<void> View::walk_lane(const Generation& generation, std::uint8_t priority
                       after.order - std::min(after.order, runs::run_orders_max - 1));
   const rocksdb::Slice lower_slice = lower;
   rocksdb::ReadOptions options = options_;
-  options.fill_cache = false;  // a lane is read once, from head to tail
   options.iterate_lower_bound = &lower_slice;
   options.iterate_upper_bound = &upper_slice;
   const std::unique_ptr<rocksdb::Iterator> it(

@@ -99,7 +99,7 @@ class BatchTest : public BetasTest {
   }
 };
 
-// CT-205
+// CT-205, GAE-225
 TEST_F(BatchTest, WhatCanBeMadeIsMade) {
   const auto operation =
       create(batch_of({later(http_task()), later(http_task("ftp://x")), later(http_task())}));

@@ -16,6 +16,7 @@
 
 #include "base/assert.h"
 #include "base/log.h"
+#include "base/unix_file.h"
 
 namespace deferd {
 namespace {
@@ -54,25 +55,7 @@ tl::unexpected<Error> refused(const char* why) {
   return fail(Reason::invalid, std::string("the ticket ") + why, "ticket");
 }
 
-class File {
- public:
-  explicit File(int fd) : fd_(fd) {}
-  ~File() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  File(const File&) = delete;
-  File& operator=(const File&) = delete;
-  int fd() const { return fd_; }
-
- private:
-  int fd_;
-};
-
-tl::unexpected<Error> system_error(const std::string& what, int number) {
-  return fail(Reason::store_failed, what + ": " + std::strerror(number));
-}
-
-Result<Tickets::Key> read_key(const File& file, const std::string& path) {
+Result<Tickets::Key> read_key(const UnixFile& file, const std::string& path) {
   std::array<char, 2 * sizeof(Tickets::Key) + 2> text;
   const ssize_t size = ::read(file.fd(), text.data(), text.size());
   if (size < 0) return system_error("cannot read " + path, errno);
@@ -100,7 +83,7 @@ Result<void> write_key(const std::string& folder, const std::string& path,
   const std::string fresh = path + ".new";
   ::unlink(fresh.c_str());
   {
-    const File file(::open(fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+    const UnixFile file(::open(fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
     std::string text = hex(key.data(), key.size()) + "\n";
     const bool written =
         file.fd() >= 0 && ::fchmod(file.fd(), 0600) == 0 &&
@@ -111,7 +94,7 @@ Result<void> write_key(const std::string& folder, const std::string& path,
     if (!written) return system_error("cannot write " + fresh, number);
   }
   if (::rename(fresh.c_str(), path.c_str()) != 0) return system_error("cannot make " + path, errno);
-  const File parent(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  const UnixFile parent(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (parent.fd() < 0 || ::fsync(parent.fd()) != 0) {
     return system_error("cannot sync " + folder, errno);
   }
@@ -181,7 +164,7 @@ Result<Tickets::Key> random_ticket_key() {
 
 Result<Tickets::Key> load_ticket_key(const std::string& folder) {
   const std::string path = folder + "/ticket.key";
-  const File file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  const UnixFile file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (file.fd() >= 0) return read_key(file, path);
   if (errno != ENOENT) return system_error("cannot open " + path, errno);
   Result<Tickets::Key> key = random_ticket_key();

@@ -18,6 +18,7 @@
 #include <utility>
 
 #include "base/bytes.h"
+#include "base/unix_file.h"
 #include "store/rocksdb/records.h"
 
 namespace deferd {
@@ -27,26 +28,8 @@ namespace fs = std::filesystem;
 
 constexpr std::string_view format_words = "deferd store, format ";
 
-tl::unexpected<Error> system_error(const std::string& what, int number) {
-  return fail(Reason::store_failed, what + ": " + std::strerror(number));
-}
-
-class File {
- public:
-  explicit File(int fd) : fd_(fd) {}
-  ~File() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  File(const File&) = delete;
-  File& operator=(const File&) = delete;
-  int fd() const { return fd_; }
-
- private:
-  const int fd_;
-};
-
 Result<void> sync_folder(const std::string& folder) {
-  const File file(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  const UnixFile file(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (file.fd() < 0 || ::fsync(file.fd()) != 0) return system_error("cannot sync " + folder, errno);
   return {};
 }
@@ -96,7 +79,7 @@ Result<void> write_format(const std::string& folder) {
   const std::string fresh = path + ".new";
   const std::string text = std::string(format_words) + std::to_string(store_format) + "\n";
   {
-    const File file(::open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+    const UnixFile file(::open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
     if (file.fd() < 0) return system_error("cannot make " + fresh, errno);
     if (::write(file.fd(), text.data(), text.size()) != static_cast<ssize_t>(text.size()) ||
         ::fsync(file.fd()) != 0) {
@@ -109,7 +92,7 @@ Result<void> write_format(const std::string& folder) {
 
 Result<void> check_format(const std::string& folder) {
   const std::string path = folder + "/FORMAT";
-  const File file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  const UnixFile file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (file.fd() < 0) {
     if (errno != ENOENT) return system_error("cannot open " + path, errno);
     std::error_code error;

@@ -6,18 +6,13 @@
 
 #include "cli/session.h"
 #include "cli/table.h"
+#include "cli/upload.h"
 #include "config/queue_yaml.h"
 
 namespace deferd::cli {
 namespace {
 
 constexpr std::string_view server_file_name = "queue.yaml";  // what the server calls a body
-
-struct ApplyOptions {
-  std::string file;
-  bool plan = false;
-  bool yes = false;
-};
 
 const char* sign_of(std::string_view action) {
   if (action == "make") return "+";
@@ -72,52 +67,24 @@ std::size_t print_plan(Session& session, const json::value& plan) {
   return changed;
 }
 
-int apply(Session& session, const ApplyOptions& options) {
+int apply(Session& session, const UploadOptions& options) {
   Outcome<std::string> text = read_all(session, options.file, config_file_bytes_max);
   if (!text) return session.fail(text.error());
   // A file that no server would take need not be sent.
   const std::string name = options.file == "-" ? std::string(server_file_name) : options.file;
   const auto parsed = parse_queue_yaml({name, *text});
   if (!parsed) return session.usage(parsed.error().message);
-
-  const std::string path = session.queues_path() + ":apply";
-  const auto send = [&](bool plan_only) -> Outcome<json::value> {
-    auto answer = session.call_text("POST", path + (plan_only ? "?plan=true" : ""), *text);
-    if (answer) return answer;
-    Failure failure = std::move(answer.error());
-    failure.field.clear();  // the complaint names its place
-    if (failure.message.starts_with(std::string(server_file_name) + ":"))
-      failure.message.replace(0, server_file_name.size(), name);
-    return tl::unexpected(std::move(failure));
-  };
-  const Outcome<json::value> plan = send(true);
-  if (!plan) return session.fail(plan.error());
-  if (session.json() && options.plan) {
-    session.print_json(*plan);
-    return exit_done;
-  }
-  const std::size_t changed = session.json() ? 1 : print_plan(session, *plan);
-  if (options.plan) return exit_done;
-  if (changed > 0 && !session.confirmed(options.yes, "apply?")) return exit_refused;
-  const Outcome<json::value> applied = send(false);
-  if (!applied) return session.fail(applied.error());
-  if (session.json()) {
-    session.print_json(*applied);
-  } else if (changed > 0) {
-    session.world.out << "applied\n";
-  }
-  return exit_done;
+  return upload(session, options,
+                {session.queues_path() + ":apply", server_file_name, std::move(*text), print_plan});
 }
 
 }  // namespace
 
 void add_apply_command(CLI::App& app, Session& session) {
-  auto options = std::make_shared<ApplyOptions>();
+  auto options = std::make_shared<UploadOptions>();
   CLI::App* command = app.add_subcommand(
       "apply", "Give a project the queues that a queue.yaml declares; - is standard input");
-  command->add_option("FILE", options->file, "queue.yaml or queue.xml")->required();
-  command->add_flag("--plan", options->plan, "Only show what would change");
-  command->add_flag("--yes", options->yes, "Do not ask");
+  add_upload_options(*command, *options, "queue.yaml or queue.xml");
   command->footer(
       "A queue that the file leaves out is disabled: it keeps its tasks and starts none. Settings\n"
       "that the file leaves out return to App Engine's defaults. A wrong file changes nothing: it\n"

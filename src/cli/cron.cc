@@ -5,11 +5,12 @@
 
 #include "cli/session.h"
 #include "cli/table.h"
+#include "cli/upload.h"
+#include "config/config_tree.h"
 
 namespace deferd::cli {
 namespace {
 
-constexpr std::size_t file_bytes_max = 1 << 20;
 constexpr std::size_t id_chars_shown = 8;
 
 // "/v1/cron", or the long form when --project or --location is given.
@@ -68,12 +69,6 @@ int cron_ls(Session& session) {
 
 constexpr std::string_view server_file_name = "cron.yaml";  // what the server calls a body
 
-struct ApplyOptions {
-  std::string file;
-  bool plan = false;
-  bool yes = false;
-};
-
 const char* sign_of(const std::string& action) {
   if (action == "make") return "+";
   return action == "remove" ? "-" : "~";
@@ -120,36 +115,11 @@ std::size_t print_plan(Session& session, const json::value& plan) {
 }
 
 // The file is read by the server alone: which time zones there are is known there.
-int cron_apply(Session& session, const ApplyOptions& options) {
-  const Outcome<std::string> text = read_all(session, options.file, file_bytes_max);
+int cron_apply(Session& session, const UploadOptions& options) {
+  Outcome<std::string> text = read_all(session, options.file, config_file_bytes_max);
   if (!text) return session.fail(text.error());
-  const auto send = [&](bool plan_only) -> Outcome<json::value> {
-    auto answer =
-        session.call_text("POST", cron_path(session) + (plan_only ? "?plan=true" : ""), *text);
-    if (answer) return answer;
-    Failure failure = std::move(answer.error());
-    failure.field.clear();  // the complaint names its place
-    if (options.file != "-" && failure.message.starts_with(std::string(server_file_name) + ":"))
-      failure.message.replace(0, server_file_name.size(), options.file);
-    return tl::unexpected(std::move(failure));
-  };
-  const Outcome<json::value> plan = send(true);
-  if (!plan) return session.fail(plan.error());
-  if (session.json() && options.plan) {
-    session.print_json(*plan);
-    return exit_done;
-  }
-  const std::size_t changed = session.json() ? 1 : print_plan(session, *plan);
-  if (options.plan) return exit_done;
-  if (changed > 0 && !session.confirmed(options.yes, "apply?")) return exit_refused;
-  const Outcome<json::value> applied = send(false);
-  if (!applied) return session.fail(applied.error());
-  if (session.json()) {
-    session.print_json(*applied);
-  } else if (changed > 0) {
-    session.world.out << "applied\n";
-  }
-  return exit_done;
+  return upload(session, options,
+                {cron_path(session), server_file_name, std::move(*text), print_plan});
 }
 
 // JOB is an id, the beginning of one, or a url; it must mean one job.
@@ -195,12 +165,10 @@ void add_cron_commands(CLI::App& app, Session& session) {
   ls->footer("Examples:\n  defer cron ls\n  defer cron ls --json | jq -r .next_runs[0]");
   ls->callback([&session] { session.action = [&session] { return cron_ls(session); }; });
 
-  auto apply = std::make_shared<ApplyOptions>();
+  auto apply = std::make_shared<UploadOptions>();
   CLI::App* apply_command =
       cron->add_subcommand("apply", "Make the jobs those of a cron.yaml; - is standard input");
-  apply_command->add_option("FILE", apply->file, "cron.yaml")->required();
-  apply_command->add_flag("--plan", apply->plan, "Only show what would change");
-  apply_command->add_flag("--yes", apply->yes, "Do not ask");
+  add_upload_options(*apply_command, *apply, "cron.yaml");
   apply_command->footer(
       "Jobs that are not in the file are removed; unchanged ones keep their next time.\n"
       "\nExamples:\n  defer cron apply cron.yaml --plan\n  defer cron apply cron.yaml");

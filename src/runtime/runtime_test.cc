@@ -13,37 +13,11 @@
 #include <utility>
 #include <vector>
 
+#include "runtime/testing/held_dispatcher.h"
 #include "store/memory/store.h"
 
 namespace deferd {
 namespace {
-
-// Keeps attempts until the test ends them.
-class HeldDispatcher final : public Dispatcher {
- public:
-  void start(Attempt attempt, Callback<void(AttemptResult)> done) override {
-    const std::lock_guard lock(mutex_);
-    attempts_.emplace_back(std::move(attempt), std::move(done));
-    started_.notify_all();
-  }
-  void wait_for(std::size_t count) {
-    std::unique_lock lock(mutex_);
-    started_.wait(lock, [&] { return attempts_.size() >= count; });
-  }
-  void finish_all(std::int16_t status) {
-    std::vector<std::pair<Attempt, Callback<void(AttemptResult)>>> attempts;
-    {
-      const std::lock_guard lock(mutex_);
-      attempts.swap(attempts_);
-    }
-    for (auto& [attempt, done] : attempts) done(AttemptResult{status, "", Micros(0)});
-  }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable started_;
-  std::vector<std::pair<Attempt, Callback<void(AttemptResult)>>> attempts_;
-};
 
 // Completions are run by the test, so that commits stay under way as long as it likes.
 struct HeldStore {
@@ -172,13 +146,13 @@ TEST_F(RuntimeTest, StoppingRefusesWhatIsNewAndWaitsForWhatRuns) {
   start();
   ASSERT_TRUE(make("q"));
   ASSERT_TRUE(add("q", 10).get());
-  dispatcher.wait_for(1);
+  ASSERT_TRUE(dispatcher.wait_for(1));
   std::promise<void> stopped;
   runtime->stop(clock.now().mono + Seconds(60), [&] { stopped.set_value(); });
   auto future = stopped.get_future();
   EXPECT_EQ(add("q", 10).get().error().reason, Reason::stopping);
   EXPECT_EQ(future.wait_for(Seconds(0)), std::future_status::timeout) << "an attempt still runs";
-  dispatcher.finish_all(200);
+  dispatcher.finish(200);
   future.get();
   runtime.reset();
   start();
@@ -190,12 +164,12 @@ TEST_F(RuntimeTest, StoppingEndsAtItsDeadlineAlthoughAnAttemptHangs) {
   start();
   ASSERT_TRUE(make("q"));
   ASSERT_TRUE(add("q", 10).get());
-  dispatcher.wait_for(1);
+  ASSERT_TRUE(dispatcher.wait_for(1));
   std::promise<void> stopped;
   runtime->stop(clock.now().mono, [&] { stopped.set_value(); });
   stopped.get_future().get();
   runtime.reset();
-  dispatcher.finish_all(200);  // its report finds nobody, and harms nobody
+  dispatcher.finish(200);  // its report finds nobody, and harms nobody
 }
 
 // GAE-184

@@ -6,7 +6,6 @@
 #include <boost/json/serialize.hpp>
 #include <boost/json/value.hpp>
 #include <future>
-#include <mutex>
 #include <optional>
 #include <string>
 
@@ -14,31 +13,14 @@
 #include "api/http/testing/raw_client.h"
 #include "api/taskqueue_rest/taskqueue_rest.h"
 #include "model/push_request.h"
-#include "runtime/clock.h"
 #include "runtime/runtime.h"
+#include "runtime/testing/stepped_clock.h"
 #include "store/memory/store.h"
 
 namespace deferd {
 namespace {
 
 namespace json = boost::json;
-
-// Stands still until it is moved; read by the shard's thread.
-class SharedClock final : public Clock {
- public:
-  Now now() const override {
-    const std::lock_guard lock(mutex_);
-    return clock_.now();
-  }
-  void advance(Nanos by) {
-    const std::lock_guard lock(mutex_);
-    clock_.advance(by);
-  }
-
- private:
-  mutable std::mutex mutex_;
-  ManualClock clock_;
-};
 
 class NoDispatcher final : public Dispatcher {
  public:
@@ -132,7 +114,7 @@ class RestDoorTest : public testing::Test {
 
   inline static const std::string root = "/taskqueue/v1beta2/projects/app/taskqueues/";
 
-  SharedClock clock_;
+  SteppedClock clock_;
   MemoryStore store_;
   NoDispatcher dispatcher_;
   RuntimeOptions options_;

@@ -6,11 +6,9 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
-#include <condition_variable>
 #include <functional>
 #include <future>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -22,64 +20,12 @@
 #include "api/appengine/envelope.h"
 #include "api/http/server.h"
 #include "api/http/testing/raw_client.h"
-#include "engine/dispatcher.h"
 #include "runtime/runtime.h"
+#include "runtime/testing/held_dispatcher.h"
+#include "runtime/testing/stepped_clock.h"
 #include "store/memory/store.h"
 
 namespace deferd::appengine {
-
-class SteppedClock final : public Clock {
- public:
-  Now now() const override {
-    const std::scoped_lock lock(mutex_);
-    return clock_.now();
-  }
-  void advance(Nanos by) {
-    const std::scoped_lock lock(mutex_);
-    clock_.advance(by);
-  }
-
- private:
-  mutable std::mutex mutex_;
-  ManualClock clock_;
-};
-
-class HeldDispatcher final : public Dispatcher {
- public:
-  void start(Attempt attempt, Callback<void(AttemptResult)> done) override {
-    const std::scoped_lock lock(mutex_);
-    running_.emplace_back(std::move(attempt), std::move(done));
-    changed_.notify_all();
-  }
-  // The next attempt that starts, or none within 5 s.
-  std::optional<Attempt> next() {
-    std::unique_lock lock(mutex_);
-    if (!changed_.wait_for(lock, Seconds(5), [this] { return taken_ < running_.size(); })) {
-      return std::nullopt;
-    }
-    return running_[taken_++].first;
-  }
-  std::size_t started() {
-    const std::scoped_lock lock(mutex_);
-    return running_.size();
-  }
-  // Ends all that run.
-  void finish(std::int16_t status) {
-    std::vector<std::pair<Attempt, Callback<void(AttemptResult)>>> ended;
-    {
-      const std::scoped_lock lock(mutex_);
-      ended.swap(running_);
-      taken_ = 0;
-    }
-    for (auto& [attempt, done] : ended) std::move(done)(AttemptResult{status, "", Micros(0)});
-  }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::vector<std::pair<Attempt, Callback<void(AttemptResult)>>> running_;
-  std::size_t taken_ = 0;
-};
 
 // What came back of one call.
 template <class T>

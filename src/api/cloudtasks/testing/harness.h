@@ -7,10 +7,8 @@
 #include <google/protobuf/empty.pb.h>
 #include <gtest/gtest.h>
 
-#include <condition_variable>
 #include <future>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -20,55 +18,12 @@
 #include "api/cloudtasks/answer_threads.h"
 #include "api/cloudtasks/methods.h"
 #include "api/cloudtasks/versions.h"
-#include "engine/dispatcher.h"
 #include "runtime/runtime.h"
+#include "runtime/testing/held_dispatcher.h"
+#include "runtime/testing/stepped_clock.h"
 #include "store/memory/store.h"
 
 namespace deferd::cloudtasks {
-
-class SteppedClock final : public Clock {
- public:
-  Now now() const override {
-    const std::scoped_lock lock(mutex_);
-    return clock_.now();
-  }
-  void advance(Nanos by) {
-    const std::scoped_lock lock(mutex_);
-    clock_.advance(by);
-  }
-
- private:
-  mutable std::mutex mutex_;
-  ManualClock clock_;
-};
-
-class HeldDispatcher final : public Dispatcher {
- public:
-  void start(Attempt attempt, Callback<void(AttemptResult)> done) override {
-    const std::scoped_lock lock(mutex_);
-    running_.emplace_back(std::move(attempt), std::move(done));
-    changed_.notify_all();
-  }
-  // Waits for so many to run at once; false after 5 s.
-  bool wait_for(std::size_t attempts) {
-    std::unique_lock lock(mutex_);
-    return changed_.wait_for(lock, Seconds(5), [&] { return running_.size() >= attempts; });
-  }
-  // Ends all that run.
-  void finish(std::int16_t status) {
-    std::vector<std::pair<Attempt, Callback<void(AttemptResult)>>> ended;
-    {
-      const std::scoped_lock lock(mutex_);
-      ended.swap(running_);
-    }
-    for (auto& [attempt, done] : ended) std::move(done)(AttemptResult{status, "", Micros(0)});
-  }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::vector<std::pair<Attempt, Callback<void(AttemptResult)>>> running_;
-};
 
 inline const Method& find_method(std::string_view service, std::string_view name) {
   for (const Method& method : methods()) {

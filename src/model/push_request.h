@@ -4,12 +4,14 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 #include "base/result.h"
+#include "model/push_token.h"
 
 namespace deferd {
 
@@ -32,6 +34,7 @@ struct PushRequest {
   std::vector<std::pair<std::string, std::string>> headers;  // as given; checked at the door
   std::string body;
   std::string note;  // what the door wants to find again and nobody else reads; mostly empty
+  std::optional<PushToken> token;  // sent as Authorization, in place of the task's own header
 
   friend bool operator==(const PushRequest&, const PushRequest&) = default;
 };
@@ -45,6 +48,7 @@ struct PushRequestView {
   std::vector<std::pair<std::string_view, std::string_view>> headers;
   std::string_view body;
   std::string_view note;
+  std::optional<PushToken> token;
 };
 
 std::string encode(const PushRequest& request);

@@ -25,6 +25,10 @@ TEST(PushRequest, ReadsBackAsItWasWritten) {
     const Result<PushRequest> again = decode_push_request(encode(request));
     ASSERT_TRUE(again) << again.error().message;
     EXPECT_EQ(*again, request);
+    request.token = PushToken{PushToken::Kind::oidc, "a@example.com", "https://example.com", ""};
+    EXPECT_EQ(decode_push_request(encode(request)).value(), request);
+    request.token = PushToken{PushToken::Kind::oauth, "a@example.com", "", "scope"};
+    EXPECT_EQ(decode_push_request(encode(request)).value(), request);
   }
 }
 
@@ -48,12 +52,13 @@ TEST(PushRequest, ReadsWhatIsStoredAlready) {
 TEST(PushRequest, DamageIsAnErrorWhereverItIsCut) {
   PushRequest request = sample();
   request.note = "note";
+  request.token = PushToken{PushToken::Kind::oidc, "a@example.com", "https://example.com", ""};
   request.body.clear();  // a shorter body would decode
   const std::string bytes = encode(request);
   for (std::size_t size = 0; size < bytes.size(); ++size) {
     EXPECT_FALSE(decode_push_request(std::string_view(bytes).substr(0, size))) << size;
   }
-  EXPECT_FALSE(decode_push_request("\x03\x00\x00\x00"s)) << "a format of the future";
+  EXPECT_FALSE(decode_push_request("\x04\x00\x00\x00"s)) << "a format of the future";
 }
 
 }  // namespace

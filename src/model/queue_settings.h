@@ -10,6 +10,7 @@
 #include "base/result.h"
 #include "base/time.h"
 #include "model/duration_text.h"
+#include "model/http_target.h"
 #include "model/names.h"
 #include "model/retry_policy.h"
 #include "model/task.h"
@@ -51,6 +52,13 @@ struct QueueSettings {
   std::uint64_t max_tasks = 0;       // 0: no limit
   std::uint64_t max_bytes = 0;       // 0: no limit
   Micros tombstone = Seconds(3600);  // how long the name of an ended task stays taken: 0..30d
+  // A task that is older than this since it was added is dropped, whether it ever ran or not and
+  // whatever the queue's state: 0..3650d; 0: never.
+  Micros task_ttl{0};
+
+  std::optional<HttpTarget> http_target;  // push only
+  // Of what happens to tasks, the share that is logged: 0..1. Absent: none, and nobody said so.
+  std::optional<double> log_sampling;
 
   AppEngineSettings appengine;
   std::string note;  // what a door wants to find again and nobody else reads; mostly empty

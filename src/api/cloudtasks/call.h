@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 #include <utility>
 
 #include "base/callback.h"
@@ -18,9 +19,16 @@ class CallThread {
   virtual void post(Callback<void()> work) = 0;
 };
 
+// What a caller shows of itself, as its transport carried it. Secret.
+struct Credentials {
+  std::string authorization;  // the header or the metadata of that name
+  std::string api_key;        // x-goog-api-key, or the query's key
+};
+
 struct Context {
   std::shared_ptr<CallThread> thread;
   Mono good_until = Mono::max();  // the caller waits no longer
+  Credentials credentials = {};
 };
 
 }  // namespace deferd::cloudtasks

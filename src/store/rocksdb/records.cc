@@ -1,6 +1,7 @@
 #include "store/rocksdb/records.h"
 
 #include <algorithm>
+#include <bit>
 #include <utility>
 
 namespace deferd::runs {
@@ -9,6 +10,7 @@ namespace {
 constexpr std::uint8_t format_1 = 1;
 constexpr std::uint8_t format_2 = 2;  // of a queue that has AppEngineSettings
 constexpr std::uint8_t format_3 = 3;  // of a queue that has a note; also has the former
+constexpr std::uint8_t format_4 = 4;  // of a queue with tagged parts; also has the former
 
 // Damaged records may hold any number, so sums go around instead of overflowing.
 Wall later(Wall wall, std::int64_t micros) {
@@ -749,15 +751,57 @@ bool read_emails(ByteReader& in, std::vector<std::string>& emails) {
   return in.ok();
 }
 
+// What most queues do not have. Each part is its tag and its bytes; tags stay what they are, and a
+// new one needs no new format.
+enum class QueuePart : std::uint8_t { task_ttl = 1, http_target = 2, log_sampling = 3 };
+
+std::vector<std::pair<QueuePart, std::string>> parts_of(const QueueSettings& s) {
+  std::vector<std::pair<QueuePart, std::string>> parts;
+  if (s.task_ttl > Micros(0)) {
+    std::string bytes;
+    ByteWriter(bytes).signed_varint(s.task_ttl.count());
+    parts.emplace_back(QueuePart::task_ttl, std::move(bytes));
+  }
+  if (s.http_target) parts.emplace_back(QueuePart::http_target, encode(*s.http_target));
+  if (s.log_sampling) {
+    std::string bytes;
+    ByteWriter(bytes).be64(std::bit_cast<std::uint64_t>(*s.log_sampling));
+    parts.emplace_back(QueuePart::log_sampling, std::move(bytes));
+  }
+  return parts;
+}
+
+bool read_queue_part(std::uint8_t tag, std::string_view bytes, QueueSettings& s) {
+  ByteReader in(bytes);
+  switch (static_cast<QueuePart>(tag)) {
+    case QueuePart::task_ttl:
+      s.task_ttl = Micros(in.signed_varint());
+      break;
+    case QueuePart::http_target: {
+      auto target = decode_http_target(in.raw(in.left()));
+      if (!target) return false;
+      s.http_target = std::move(*target);
+      break;
+    }
+    case QueuePart::log_sampling:
+      s.log_sampling = std::bit_cast<double>(in.be64());
+      break;
+    default:
+      return false;  // of a later deferd
+  }
+  return in.ok() && in.at_end();
+}
+
 }  // namespace
 
 std::string encode_queue(const QueueRecord& record) {
   std::string value;
   ByteWriter out(value);
   const AppEngineSettings& appengine = record.settings.appengine;
-  const bool has_note = !record.settings.note.empty();
+  const auto parts = parts_of(record.settings);
+  const bool has_note = !parts.empty() || !record.settings.note.empty();
   const bool has_appengine = has_note || appengine != AppEngineSettings{};
-  out.u8(has_note ? format_3 : has_appengine ? format_2 : format_1);
+  out.u8(!parts.empty() ? format_4 : has_note ? format_3 : has_appengine ? format_2 : format_1);
   out.bytes(record.name.project);
   out.bytes(record.name.location);
   out.bytes(record.name.queue);
@@ -793,13 +837,18 @@ std::string encode_queue(const QueueRecord& record) {
     write_emails(out, appengine.writer_emails);
   }
   if (has_note) out.bytes(record.settings.note);
+  if (!parts.empty()) out.u8(static_cast<std::uint8_t>(parts.size()));
+  for (const auto& [tag, bytes] : parts) {
+    out.u8(static_cast<std::uint8_t>(tag));
+    out.bytes(bytes);
+  }
   return value;
 }
 
 Result<QueueRecord> decode_queue(QueueNumber number, std::string_view value) {
   ByteReader in(value);
   const std::uint8_t format = in.u8();
-  if (format < format_1 || format > format_3) return damaged("a queue's format");
+  if (format < format_1 || format > format_4) return damaged("a queue's format");
   QueueRecord record;
   record.number = number;
   const std::string_view project = in.bytes();
@@ -846,7 +895,12 @@ Result<QueueRecord> decode_queue(QueueNumber number, std::string_view value) {
     if (!read_emails(in, s.appengine.user_emails) || !read_emails(in, s.appengine.writer_emails))
       return damaged("a queue's emails");
   }
-  if (format == format_3) s.note = in.bytes();
+  if (format >= format_3) s.note = in.bytes();
+  const std::uint8_t parts = format >= format_4 ? in.u8() : 0;
+  for (std::uint8_t i = 0; i < parts && in.ok(); ++i) {
+    const std::uint8_t tag = in.u8();
+    if (!read_queue_part(tag, in.bytes(), s)) return damaged("a part of a queue's settings");
+  }
   if (!in.ok() || !in.at_end() || s.priority >= priority_count)
     return damaged("a queue's settings");
   return record;

@@ -207,7 +207,25 @@ TEST(Records, ACutRecordIsAnError) {
   check(encode_key_entry({TaskId{300}, 5}), decode_key_entry);
   check(encode_name({TaskId{300}, 2, key.eta}), decode_name);
   check(encode_counters({.tasks = 300, .last_order = 7}), decode_counters);
-  check(encode_queue(queue), [](std::string_view v) { return decode_queue(QueueNumber{1}, v); });
+  const auto as_queue = [](std::string_view v) { return decode_queue(QueueNumber{1}, v); };
+  check(encode_queue(queue), as_queue);
+  QueueRecord with_parts = queue;
+  with_parts.settings.task_ttl = Seconds(86'400);
+  with_parts.settings.http_target = HttpTarget{.host = "example.com"};
+  check(encode_queue(with_parts), as_queue);
+}
+
+TEST(Records, AQueueKeepsWhatMostQueuesHaveNot) {
+  QueueRecord queue{.number = QueueNumber{1},
+                    .name = {"p", "l", "q"},
+                    .settings = QueueSettings::defaults(QueueMode::push)};
+  queue.settings.log_sampling = 0.1;
+  EXPECT_EQ(decode_queue(QueueNumber{1}, encode_queue(queue))->settings, queue.settings);
+  queue.settings.log_sampling = 0;
+  queue.settings.note = "n";
+  queue.settings.task_ttl = Seconds(1);
+  queue.settings.http_target = HttpTarget{.port = 0, .headers = {{"A", "b"}}};
+  EXPECT_EQ(decode_queue(QueueNumber{1}, encode_queue(queue))->settings, queue.settings);
 }
 
 }  // namespace

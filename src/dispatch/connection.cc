@@ -211,7 +211,7 @@ void Connection::carry(Push& push) {
 
 void Connection::send() {
   write_request_head({push_->attempt, push_->request, push_->url, push_->app.get(),
-                      loop_.shared().options.appengine.headers},
+                      loop_.shared().options.appengine.headers, push_->authorization},
                      head_);
   payload_ = push_->attempt.task.payload;
   body_ = push_->request.body;

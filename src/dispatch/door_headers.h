@@ -34,6 +34,8 @@ struct HeadFacts {
   const TargetUrl& target;
   const AppPush* app;  // null unless is_app_push(request)
   const AppEngineHeaderOptions& options;
+  // Sent in place of the task's own Authorization; empty: that one is. Secret.
+  std::string_view authorization = {};
 };
 
 // Appends "Name: value\r\n" lines.

@@ -23,6 +23,7 @@
 #include "dispatch/lookup_threads.h"
 #include "dispatch/routes.h"
 #include "dispatch/target_guard.h"
+#include "dispatch/token_source.h"
 #include "engine/dispatcher.h"
 
 namespace deferd {
@@ -63,6 +64,10 @@ struct PushOptions {
   GuardOptions guard;
   AppEnginePushOptions appengine;
 
+  // Whom tokens are asked of; outlives the dispatcher. Null: there are none, and the attempts of
+  // tasks that ask for one fail.
+  TokenSource* tokens = nullptr;
+
   // For the answer to a name; the system's resolver may take longer.
   Millis dns_timeout = Seconds(10);
   Millis dns_keep = Seconds(5);
@@ -77,7 +82,7 @@ struct PushStats {
   std::uint64_t answered_other = 0;  // 3xx, 4xx, 5xx, 101
   std::uint64_t timed_out = 0;
   std::uint64_t unreachable = 0;
-  std::uint64_t refused = 0;        // by the target guard, or not sendable
+  std::uint64_t refused = 0;        // by the target guard, for want of a token, or not sendable
   std::uint64_t retried_stale = 0;  // on a fresh connection, as the reused one was closed
   std::uint64_t connections_opened = 0;
   std::uint64_t connections = 0;       // now, those being opened included

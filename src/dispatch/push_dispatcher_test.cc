@@ -7,84 +7,17 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include <condition_variable>
-#include <deque>
 #include <future>
-#include <mutex>
 
 #include "dispatch/testing/certificates.h"
+#include "dispatch/testing/pushes.h"
 #include "dispatch/testing/scripted_server.h"
-#include "model/push_request.h"
 
 namespace deferd {
 namespace {
 
 using namespace std::chrono_literals;
 using testing::HasSubstr;
-
-std::unique_ptr<PushDispatcher> dispatcher(PushOptions options = {}) {
-  Result<std::unique_ptr<PushDispatcher>> made = make_push_dispatcher(std::move(options));
-  EXPECT_TRUE(made.has_value()) << made.error().message;
-  return std::move(*made);
-}
-
-PushRequest post(std::string url, std::string body = "") {
-  PushRequest request;
-  request.url = std::move(url);
-  request.body = std::move(body);
-  return request;
-}
-
-Attempt attempt_of(const PushRequest& request, Micros timeout) {
-  static const auto queue =
-      std::make_shared<const QueueName>(*QueueName::parse("project", "here", "mail"));
-  Attempt attempt;
-  attempt.queue = queue;
-  attempt.task.id = TaskId{1'795'000'000'000'001};
-  attempt.task.payload = share(encode(request));
-  attempt.timeout = timeout;
-  return attempt;
-}
-
-// Long enough never to pass in a test that does not mean it to.
-constexpr Micros ample = 60s;
-
-std::future<AttemptResult> begin(Dispatcher& dispatcher, const PushRequest& request,
-                                 Micros timeout = ample) {
-  auto promise = std::make_shared<std::promise<AttemptResult>>();
-  std::future<AttemptResult> future = promise->get_future();
-  dispatcher.start(attempt_of(request, timeout),
-                   [promise](AttemptResult result) { promise->set_value(std::move(result)); });
-  return future;
-}
-
-AttemptResult push(Dispatcher& dispatcher, const PushRequest& request, Micros timeout = ample) {
-  return begin(dispatcher, request, timeout).get();
-}
-
-// Scripts hand over what they saw.
-template <class T>
-class Seen {
- public:
-  void put(T value) {
-    const std::lock_guard lock(mutex_);
-    values_.push_back(std::move(value));
-    changed_.notify_all();
-  }
-  T take() {
-    std::unique_lock lock(mutex_);
-    EXPECT_TRUE(changed_.wait_for(lock, 30s, [&] { return !values_.empty(); }));
-    if (values_.empty()) return T{};
-    T value = std::move(values_.front());
-    values_.pop_front();
-    return value;
-  }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::deque<T> values_;
-};
 
 TEST(Push, SendsARequestAndReportsTheStatus) {
   Seen<SeenRequest> seen;

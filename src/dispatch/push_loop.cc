@@ -79,6 +79,7 @@ PushLoop::PushLoop(Shared& shared, std::size_t parts)
 PushLoop::~PushLoop() {
   DEFERD_ASSERT(!thread_.joinable());
   DEFERD_ASSERT(deadlines_.empty());
+  DEFERD_ASSERT(tokens_awaited_.empty());
   DEFERD_ASSERT(connections_.empty());
 }
 
@@ -105,6 +106,7 @@ void PushLoop::start(Attempt attempt, Callback<void(AttemptResult)> done) {
 void PushLoop::stop() {
   asio::post(context_, [this] { cut_all(); });
   thread_.join();
+  token_mail_->close();
   for (;;) {  // what was started while the loop stopped
     {
       const std::lock_guard lock(inbox_mutex_);
@@ -161,35 +163,88 @@ void PushLoop::arrive(Arrival arrival) {
   Result<PushRequestView> request = decode_push_request_view(*made->attempt.task.payload);
   if (!request) return refuse(request.error().message);
   made->request = std::move(*request);
-  const Result<ChosenBy> chosen_by = aim(*made);
-  if (!chosen_by) return refuse(chosen_by.error().message);
+  if (Result<void> aimed = aim(*made); !aimed) return refuse(aimed.error().message);
   if (Result<void> headers = check_request_headers(made->request); !headers) {
     return refuse(headers.error().message);
   }
+  if (made->request.token && shared_.options.tokens == nullptr) {
+    return refuse("the task asks for a token, and this server is not set up to issue any");
+  }
 
-  const auto [found, is_new] =
-      targets_.try_emplace(TargetKey{made->url.host, made->url.port, made->url.tls, *chosen_by});
-  if (is_new) found->second.key = &found->first;
-  made->target = &found->second;
   Push& push = *made.release();  // finish() deletes it
   deadlines_.insert(push);
   wake_no_later_than(push.deadline);
+  if (push.request.token) {
+    ask_for_token(push);
+  } else {
+    set_out(push);
+  }
+}
+
+void PushLoop::ask_for_token(Push& push) {
+  push.token_awaited = ++last_token_asked_;
+  tokens_awaited_.emplace(push.token_awaited, &push);
+  shared_.options.tokens->token(
+      *push.request.token, push.request.url, wall_now(),
+      [mail = token_mail_, number = push.token_awaited](Result<std::string> token) {
+        mail->bring(number, std::move(token));
+      });
+}
+
+void TokenMail::bring(std::uint64_t number, Result<std::string> token) {
+  const std::lock_guard lock(mutex_);
+  if (loop_ == nullptr) return;
+  asio::post(loop_->context_, [loop = loop_, number, token = std::move(token)]() mutable {
+    loop->token_came(number, std::move(token));
+  });
+}
+
+void TokenMail::close() {
+  const std::lock_guard lock(mutex_);
+  loop_ = nullptr;
+}
+
+void PushLoop::token_came(std::uint64_t number, Result<std::string> token) {
+  const auto awaited = tokens_awaited_.find(number);
+  if (awaited == tokens_awaited_.end()) return;  // the attempt has ended meanwhile
+  Push& push = *awaited->second;
+  tokens_awaited_.erase(awaited);
+  push.token_awaited = 0;
+  if (!token) {
+    const Reason reason = token.error().reason;
+    const bool later = reason == Reason::timeout || reason == Reason::overloaded;
+    finish(push, {later ? status_unreachable : status_refused, "token: " + token.error().message,
+                  Micros(0)});
+    return;
+  }
+  if (token->empty() || !is_header_value(*token)) {
+    finish(push, {status_refused, "token: what was issued cannot be sent as a header", Micros(0)});
+    return;
+  }
+  push.authorization = std::move(*token);
+  set_out(push);
+}
+
+void PushLoop::set_out(Push& push) {
+  const auto [found, is_new] =
+      targets_.try_emplace(TargetKey{push.url.host, push.url.port, push.url.tls, push.chosen_by});
+  if (is_new) found->second.key = &found->first;
+  push.target = &found->second;
   place(push);
 }
 
-Result<ChosenBy> PushLoop::aim(Push& push) {
+Result<void> PushLoop::aim(Push& push) {
   const PushRequestView& request = push.request;
   if (!is_app_push(request)) {
     Result<TargetUrl> url = parse_target_url(request.url);
     if (!url) return fail(url.error());
     push.url = std::move(*url);
-    return ChosenBy::task;
+    return {};
   }
   const std::string& project = push.attempt.queue->project;
   const AppEnginePushOptions& options = shared_.options.appengine;
   auto app = std::make_unique<AppPush>();
   const std::shared_ptr<const Routes> routes = shared_.current_routes();
-  ChosenBy chosen_by = ChosenBy::operator_;
   if (request.url.starts_with('/')) {
     if (Result<void> path = check_target_path(request.url); !path) return fail(path.error());
     const std::string* const target = push.attempt.target.get();
@@ -199,18 +254,18 @@ Result<ChosenBy> PushLoop::aim(Push& push) {
     push.url = std::move(route.url);
     app->host = std::move(route.host);
     app->hostname = std::move(route.hostname);
+    push.chosen_by = ChosenBy::operator_;
   } else {
     Result<TargetUrl> url = parse_target_url(request.url);
     if (!url) return fail(url.error());
     push.url = std::move(*url);
     app->host = push.url.authority();
     app->hostname = routes->hostname(project);
-    chosen_by = ChosenBy::task;
   }
   if (options.ticket) app->ticket = options.ticket(project, push.attempt.timeout, wall_now());
   app->log_id = hex_text(log_ids_.next()) + hex_text(log_ids_.next());
   push.app = std::move(app);
-  return chosen_by;
+  return {};
 }
 
 void PushLoop::place(Push& push) {
@@ -359,6 +414,7 @@ bool PushLoop::close_an_idle_one() {
 void PushLoop::finish(Push& push, AttemptResult result) {
   const std::unique_ptr<Push> owner(&push);
   deadlines_.erase(deadlines_.iterator_to(push));
+  if (push.token_awaited != 0) tokens_awaited_.erase(push.token_awaited);
   if (static_cast<boost::intrusive::list_base_hook<>&>(push).is_linked()) {
     push.target->waiting.erase(push.target->waiting.iterator_to(push));
     uncount(counters_.waiting);
@@ -409,21 +465,23 @@ void PushLoop::wake_no_later_than(Steady::time_point instant) {
 void PushLoop::expire(Steady::time_point now) {
   while (!deadlines_.empty() && deadlines_.begin()->deadline <= now) {
     Push& push = *deadlines_.begin();
-    Target& target = *push.target;
-    Connection* connection = push.connection;
+    Target* const target = push.target;
+    Connection* const connection = push.connection;
     AttemptResult result{status_timeout, "the deadline passed while ", Micros(0)};
     if (connection != nullptr) {
       result.detail += connection->stage();
       connection->release();
+    } else if (target != nullptr) {
+      result.detail += "waiting for one of " + std::to_string(target->connections) +
+                       " connections to " + target->key->host;
     } else {
-      result.detail += "waiting for one of " + std::to_string(target.connections) +
-                       " connections to " + target.key->host;
+      result.detail += "waiting for its token";
     }
     finish(push, std::move(result));
     if (connection != nullptr) {
       connection->cut();
-    } else {
-      forget_if_unused(target);
+    } else if (target != nullptr) {
+      forget_if_unused(*target);
     }
   }
   while (!idle_by_age_.empty() &&

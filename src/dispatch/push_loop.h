@@ -1,12 +1,12 @@
 // One thread of the dispatcher, with its targets, connections and deadlines.
 //
-//   inbox ─▶ arrive ─▶ on an idle connection of the target
-//                   └▶ on a new one, while the target and the loop may have more
-//                   └▶ target.waiting, until a connection of the target is free or may be opened
+//   inbox ─▶ arrive ─▶ (ask for its token) ─▶ place ─▶ on an idle connection of the target
+//                              └▶ on a new one, while the target and the loop may have more
+//                              └▶ target.waiting, until a connection is free or may be opened
 //
 // Invariants: 1. A Push is in deadlines_ from arrive() to finish(); finish() calls its `done`,
 // once, and deletes it.
-//             2. A Push is either on one connection or in its target's `waiting`.
+//             2. A Push is in one of: tokens_awaited_, one connection, its target's `waiting`.
 //             3. A target has no more than per_target_max_ connections; all together have at most
 //             connections_max_.
 //             4. While a target has a push waiting, none of its connections is idle; while a target
@@ -48,9 +48,12 @@ struct Push : boost::intrusive::set_base_hook<>, boost::intrusive::list_base_hoo
   Callback<void(AttemptResult)> done;
   PushRequestView request;  // into attempt.task.payload
   TargetUrl url;
+  ChosenBy chosen_by = ChosenBy::task;
   std::unique_ptr<const AppPush> app;  // of pushes to applications only (is_app_push)
+  std::string authorization;           // made for this attempt; empty: none. Secret
   Steady::time_point deadline;
-  Target* target = nullptr;
+  std::uint64_t token_awaited = 0;   // its number in PushLoop::tokens_awaited_; 0: not there
+  Target* target = nullptr;          // null: not known before it has its token
   Connection* connection = nullptr;  // null: waits
   bool retried = false;              // on a fresh connection after a stale one
 };
@@ -81,6 +84,22 @@ struct Target {
   boost::intrusive::list<Push> waiting;
   std::size_t connections = 0;
   bool in_line = false;  // in PushLoop::line_
+};
+
+class PushLoop;
+
+// Through which tokens come in from any thread, for as long as there is a loop to take them.
+class TokenMail {
+ public:
+  explicit TokenMail(PushLoop& loop) : loop_(&loop) {}
+
+  void bring(std::uint64_t number, Result<std::string> token);
+  // The loop is about to end.
+  void close();
+
+ private:
+  std::mutex mutex_;
+  PushLoop* loop_;  // guarded by mutex_; null: closed
 };
 
 class PushLoop {
@@ -140,10 +159,16 @@ class PushLoop {
     bool operator()(const Push& a, const Push& b) const { return a.deadline < b.deadline; }
   };
 
+  friend class TokenMail;
+
   void take_arrivals();
   void arrive(Arrival arrival);
-  // Finds out where it goes: fills url, and app when it is for an application.
-  Result<ChosenBy> aim(Push& push);
+  // Finds out where it goes: fills url and chosen_by, and app when it is for an application.
+  Result<void> aim(Push& push);
+  void ask_for_token(Push& push);
+  void token_came(std::uint64_t number, Result<std::string> token);
+  // Finds the target of its URL, and goes there.
+  void set_out(Push& push);
   void place(Push& push);
   bool may_open(const Target& target) const;
   void open(Push& push);
@@ -173,6 +198,10 @@ class PushLoop {
   NameCache names_;
   bool stopping_ = false;
   Random log_ids_;
+
+  const std::shared_ptr<TokenMail> token_mail_ = std::make_shared<TokenMail>(*this);
+  std::unordered_map<std::uint64_t, Push*> tokens_awaited_;  // by the number of the question
+  std::uint64_t last_token_asked_ = 0;
 
   std::unordered_map<TargetKey, Target, TargetKeyHash> targets_;
   boost::intrusive::multiset<Push, boost::intrusive::compare<ByDeadline>> deadlines_;

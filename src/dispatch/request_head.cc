@@ -21,22 +21,22 @@ bool is_token(std::string_view text) {
   });
 }
 
-bool is_one_line(std::string_view text) {
-  return std::all_of(text.begin(), text.end(), [](char c) {
-    const auto byte = static_cast<unsigned char>(c);
-    return byte == '\t' || (byte >= 0x20 && byte != 0x7f);
-  });
-}
-
 bool always_has_length(HttpMethod method) {
   return method == HttpMethod::post || method == HttpMethod::put || method == HttpMethod::patch;
 }
 
 }  // namespace
 
+bool is_header_value(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](char c) {
+    const auto byte = static_cast<unsigned char>(c);
+    return byte == '\t' || (byte >= 0x20 && byte != 0x7f);
+  });
+}
+
 Result<void> check_request_headers(const PushRequestView& request) {
   for (const auto& [name, value] : request.headers) {
-    if (is_token(name) && is_one_line(value)) continue;
+    if (is_token(name) && is_header_value(value)) continue;
     return fail(Reason::invalid, "header \"" + std::string(is_token(name) ? name : "?") +
                                      "\" cannot be sent as one line");
   }
@@ -78,6 +78,7 @@ void write_request_head(const HeadFacts& facts, std::string& out) {
       continue;
     }
     if (door.drops(lower, facts.options)) continue;
+    if (lower == "authorization" && !facts.authorization.empty()) continue;
     has_content_type |= lower == "content-type";
     if (lower == "user-agent" && !std::exchange(has_user_agent, true) && door.adds_user_agent) {
       out.append(name).append(": ").append(value).append(" ").append(door.user_agent);
@@ -90,6 +91,7 @@ void write_request_head(const HeadFacts& facts, std::string& out) {
   if (!has_content_type && !request.body.empty() && !door.content_type.empty()) {
     lines.add("Content-Type", door.content_type);
   }
+  if (!facts.authorization.empty()) lines.add("Authorization", facts.authorization);
   door.append(facts, lines);
   if (always_has_length(request.method) || !request.body.empty()) {
     lines.add("Content-Length", request.body.size());

@@ -12,11 +12,8 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$here/../.." && pwd)
 out=${APPENGINE_BUILD:-$root/build/appengine}
 
-# fresh PART FILES...: whether PART was made from exactly these files by exactly this script.
-sum_of() { sha256sum "$here/environments.sh" "${@:2}" | awk '{ print $1 }'; }
-fresh() { [ -f "$out/$1.sum" ] && [ "$(cat "$out/$1.sum")" = "$(sum_of "$@")" ]; }
-made() { sum_of "$@" >"$out/$1.sum"; }
-say() { printf '== %s\n' "$*" >&2; }
+scripts=("$here/environments.sh")
+source "$root/tests/made.sh"
 
 make_python() {
   local files=("$here/requirements.txt")

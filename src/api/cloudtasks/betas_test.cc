@@ -47,6 +47,34 @@ TEST_F(BetasTest, StatisticsAreShownWhenAskedFor) {
   EXPECT_EQ(queue->name(), queue_path("q"));
 }
 
+// CT-202, CT-203
+TEST_F(BetasTest, StatisticsAreListedWhenAskedFor) {
+  ASSERT_TRUE(succeeded(create_queue("a")));
+  ASSERT_TRUE(succeeded(create_queue("b")));
+  ASSERT_TRUE(succeeded(create_task("b", later(http_task()))));
+  V2Beta3::ListQueuesRequest request;
+  request.set_parent(location_path);
+  const auto list = [&] {
+    return call<V2Beta3::ListQueuesResponse>(V2Beta3::service, "ListQueues", request);
+  };
+  const auto plain = list();
+  ASSERT_TRUE(succeeded(plain));
+  EXPECT_FALSE(plain->queues(1).has_stats());
+  request.mutable_read_mask()->add_paths("stats.tasks_count");
+  const auto queues = list();
+  ASSERT_TRUE(succeeded(queues));
+  ASSERT_EQ(queues->queues_size(), 2);
+  EXPECT_EQ(queues->queues(0).stats().tasks_count(), 0);
+  EXPECT_EQ(queues->queues(1).stats().tasks_count(), 1);
+  EXPECT_EQ(queues->queues(1).stats().effective_execution_rate(), 0);
+  EXPECT_EQ(queues->queues(1).name(), queue_path("b"));
+  EXPECT_FALSE(queues->queues(1).has_rate_limits());
+  request.set_filter("name=nothing");
+  const auto none = list();
+  ASSERT_TRUE(succeeded(none));
+  EXPECT_EQ(none->queues_size(), 0);
+}
+
 // CT-204
 TEST_F(BetasTest, LifetimesHaveBoundsAndTheTypeStays) {
   const auto with = [&](std::string_view id, std::int64_t task, std::int64_t tombstone) {

@@ -3,11 +3,13 @@
 
 #include <google/protobuf/empty.pb.h>
 
+#include <atomic>
 #include <limits>
 #include <memory>
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "api/cloudtasks/filter.h"
 #include "api/cloudtasks/mask.h"
@@ -42,26 +44,35 @@ struct QueueCalls {
     command.location = parent->location;
     command.after = std::move(*after);
     command.queues_max = *size + 1;  // one more tells whether any follows
-    service.submit(
-        context, std::move(command),
-        [&service, size = *size, list, filter = std::move(*filter), mask = std::move(*mask),
-         done = std::move(done)](Result<std::vector<QueueInfo>> queues) mutable {
-          if (!queues) return done(refuse(failure_of(queues.error(), Subject::queue)));
-          typename V::ListQueuesResponse response;
-          if (queues->size() > size) {
-            queues->resize(size);
-            response.set_next_page_token(
-                make_page_token(list, queues->back().name.queue, service.clock.now().wall));
-          }
-          for (const QueueInfo& info : *queues) {
-            Queue queue;
-            write_queue<V>(info, queue);
-            if (!filter.matches(queue)) continue;
-            show_only(mask, queue);
-            *response.add_queues() = std::move(queue);
-          }
-          done(std::move(response));
-        });
+    service.submit(context, std::move(command),
+                   [&service, context, size = *size, list, filter = std::move(*filter),
+                    mask = std::move(*mask),
+                    done = std::move(done)](Result<std::vector<QueueInfo>> queues) mutable {
+                     static_cast<void>(context);  // of the betas
+                     if (!queues) return done(refuse(failure_of(queues.error(), Subject::queue)));
+                     typename V::ListQueuesResponse response;
+                     if (queues->size() > size) {
+                       queues->resize(size);
+                       response.set_next_page_token(make_page_token(list, queues->back().name.queue,
+                                                                    service.clock.now().wall));
+                     }
+                     std::vector<QueueName> shown;
+                     for (QueueInfo& info : *queues) {
+                       Queue queue;
+                       write_queue<V>(info, queue);
+                       if (!filter.matches(queue)) continue;
+                       shown.push_back(std::move(info.name));
+                       *response.add_queues() = std::move(queue);
+                     }
+                     if constexpr (has_stats) {
+                       if (mask.wants_stats) {
+                         return list_with_stats(service, context, shown, std::move(mask),
+                                                std::move(response), std::move(done));
+                       }
+                     }
+                     for (Queue& queue : *response.mutable_queues()) show_only(mask, queue);
+                     done(std::move(response));
+                   });
   }
 
   static void get_queue(Service& service, const typename V::GetQueueRequest& request,
@@ -79,10 +90,10 @@ struct QueueCalls {
                      if (!info) return done(refuse(failure_of(info.error(), Subject::queue)));
                      Queue queue;
                      write_queue<V>(*info, queue);
-                     if constexpr (requires { queue.stats(); }) {
+                     if constexpr (has_stats) {
                        if (mask.wants_stats) {
-                         return add_stats(service, context, info->name, std::move(mask),
-                                          std::move(queue), std::move(done));
+                         return get_with_stats(service, context, info->name, std::move(mask),
+                                               std::move(queue), std::move(done));
                        }
                      }
                      show_only(mask, queue);
@@ -171,6 +182,8 @@ struct QueueCalls {
   }
 
  private:
+  static constexpr bool has_stats = requires(const Queue& queue) { queue.stats(); };
+
   // Which fields a caller wants to see; statistics only when it says so.
   struct ReadMask {
     google::protobuf::FieldMask shown;  // empty: all
@@ -200,26 +213,74 @@ struct QueueCalls {
     return queue;
   }
 
-  static void add_stats(Service& service, const Context& context, const QueueName& name,
-                        ReadMask mask, Queue queue, Done<Queue> done) {
-    GetQueueStats command;
-    command.queue = name;
-    service.submit(
-        context, std::move(command),
-        [mask = std::move(mask), queue = std::move(queue),
-         done = std::move(done)](const Result<QueueStats>& stats) mutable {
-          if (!stats) return done(refuse(failure_of(stats.error(), Subject::queue)));
-          auto& out = *queue.mutable_stats();
-          out.set_tasks_count(static_cast<std::int64_t>(stats->tasks));
-          if (stats->oldest_eta)
-            write_time(*stats->oldest_eta, *out.mutable_oldest_estimated_arrival_time());
-          out.set_executed_last_minute_count(static_cast<std::int64_t>(stats->executed_minute));
-          out.set_concurrent_dispatches_count(static_cast<std::int64_t>(stats->in_flight));
-          out.set_effective_execution_rate(
-              std::min(stats->enforced_rate, static_cast<double>(rate_per_second_max)));
-          show_only(mask, queue);
-          done(std::move(queue));
-        });
+  // The statistics of `queues`, each in its place; `then` runs once, when all have answered.
+  template <class Then>
+  static void ask_stats(Service& service, const Context& context,
+                        const std::vector<QueueName>& queues, Then then) {
+    using Answers = std::vector<Result<QueueStats>>;
+    if (queues.empty()) return then(Answers());
+    struct Asked {
+      Asked(std::size_t count, Then next) : answers(count), missing(count), then(std::move(next)) {}
+      Answers answers;
+      std::atomic<std::size_t> missing;
+      Then then;
+    };
+    const auto asked = std::make_shared<Asked>(queues.size(), std::move(then));
+    for (std::size_t i = 0; i < queues.size(); ++i) {
+      GetQueueStats command;
+      command.queue = queues[i];
+      service.submit(context, std::move(command), [asked, i](Result<QueueStats> stats) {
+        asked->answers[i] = std::move(stats);
+        if (asked->missing.fetch_sub(1) == 1) asked->then(std::move(asked->answers));
+      });
+    }
+  }
+
+  static void get_with_stats(Service& service, const Context& context, const QueueName& name,
+                             ReadMask mask, Queue queue, Done<Queue> done) {
+    ask_stats(service, context, {name},
+              [mask = std::move(mask), queue = std::move(queue),
+               done = std::move(done)](std::vector<Result<QueueStats>> stats) mutable {
+                const Result<QueueStats>& found = stats.front();
+                if (!found) return done(refuse(failure_of(found.error(), Subject::queue)));
+                write_stats(*found, *queue.mutable_stats());
+                show_only(mask, queue);
+                done(std::move(queue));
+              });
+  }
+
+  // `response` has the queues that `names` names, in that order. One that is deleted meanwhile is
+  // left out.
+  static void list_with_stats(Service& service, const Context& context,
+                              const std::vector<QueueName>& names, ReadMask mask,
+                              typename V::ListQueuesResponse response,
+                              Done<typename V::ListQueuesResponse> done) {
+    ask_stats(service, context, names,
+              [mask = std::move(mask), response = std::move(response),
+               done = std::move(done)](std::vector<Result<QueueStats>> stats) mutable {
+                auto queues = std::exchange(*response.mutable_queues(), {});
+                for (std::size_t i = 0; i < stats.size(); ++i) {
+                  const Result<QueueStats>& found = stats[i];
+                  if (!found && found.error().reason == Reason::queue_missing) continue;
+                  if (!found) return done(refuse(failure_of(found.error(), Subject::queue)));
+                  Queue& queue = queues[static_cast<int>(i)];
+                  write_stats(*found, *queue.mutable_stats());
+                  show_only(mask, queue);
+                  *response.add_queues() = std::move(queue);
+                }
+                done(std::move(response));
+              });
+  }
+
+  template <class Stats>
+  static void write_stats(const QueueStats& stats, Stats& out) {
+    out.set_tasks_count(static_cast<std::int64_t>(stats.tasks));
+    if (stats.oldest_eta)
+      write_time(*stats.oldest_eta, *out.mutable_oldest_estimated_arrival_time());
+    out.set_executed_last_minute_count(static_cast<std::int64_t>(stats.executed_minute));
+    out.set_concurrent_dispatches_count(static_cast<std::int64_t>(stats.in_flight));
+    out.set_effective_execution_rate(
+        std::min(stats.enforced_rate, static_cast<double>(rate_per_second_max)));
   }
 
   template <class Command, class Fill>

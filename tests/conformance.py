@@ -17,7 +17,8 @@ docs/conformance/NAME-exceptions.txt (need not be there) says why a statement ha
     GAE-010  partly: the median is measured by the benchmark, not judged
 
 A test names what it proves by its number (GAE-123): in a comment directly above it, in its docstring, in its name (as
-gae_123 or GAE123) or anywhere within it. Tests are gtests (*.cc), pytest functions (test_*.py), Go and JUnit tests.
+gae_123 or GAE123) or anywhere within it. Tests are gtests (*.cc), pytest functions (test_*.py), Go, JUnit and Node
+tests.
 Standard library only.
 """
 
@@ -141,6 +142,7 @@ LANGUAGES = {
     ".cc": Language(re.compile(r"TEST(?:_F|_P)?\((\w+),\s*(?!DISABLED_)(\w+)\)"), r"\1.\2", re.compile(COMMENT)),
     ".go": Language(re.compile(r"func (Test\w+)\(\w+ \*testing\.T\)"), r"\1", re.compile(COMMENT)),
     ".java": Language(re.compile(r"\s+(?:public )?void (\w+)\(\)"), r"\1", re.compile(COMMENT + r"|\s*@\w+")),
+    ".js": Language(re.compile(r"\s*(?:describe|test)\('([^']+)', .*\{$"), r"\1", re.compile(COMMENT)),
 }
 
 

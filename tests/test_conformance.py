@@ -113,6 +113,22 @@ public class A {
 """) == {"adds": {"XY-001"}, "other": {"XY-003"}}
 
 
+def test_node_tests_are_found():
+    assert found("tests/a_test.js", """
+// XY-001, XY-002
+test('adds, and says so', async () => {
+  await call();  // XY-003
+});
+
+const helper = () => {  // XY-004
+};
+// XY-005
+describe('over gRPC', () => {
+  require('./v2')('grpc');
+});
+""") == {"adds, and says so": {"XY-001", "XY-002", "XY-003"}, "over gRPC": {"XY-005"}}
+
+
 def test_other_files_hold_no_tests():
     assert found("src/README.md", "XY-001") == {}
     assert found("tests/harness.py", 'def test_x():\n    """XY-001"""') == {}

@@ -1,28 +1,24 @@
 #include "auth/ticket.h"
 
-#include <fcntl.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <openssl/rand.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <charconv>
-#include <cstring>
+#include <optional>
 #include <utility>
 
+#include "auth/secret_file.h"
 #include "base/assert.h"
-#include "base/log.h"
-#include "base/unix_file.h"
 
 namespace deferd {
 namespace {
 
 constexpr std::string_view format = "1.";
 constexpr std::size_t mac_bytes = 16;
+constexpr std::size_t key_file_bytes_max = 4096;  // more than a key: what is wrong with it is said
 constexpr std::string_view hex_digits = "0123456789abcdef";
 
 std::string hex(const std::uint8_t* bytes, std::size_t size) {
@@ -53,52 +49,6 @@ bool same(std::string_view a, std::string_view b) {
 
 tl::unexpected<Error> refused(const char* why) {
   return fail(Reason::invalid, std::string("the ticket ") + why, "ticket");
-}
-
-Result<Tickets::Key> read_key(const UnixFile& file, const std::string& path) {
-  std::array<char, 2 * sizeof(Tickets::Key) + 2> text;
-  const ssize_t size = ::read(file.fd(), text.data(), text.size());
-  if (size < 0) return system_error("cannot read " + path, errno);
-  std::string_view digits(text.data(), static_cast<std::size_t>(size));
-  if (digits.ends_with('\n')) digits.remove_suffix(1);
-  Tickets::Key key;
-  const bool whole = from_hex(digits, key.data(), key.size());
-  OPENSSL_cleanse(text.data(), text.size());
-  if (!whole) {
-    return fail(Reason::store_failed,
-                path +
-                    " is not a key of 64 hex digits; remove it and a new one is made (tickets "
-                    "that are out end then)");
-  }
-  struct stat status{};
-  if (::fstat(file.fd(), &status) == 0 && (status.st_mode & 077) != 0) {
-    log_warn("ticket.key_is_readable_by_others", {{"path", std::string_view(path)}});
-  }
-  return key;
-}
-
-// Whole or not at all, also after a power cut.
-Result<void> write_key(const std::string& folder, const std::string& path,
-                       const Tickets::Key& key) {
-  const std::string fresh = path + ".new";
-  ::unlink(fresh.c_str());
-  {
-    const UnixFile file(::open(fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
-    std::string text = hex(key.data(), key.size()) + "\n";
-    const bool written =
-        file.fd() >= 0 && ::fchmod(file.fd(), 0600) == 0 &&
-        ::write(file.fd(), text.data(), text.size()) == static_cast<ssize_t>(text.size()) &&
-        ::fsync(file.fd()) == 0;
-    const int number = errno;
-    OPENSSL_cleanse(text.data(), text.size());
-    if (!written) return system_error("cannot write " + fresh, number);
-  }
-  if (::rename(fresh.c_str(), path.c_str()) != 0) return system_error("cannot make " + path, errno);
-  const UnixFile parent(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (parent.fd() < 0 || ::fsync(parent.fd()) != 0) {
-    return system_error("cannot sync " + folder, errno);
-  }
-  return {};
 }
 
 }  // namespace
@@ -163,13 +113,29 @@ Result<Tickets::Key> random_ticket_key() {
 }
 
 Result<Tickets::Key> load_ticket_key(const std::string& folder) {
-  const std::string path = folder + "/ticket.key";
-  const UnixFile file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (file.fd() >= 0) return read_key(file, path);
-  if (errno != ENOENT) return system_error("cannot open " + path, errno);
-  Result<Tickets::Key> key = random_ticket_key();
-  if (!key) return key;
-  if (Result<void> written = write_key(folder, path, *key); !written) return fail(written.error());
+  constexpr std::string_view name = "ticket.key";
+  Result<std::optional<std::string>> text = read_secret_file(folder, name, key_file_bytes_max);
+  if (!text) return fail(text.error());
+  if (!*text) {
+    Result<Tickets::Key> key = random_ticket_key();
+    if (!key) return key;
+    std::string fresh = hex(key->data(), key->size()) + "\n";
+    const Result<void> written = write_secret_file(folder, name, fresh);
+    OPENSSL_cleanse(fresh.data(), fresh.size());
+    if (!written) return fail(written.error());
+    return key;
+  }
+  std::string_view digits = **text;
+  if (digits.ends_with('\n')) digits.remove_suffix(1);
+  Tickets::Key key;
+  const bool whole = from_hex(digits, key.data(), key.size());
+  OPENSSL_cleanse((*text)->data(), (*text)->size());
+  if (!whole) {
+    return fail(Reason::store_failed,
+                folder + "/" + std::string(name) +
+                    " is not a key of 64 hex digits; remove it and a new one is made (tickets "
+                    "that are out end then)");
+  }
   return key;
 }
 

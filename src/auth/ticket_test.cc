@@ -4,10 +4,11 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <set>
+
+#include "auth/testing/temporary_folder.h"
 
 namespace deferd {
 namespace {
@@ -85,16 +86,9 @@ TEST(Tickets, SecretsStandForNoApplicationAndDoNotExpire) {
 
 class TicketKey : public testing::Test {
  protected:
-  void SetUp() override {
-    std::string pattern = (std::filesystem::temp_directory_path() / "deferd-auth-XXXXXX").string();
-    ASSERT_NE(mkdtemp(pattern.data()), nullptr);
-    folder_ = pattern;
-    path_ = folder_ + "/ticket.key";
-  }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
-
-  std::string folder_;
-  std::string path_;
+  const TemporaryFolder temporary_;
+  const std::string folder_ = temporary_.path();
+  const std::string path_ = folder_ + "/ticket.key";
 };
 
 TEST_F(TicketKey, IsMadeOnceAndKept) {

@@ -1,0 +1,13 @@
+// Base64 as tokens and key sets spell it (RFC 4648 section 5), without padding.
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace deferd {
+
+std::string base64url(std::span<const unsigned char> bytes);
+std::string base64url(std::string_view bytes);
+
+}  // namespace deferd

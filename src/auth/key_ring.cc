@@ -15,7 +15,7 @@ namespace {
 
 constexpr std::string_view file_name = "oidc_keys.pem";
 constexpr std::size_t file_bytes_max = 256 * 1024;  // fifty keys or more; three are usual
-constexpr Seconds try_again_after = std::chrono::minutes(1);
+constexpr Seconds try_again_after{10};
 
 }  // namespace
 
@@ -54,19 +54,27 @@ Result<SigningKeys> KeyRing::shown(Wall now) {
 }
 
 Result<void> KeyRing::advance(Wall now) {
-  if (keys_.empty()) return add(now);
   // From the file they go when it is written the next time.
   while (keys_.size() > 1 && keys_[1]->signs_from() + key_shown_late <= now) {
     keys_.erase(keys_.begin());
   }
-  const bool due = now >= keys_.back()->signs_from() + rotation_ - key_shown_early;
-  if (!due || now < next_try_) return {};
-  if (const Result<void> added = add(now + key_shown_early); !added) {
-    next_try_ = now + try_again_after;
-    log_error("auth.key_not_rotated", {{"error", std::string_view(added.error().message)},
-                                       {"effect", "the last key goes on signing"}});
+  const bool is_first = keys_.empty();
+  const bool due = is_first || now >= keys_.back()->signs_from() + rotation_ - key_shown_early;
+  if (!due) return {};
+  const bool failed_lately =
+      failed_at_ && *failed_at_ <= now && now < *failed_at_ + try_again_after;
+  if (!failed_lately) {
+    const Result<void> added = add(is_first ? now : now + key_shown_early);
+    failed_at_ = added ? std::nullopt : std::optional(now);
+    if (added) return {};
+    log_error("auth.no_new_key",
+              {{"error", std::string_view(added.error().message)},
+               {"effect", is_first ? "identity tokens cannot be signed; it is tried again"
+                                   : "the last key goes on signing; it is tried again"}});
   }
-  return {};
+  if (!is_first) return {};
+  return fail(Reason::store_failed,
+              "no key for identity tokens can be made or kept; the server's log says why");
 }
 
 Result<void> KeyRing::add(Wall signs_from) {

@@ -13,6 +13,7 @@
 // Not thread-safe.
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "auth/signing_key.h"
@@ -35,8 +36,9 @@ class KeyRing {
   static Result<KeyRing> load(std::string folder, Micros rotation);
 
   // The key that signs at `now`. The first call of all makes it, and every `rotation` one call
-  // makes the next: that takes a tenth of a second or more. A failure to make or keep the next is
-  // told in the log and tried again; the one that is there goes on.
+  // makes the next: that takes a tenth of a second or more. What goes wrong then is told in the log
+  // and tried again after some seconds; while there is another key, it goes on. Fails with
+  // Reason::store_failed.
   Result<std::shared_ptr<const SigningKey>> signing(Wall now);
 
   // Those that are shown at `now`, oldest first; never empty. The same may happen.
@@ -51,8 +53,8 @@ class KeyRing {
 
   std::string folder_;
   Micros rotation_;
-  SigningKeys keys_;  // by signs_from
-  Wall next_try_ = Wall::min();
+  SigningKeys keys_;               // by signs_from
+  std::optional<Wall> failed_at_;  // when a new one could not be made or kept
 };
 
 }  // namespace deferd

@@ -113,7 +113,7 @@ TEST(KeyRing, AClockThatIsSetBackBehindAllKeysLeavesTheOldestToSign) {
   EXPECT_EQ((*ring.signing(start - 24h * 365))->id(), id);
 }
 
-TEST(KeyRing, ANextKeyThatCannotBeKeptIsTriedAgainAMinuteLater) {
+TEST(KeyRing, ANextKeyThatCannotBeKeptIsTriedAgainSecondsLater) {
   const TemporaryFolder folder;
   const std::string inside = folder.path() + "/data";
   std::filesystem::create_directory(inside);
@@ -124,17 +124,22 @@ TEST(KeyRing, ANextKeyThatCannotBeKeptIsTriedAgainAMinuteLater) {
   EXPECT_EQ((*ring.signing(due))->id(), first);
   EXPECT_EQ(ring.shown(due)->size(), 1U) << "what would not survive a restart is not used";
   std::filesystem::rename(folder.path() + "/away", inside);
-  EXPECT_EQ(ring.shown(due + 59s)->size(), 1U);
-  EXPECT_EQ(ring.shown(due + 60s)->size(), 2U);
+  EXPECT_EQ(ring.shown(due + 9s)->size(), 1U);
+  EXPECT_EQ(ring.shown(due + 10s)->size(), 2U);
 }
 
 TEST(KeyRing, TheFirstKeyIsNotUsedWhenItCannotBeKept) {
   const TemporaryFolder folder;
-  KeyRing ring = ring_of(folder.path() + "/missing");
-  const auto key = ring.signing(start);
-  ASSERT_FALSE(key);
-  EXPECT_EQ(key.error().reason, Reason::store_failed);
-  EXPECT_NE(key.error().message.find("oidc_keys.pem"), std::string::npos) << key.error().message;
+  const std::string inside = folder.path() + "/data";
+  KeyRing ring = ring_of(inside);
+  for (const Micros after : {0s, 9s}) {
+    const auto key = ring.signing(start + after);
+    ASSERT_FALSE(key);
+    EXPECT_EQ(key.error().reason, Reason::store_failed);
+    EXPECT_FALSE(ring.shown(start + after));
+    std::filesystem::create_directory(inside);
+  }
+  EXPECT_TRUE(ring.signing(start + 10s));
 }
 
 TEST(KeyRing, DamageIsSaidAndNotUsed) {

@@ -78,6 +78,10 @@ struct ServerConfig {
   std::vector<std::string> target_deny;
   std::string ca_file;
 
+  std::string oidc_issuer;  // empty: http://LISTEN
+  Micros oidc_key_rotation = std::chrono::hours(30 * 24);
+  std::string oauth_metadata_url;  // empty: there are no access tokens
+
   Micros drain_timeout = Seconds(30);
 
   // App Engine. `routes` is what app_url and the table `apps` of deferd.yaml say.

@@ -14,6 +14,8 @@
 namespace deferd {
 namespace {
 
+using C = ServerConfig;
+
 std::string quoted(std::string_view text) {
   constexpr std::size_t shown_max = 80;
   std::string out = "\"" + std::string(text.substr(0, shown_max));
@@ -258,6 +260,26 @@ Result<void> read_app_url(ServerConfig& config, std::string_view text) {
   return {};
 }
 
+// A base that paths are put behind, as it is written.
+template <auto member>
+Result<void> read_optional_url(ServerConfig& config, std::string_view text) {
+  if (!text.empty()) {
+    if (Result<TargetUrl> url = parse_base_url(text); !url) return fail(url.error());
+    if (text.ends_with('/')) return fail(Reason::invalid, quoted(text) + " ends with a slash");
+  }
+  config.*member = text;
+  return {};
+}
+
+Result<void> read_oauth_metadata_url(ServerConfig& config, std::string_view text) {
+  if (text.starts_with("https:")) {
+    return fail(Reason::invalid, quoted(text) +
+                                     " is https; a metadata server speaks http, from "
+                                     "this machine or one step away");
+  }
+  return read_optional_url<&C::oauth_metadata_url>(config, text);
+}
+
 Result<void> read_default_app(ServerConfig& config, std::string_view text) {
   if (!text.empty() && !QueueName::parse(text, "local", "default")) {
     return fail(Reason::invalid,
@@ -296,7 +318,6 @@ constexpr std::uint64_t mib = 1024 * kib;
 constexpr std::uint64_t gib = 1024 * mib;
 constexpr std::int64_t hour_ms = 3'600'000;
 
-using C = ServerConfig;
 using K = SettingKind;
 
 constexpr Setting table[] = {
@@ -343,16 +364,17 @@ constexpr Setting table[] = {
     {.name = "queue_yaml",
      .kind = K::text,
      .hint = "FILE",
-     .about =
-         "App Engine's queue.yaml (or queue.xml) with the queues of the application, applied at the "
-         "start and on SIGHUP; queues that it leaves out are disabled",
+     .about = "App Engine's queue.yaml (or queue.xml) with the queues of the application, applied "
+              "at the "
+              "start and on SIGHUP; queues that it leaves out are disabled",
      .read = read_optional_path<&C::queue_yaml>,
      .print = print_text<&C::queue_yaml>},
     {.name = "cron_yaml",
      .kind = K::text,
      .hint = "FILE",
-     .about = "App Engine's cron.yaml with the jobs of the application, applied at the start and on "
-              "SIGHUP; jobs that it leaves out are removed",
+     .about =
+         "App Engine's cron.yaml with the jobs of the application, applied at the start and on "
+         "SIGHUP; jobs that it leaves out are removed",
      .read = read_optional_path<&C::cron_yaml>,
      .print = print_text<&C::cron_yaml>},
     {.name = "cron_missed",
@@ -473,6 +495,26 @@ constexpr Setting table[] = {
        return read_path<&C::ca_file>(config, text);
      },
      .print = print_text<&C::ca_file>},
+    {.name = "oidc_issuer",
+     .kind = K::text,
+     .hint = "URL",
+     .about = "The issuer (iss) of the identity tokens that pushes carry: where verifiers reach "
+              "this server; empty: http:// and the address of listen",
+     .read = read_optional_url<&C::oidc_issuer>,
+     .print = print_text<&C::oidc_issuer>},
+    {.name = "oidc_key_rotation",
+     .kind = K::duration,
+     .hint = "DURATION",
+     .about = "How long a key signs identity tokens before the next does",
+     .read = read_duration<&C::oidc_key_rotation, 24 * hour_ms, 3650 * 24 * hour_ms>,
+     .print = print_duration<&C::oidc_key_rotation>},
+    {.name = "oauth_metadata_url",
+     .kind = K::text,
+     .hint = "URL",
+     .about = "The metadata server that OAuth tokens of pushes are asked of, like "
+              "http://metadata.google.internal; empty: pushes that ask for one fail",
+     .read = read_oauth_metadata_url,
+     .print = print_text<&C::oauth_metadata_url>},
     {.name = "drain_timeout",
      .kind = K::duration,
      .hint = "DURATION",

@@ -16,9 +16,12 @@
 #include "api/cloudtasks/grpc_server.h"
 #include "api/http/server.h"
 #include "api/native/native.h"
+#include "api/oidc/oidc.h"
 #include "api/taskqueue_rest/taskqueue_rest.h"
 #include "apply/cron_uploads.h"
 #include "apply/uploads.h"
+#include "auth/oauth_tokens.h"
+#include "auth/oidc_issuer.h"
 #include "auth/ticket.h"
 #include "base/log.h"
 #include "config/queue_yaml.h"
@@ -30,6 +33,7 @@
 #include "server/cron_file.h"
 #include "server/doors.h"
 #include "server/metrics.h"
+#include "server/push_tokens.h"
 #include "server/queue_file.h"
 #include "server/reload.h"
 #include "store/memory/store.h"
@@ -98,6 +102,8 @@ class WiredServer final : public Server {
     push.appengine.ticket = [this](std::string_view app, Micros deadline, Wall now) {
       return tickets_->mint(app, deadline, now);
     };
+    if (auto ok = make_push_tokens(); !ok) return ok;
+    push.tokens = push_tokens_.get();
     auto dispatcher = make_push_dispatcher(std::move(push));
     if (!dispatcher) return fail(dispatcher.error());
     dispatcher_ = std::move(*dispatcher);
@@ -169,6 +175,7 @@ class WiredServer final : public Server {
       };
     }
     doors_->add(is_taskqueue_rest_path, make_taskqueue_rest_door(std::move(rest), *runtime_));
+    doors_->add(is_oidc_path, make_oidc_door(*oidc_, clock_));
     if (auto ok = start_grpc(); !ok) return ok;
     entrance_.open(*doors_);
     return {};
@@ -252,11 +259,11 @@ class WiredServer final : public Server {
     }
     cloudtasks.upload_queue_yaml = [this](std::string project, std::string yaml,
                                           CloudTasksOptions::UploadDone done) {
-      uploads_->upload({SourceText{"queue.yaml", std::move(yaml)}, std::move(project),
-                        config_.location},
-                       [done = std::move(done)](Result<QueuePlan> plan) mutable {
-                         done(plan ? Result<void>() : Result<void>(fail(plan.error())));
-                       });
+      uploads_->upload(
+          {SourceText{"queue.yaml", std::move(yaml)}, std::move(project), config_.location},
+          [done = std::move(done)](Result<QueuePlan> plan) mutable {
+            done(plan ? Result<void>() : Result<void>(fail(plan.error())));
+          });
     };
     GrpcOptions grpc;
     grpc.listen = config_.grpc_listen;
@@ -278,6 +285,26 @@ class WiredServer final : public Server {
         config_.store == StoreKind::memory ? random_ticket_key() : load_ticket_key(config_.data);
     if (!key) return fail(key.error());
     return std::make_unique<const Tickets>(*key, config_.tickets);
+  }
+
+  Result<void> make_push_tokens() {
+    OidcOptions oidc;
+    oidc.issuer = config_.oidc_issuer.empty() ? "http://" + http_->address() : config_.oidc_issuer;
+    if (config_.store != StoreKind::memory) oidc.folder = config_.data;
+    oidc.rotation = config_.oidc_key_rotation;
+    oidc.threads = std::max(1U, cores() / 2);
+    auto issuer = OidcIssuer::make(std::move(oidc));
+    if (!issuer) return fail(issuer.error());
+    oidc_ = std::move(*issuer);
+    if (!config_.oauth_metadata_url.empty()) {
+      OauthOptions oauth;
+      oauth.metadata_url = config_.oauth_metadata_url;
+      auto tokens = OauthTokens::make(std::move(oauth));
+      if (!tokens) return fail(tokens.error());
+      oauth_ = std::move(*tokens);
+    }
+    push_tokens_ = std::make_unique<PushTokens>(*oidc_, oauth_.get());
+    return {};
   }
 
   Result<void> open_store() {
@@ -390,6 +417,9 @@ class WiredServer final : public Server {
   Metrics metrics_;
   std::unique_ptr<Store> store_;
   std::unique_ptr<const Tickets> tickets_;
+  std::unique_ptr<OidcIssuer> oidc_;
+  std::unique_ptr<OauthTokens> oauth_;  // null: not set
+  std::unique_ptr<PushTokens> push_tokens_;
   std::unique_ptr<PushDispatcher> dispatcher_;
   const std::unique_ptr<Recurrences> recurrences_ = make_cron_recurrences();
   std::unique_ptr<Runtime> runtime_;

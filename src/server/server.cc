@@ -14,6 +14,7 @@
 
 #include "api/appengine/appengine.h"
 #include "api/cloudtasks/grpc_server.h"
+#include "api/cloudtasks/rest/rest.h"
 #include "api/http/server.h"
 #include "api/native/native.h"
 #include "api/oidc/oidc.h"
@@ -176,6 +177,9 @@ class WiredServer final : public Server {
     }
     doors_->add(is_taskqueue_rest_path, make_taskqueue_rest_door(std::move(rest), *runtime_));
     doors_->add(is_oidc_path, make_oidc_door(*oidc_, clock_));
+    cloud_tasks_ = make_cloud_tasks(cloud_tasks_options(), *runtime_, clock_);
+    doors_->add(is_cloud_tasks_path,
+                make_cloud_tasks_rest({config_.request_bytes_max}, cloud_tasks_));
     if (auto ok = start_grpc(); !ok) return ok;
     entrance_.open(*doors_);
     return {};
@@ -251,26 +255,29 @@ class WiredServer final : public Server {
     return {};
   }
 
-  Result<void> start_grpc() {
-    CloudTasksOptions cloudtasks;
-    cloudtasks.locations = {config_.location};
+  CloudTasksOptions cloud_tasks_options() {
+    CloudTasksOptions options;
+    options.locations = {config_.location};
     if (config_.app_limits == AppLimits::strict) {
-      cloudtasks.queue_tombstone = std::chrono::hours(24 * 3);
+      options.queue_tombstone = std::chrono::hours(24 * 3);
     }
-    cloudtasks.upload_queue_yaml = [this](std::string project, std::string yaml,
-                                          CloudTasksOptions::UploadDone done) {
+    options.upload_queue_yaml = [this](std::string project, std::string yaml,
+                                       CloudTasksOptions::UploadDone done) {
       uploads_->upload(
           {SourceText{"queue.yaml", std::move(yaml)}, std::move(project), config_.location},
           [done = std::move(done)](Result<QueuePlan> plan) mutable {
             done(plan ? Result<void>() : Result<void>(fail(plan.error())));
           });
     };
+    return options;
+  }
+
+  Result<void> start_grpc() {
     GrpcOptions grpc;
     grpc.listen = config_.grpc_listen;
     grpc.threads = config_.http_threads != 0 ? config_.http_threads : std::max(1U, cores() / 2);
     grpc.message_bytes_max = config_.request_bytes_max;
-    auto server =
-        GrpcServer::start(grpc, make_cloud_tasks(std::move(cloudtasks), *runtime_, clock_), clock_);
+    auto server = GrpcServer::start(grpc, cloud_tasks_, clock_);
     if (!server) return fail(server.error());
     grpc_ = std::move(*server);
     grpc_open_.store(grpc_.get(), std::memory_order_release);
@@ -426,6 +433,7 @@ class WiredServer final : public Server {
   std::unique_ptr<QueueUploads> uploads_;
   std::unique_ptr<CronUploads> cron_;
   ReloadActions reload_;
+  std::shared_ptr<cloudtasks::Service> cloud_tasks_;
   std::unique_ptr<Doors> doors_;
   Entrance entrance_;
   std::unique_ptr<HttpServer> http_;

@@ -17,6 +17,9 @@ class CallThread {
  public:
   virtual ~CallThread() = default;
   virtual void post(Callback<void()> work) = 0;
+  // Runs `work` at once; or, called on a thread that works in rounds, once after this round for all
+  // calls with the same key.
+  virtual void after_round(const void* /*key*/, Callback<void()> work) { std::move(work)(); }
 };
 
 // What a caller shows of itself, as its transport carried it. Secret.

@@ -28,7 +28,7 @@ class Service {
                  result = std::move(result)]() mutable { then(std::move(result)); });
     };
     runtime_.enqueue_until(std::move(command), context.good_until);
-    runtime_.flush();
+    context.thread->after_round(&runtime_, [&runtime = runtime_] { runtime.flush(); });
   }
 
   const CloudTasksOptions options;

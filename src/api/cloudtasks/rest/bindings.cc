@@ -1,0 +1,100 @@
+#include "api/cloudtasks/rest/bindings.h"
+
+#include "api/cloudtasks/rest/json_reader.h"
+#include "api/cloudtasks/rest/rules.h"
+#include "api/cloudtasks/text.h"
+#include "base/assert.h"
+
+namespace deferd::cloudtasks::rest {
+namespace {
+
+using Message = Method::Message;
+
+const Method* find_method(std::string_view service, std::string_view name) {
+  for (const Method& method : methods()) {
+    if (method.service == service && method.name == name) return &method;
+  }
+  return nullptr;
+}
+
+std::vector<const Field*> field_path(const Shape& shape, std::string_view path) {
+  std::vector<const Field*> fields;
+  const Shape* at = &shape;
+  for (const std::string_view word : split(path, '.')) {
+    const Field* const field = at->find(word);
+    DEFERD_ASSERT(field != nullptr);
+    fields.push_back(field);
+    at = field->message;
+  }
+  DEFERD_ASSERT(fields.back()->kind == Kind::text);
+  return fields;
+}
+
+Message& mutable_part(Message& message, const Field& field) {
+  return *message.GetReflection()->MutableMessage(&message, field.descriptor);
+}
+
+}  // namespace
+
+Binding::Binding(const Method& method, const PathTemplate& path, std::string_view body)
+    : method_(&method),
+      request_(&shape_of(*method.request->GetDescriptor())),
+      response_(&shape_of(*method.response->GetDescriptor())),
+      takes_body_(!body.empty()) {
+  for (const PathTemplate::Variable& variable : path.variables)
+    variables_.push_back({field_path(*request_, variable.field), variable.first, variable.count});
+  if (takes_body_ && body != "*") {
+    body_field_ = request_->find(body);
+    DEFERD_ASSERT(body_field_ != nullptr && body_field_->message != nullptr);
+  }
+}
+
+Outcome<std::unique_ptr<Message>> Binding::request(const PathWords& path, const Query& query,
+                                                   std::string_view body) const {
+  std::unique_ptr<Message> request(method_->request->New());
+  if (auto ok = query.bind(*request_, *request); !ok) return refuse(ok.error());
+  if (auto ok = read_body(body, *request); !ok) return refuse(ok.error());
+  for (const Variable& variable : variables_) {
+    std::string value;
+    if (!path.append(variable.first, variable.count, value))
+      return refuse_argument("The path has a \"%\" that two hexadecimal digits do not follow.");
+    Message* at = request.get();
+    for (std::size_t i = 0; i + 1 < variable.field.size(); ++i)
+      at = &mutable_part(*at, *variable.field[i]);
+    at->GetReflection()->SetString(at, variable.field.back()->descriptor, std::move(value));
+  }
+  return request;
+}
+
+Outcome<void> Binding::read_body(std::string_view body, Message& request) const {
+  if (!takes_body_) return {};
+  if (body_field_ == nullptr) return read_json(body, *request_, "", request);
+  return read_json(body, *body_field_->message, body_field_->name,
+                   mutable_part(request, *body_field_));
+}
+
+Bindings::Bindings() {
+  for (const Rules& rules : all_rules()) {
+    for (const Rule& rule : rules.rules) {
+      const Method* const method = find_method(rules.service, rule.method);
+      if (method == nullptr) continue;
+      for (const std::string_view prefix : rules.prefixes) {
+        const auto path = PathTemplate::parse(std::string(prefix).append("/").append(rule.path));
+        paths_.add(path, rule.http_method, bindings_.size());
+        bindings_.emplace_back(*method, path, rule.body);
+      }
+    }
+  }
+}
+
+Bindings::Found Bindings::find(const PathWords& path, std::string_view http_method) const {
+  Found found;
+  for (const PathTree::Leaf& leaf : paths_.find(path)) {
+    if (leaf.verb != path.verb) continue;
+    if (leaf.http_method == http_method) return {&bindings_[leaf.value], {}};
+    found.others += (found.others.empty() ? "" : ", ") + leaf.http_method;
+  }
+  return found;
+}
+
+}  // namespace deferd::cloudtasks::rest

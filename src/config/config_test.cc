@@ -114,6 +114,19 @@ TEST_F(Config, AnUnknownFlagIsAnErrorWithTheNearestName) {
   EXPECT_THAT(flag_complaint({"serve"}), HasSubstr("\"serve\""));
 }
 
+TEST_F(Config, TlsNeedsACertificateAndItsKey) {
+  EXPECT_EQ(flag_complaint({"--tls-cert", "cert.pem"}),
+            "tls_cert is set and tls_key is not; TLS needs both, plain text neither");
+  EXPECT_EQ(flag_complaint({"--tls-key", "key.pem"}),
+            "tls_key is set and tls_cert is not; TLS needs both, plain text neither");
+  EXPECT_EQ(flag_complaint({"--tls-min-version", "1.1"}),
+            "--tls-min-version: \"1.1\" is not one of 1.2 or 1.3");
+  const auto call = load({"--tls-cert", "c", "--tls-key", "k", "--tls-min-version", "1.3"});
+  ASSERT_TRUE(call);
+  EXPECT_EQ(call->config.tls_min_version, TlsVersionMin::v1_3);
+  EXPECT_FALSE(call->config.tls_plaintext);
+}
+
 TEST_F(Config, AnUnknownVariableIsAnErrorAndThoseOfDeferAreNot) {
   const auto call = load({}, {"DEFERD_LOGLEVEL=debug"});
   ASSERT_FALSE(call);

@@ -246,6 +246,13 @@ Result<void> lay_over(ServerConfig& config, const Values& values) {
 }
 
 Result<void> check_together(const ServerConfig& config) {
+  if (config.tls_cert.empty() != config.tls_key.empty()) {
+    const std::string there = config.tls_key.empty() ? "tls_cert" : "tls_key";
+    const std::string missing = config.tls_key.empty() ? "tls_key" : "tls_cert";
+    return fail(Reason::invalid,
+                there + " is set and " + missing + " is not; TLS needs both, plain text neither",
+                missing);
+  }
   if (config.task_bytes_max > config.request_bytes_max) {
     return fail(Reason::invalid,
                 "task_bytes_max (" + format_bytes(config.task_bytes_max) +

@@ -37,6 +37,7 @@ Result<std::uint64_t> parse_bytes(std::string_view text);
 std::string format_bytes(std::uint64_t bytes);
 
 enum class StoreKind : std::uint8_t { rocksdb, memory };
+enum class TlsVersionMin : std::uint8_t { v1_2, v1_3 };
 
 // Of App Engine's doors (GAE-spec 5.1, 5.4, 6.2).
 enum class AppLimits : std::uint8_t { relaxed, strict };
@@ -51,6 +52,10 @@ struct ServerConfig {
   std::string data = "./deferd-data";
   HostPort listen{"127.0.0.1", 8123};
   std::string grpc_listen;  // HOST:PORT of gRPC alone; empty: none
+  std::string tls_cert;     // a file; empty: plain text
+  std::string tls_key;      // a file; with tls_cert
+  TlsVersionMin tls_min_version = TlsVersionMin::v1_2;
+  bool tls_plaintext = false;  // plain text beside TLS
   StoreKind store = StoreKind::rocksdb;
   std::string project = "default";
   std::string location = "local";

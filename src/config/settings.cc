@@ -247,6 +247,8 @@ std::string print_log_level(const ServerConfig& config) {
   return "info";
 }
 
+constexpr std::array<std::string_view, 2> tls_versions = {"1.2", "1.3"};
+
 // What App Engine's doors are set by.
 
 constexpr std::array<std::string_view, 2> cron_missed = {"run", "skip"};
@@ -339,6 +341,33 @@ constexpr Setting table[] = {
      .about = "One more address, for gRPC alone, which the first takes too; empty: none",
      .read = read_grpc_listen,
      .print = print_text<&C::grpc_listen>},
+    {.name = "tls_cert",
+     .kind = K::text,
+     .hint = "FILE",
+     .about =
+         "The server's certificate and those up to its root's (PEM): every address speaks TLS; "
+         "read again on SIGHUP; empty: plain text",
+     .read = read_optional_path<&C::tls_cert>,
+     .print = print_text<&C::tls_cert>},
+    {.name = "tls_key",
+     .kind = K::text,
+     .hint = "FILE",
+     .about = "The key of tls_cert (PEM, without a passphrase); read again on SIGHUP",
+     .read = read_optional_path<&C::tls_key>,
+     .print = print_text<&C::tls_key>},
+    {.name = "tls_min_version",
+     .kind = K::text,
+     .hint = "1.2|1.3",
+     .about = "The oldest version of TLS that is spoken",
+     .read = read_word<&C::tls_min_version, tls_versions>,
+     .print = print_word<&C::tls_min_version, tls_versions>},
+    {.name = "tls_plaintext",
+     .kind = K::truth,
+     .hint = "true|false",
+     .about = "Whether callers without TLS are taken too, at the same addresses, when there is a "
+              "tls_cert; for the time of a change",
+     .read = read_truth<&C::tls_plaintext>,
+     .print = print_truth<&C::tls_plaintext>},
     {.name = "store",
      .kind = K::text,
      .hint = "rocksdb|memory",

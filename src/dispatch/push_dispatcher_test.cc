@@ -9,7 +9,7 @@
 
 #include <future>
 
-#include "dispatch/testing/certificates.h"
+#include "base/testing/certificates.h"
 #include "dispatch/testing/pushes.h"
 #include "dispatch/testing/scripted_server.h"
 

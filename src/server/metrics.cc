@@ -72,6 +72,10 @@ struct Metrics::Families {
   Counter& connections_total = counter("deferd_http_connections_total", "Connections accepted");
   Counter& connections_refused =
       counter("deferd_http_connections_refused_total", "Connections over connections_max");
+  Counter& handshakes_failed = counter("deferd_tls_handshakes_failed_total",
+                                       "Connections that never came to speak TLS with us");
+  Gauge& certificate_end = gauge("deferd_tls_certificate_not_after_seconds",
+                                 "When the server's certificate ends, since 1970; 0: no TLS");
   Counter& requests = counter("deferd_http_requests_total", "Requests that arrived whole");
   Counter& requests_refused =
       counter("deferd_http_requests_refused_total", "Requests malformed, too large or too slow");
@@ -156,6 +160,9 @@ void Metrics::observe(const RuntimeStats& runtime, const HttpStats& http, const 
   to.connections.Set(static_cast<double>(http.connections));
   follow(to.connections_total, http.connections_total);
   follow(to.connections_refused, http.connections_refused);
+  follow(to.handshakes_failed, http.handshakes_failed);
+  to.certificate_end.Set(
+      static_cast<double>(http.certificate_not_after.time_since_epoch() / Seconds(1)));
   follow(to.requests, http.requests_total);
   follow(to.requests_refused, http.requests_refused);
   follow(to.push_ok, push.answered_2xx);

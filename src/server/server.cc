@@ -16,6 +16,7 @@
 #include "api/cloudtasks/grpc_server.h"
 #include "api/cloudtasks/rest/rest.h"
 #include "api/http/server.h"
+#include "api/http/tls_identity.h"
 #include "api/native/native.h"
 #include "api/oidc/oidc.h"
 #include "api/taskqueue_rest/taskqueue_rest.h"
@@ -94,6 +95,7 @@ class WiredServer final : public Server {
     push.connections_per_target_max = config_.push_connections_per_target_max;
     push.ca_file = config_.ca_file;
     push.guard = {config_.target_deny, config_.target_allow, {http_->address()}};
+    if (!config_.grpc_listen.empty()) push.guard.own.push_back(http_->grpc_address());
     auto tickets = make_tickets();
     if (!tickets) return fail(tickets.error());
     tickets_ = std::move(*tickets);
@@ -180,7 +182,7 @@ class WiredServer final : public Server {
     cloud_tasks_ = make_cloud_tasks(cloud_tasks_options(), *runtime_, clock_);
     doors_->add(is_cloud_tasks_path,
                 make_cloud_tasks_rest({config_.request_bytes_max}, cloud_tasks_));
-    if (auto ok = start_grpc(); !ok) return ok;
+    start_grpc();
     entrance_.open(*doors_);
     return {};
   }
@@ -249,9 +251,27 @@ class WiredServer final : public Server {
         ::close(fd);
       }
     };
+    http.grpc_listen = config_.grpc_listen;
+    if (auto ok = load_tls(http); !ok) return ok;
     auto server = HttpServer::start(http, entrance_);
     if (!server) return fail(server.error());
     http_ = std::move(*server);
+    if (!config_.grpc_listen.empty()) {
+      const std::string address = http_->grpc_address();
+      log_info("grpc.listening", {{"listen", std::string_view(address)}});
+    }
+    return {};
+  }
+
+  Result<void> load_tls(HttpOptions& http) {
+    if (config_.tls_cert.empty()) return {};
+    auto identity = TlsIdentity::load(
+        {config_.tls_cert, config_.tls_key,
+         config_.tls_min_version == TlsVersionMin::v1_3 ? TlsVersion::v1_3 : TlsVersion::v1_2});
+    if (!identity) return fail(identity.error());
+    reload_.add(config_.tls_cert, [identity = *identity] { return identity->reload(); });
+    http.tls = std::move(*identity);
+    http.plaintext = config_.tls_plaintext;
     return {};
   }
 
@@ -272,18 +292,12 @@ class WiredServer final : public Server {
     return options;
   }
 
-  Result<void> start_grpc() {
+  void start_grpc() {
     GrpcOptions grpc;
-    grpc.listen = config_.grpc_listen;
     grpc.threads = config_.http_threads != 0 ? config_.http_threads : std::max(1U, cores() / 2);
     grpc.message_bytes_max = config_.request_bytes_max;
-    auto server = GrpcServer::start(grpc, cloud_tasks_, clock_);
-    if (!server) return fail(server.error());
-    grpc_ = std::move(*server);
+    grpc_ = GrpcServer::start(grpc, cloud_tasks_, clock_);
     grpc_open_.store(grpc_.get(), std::memory_order_release);
-    if (!config_.grpc_listen.empty())
-      log_info("grpc.started", {{"listen", std::string_view(grpc_->address())}});
-    return {};
   }
 
   // The key lives beside the tasks, so that tickets outlive a restart.

@@ -19,7 +19,7 @@
 
 #include "api/cloudtasks/answer_threads.h"
 #include "api/cloudtasks/methods.h"
-#include "base/log.h"
+#include "base/assert.h"
 
 namespace deferd {
 namespace {
@@ -108,17 +108,11 @@ class TableService final : public grpc::Service {
 
 class Grpc final : public GrpcServer {
  public:
-  Grpc(const GrpcOptions& options, std::shared_ptr<cloudtasks::Service> service)
-      : service_(std::move(service)), threads_(std::make_shared<AnswerThreads>(options.threads)) {}
-  ~Grpc() override { stop(Millis(0)); }
-
-  Result<void> listen(const GrpcOptions& options, const Clock& clock) {
+  Grpc(const GrpcOptions& options, std::shared_ptr<cloudtasks::Service> service, const Clock& clock)
+      : service_(std::move(service)), threads_(std::make_shared<AnswerThreads>(options.threads)) {
     grpc::EnableDefaultHealthCheckService(true);
     grpc::reflection::InitProtoReflectionServerBuilderPlugin();
     grpc::ServerBuilder builder;
-    int port = 0;
-    if (!options.listen.empty())
-      builder.AddListeningPort(options.listen, grpc::InsecureServerCredentials(), &port);
     for (const std::string_view name : cloudtasks::services()) {
       services_.push_back(std::make_unique<TableService>(name, *service_, threads_, clock));
       builder.RegisterService(services_.back().get());
@@ -127,20 +121,10 @@ class Grpc final : public GrpcServer {
     // Clients that keep idle connections alive are welcome.
     builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 10'000);
     builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
-    builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
     server_ = builder.BuildAndStart();
-    if (server_ == nullptr || (!options.listen.empty() && port == 0)) {
-      return fail(Reason::invalid,
-                  "grpc_listen: " + options.listen +
-                      " cannot be listened at; give HOST:PORT of "
-                      "this machine with a port that is free",
-                  "grpc_listen");
-    }
-    if (!options.listen.empty()) {
-      address_ = options.listen.substr(0, options.listen.rfind(':') + 1) + std::to_string(port);
-    }
-    return {};
+    DEFERD_ASSERT(server_ != nullptr);  // it can fail for an address alone
   }
+  ~Grpc() override { stop(Millis(0)); }
 
   void take(int fd) override {
     const int flags = ::fcntl(fd, F_GETFL, 0);
@@ -151,10 +135,8 @@ class Grpc final : public GrpcServer {
     grpc::AddInsecureChannelFromFd(server_.get(), fd);
   }
 
-  std::string address() const override { return address_; }
-
   void stop(Millis grace) override {
-    if (stopped_.exchange(true) || server_ == nullptr) return;
+    if (stopped_.exchange(true)) return;
     server_->Shutdown(std::chrono::system_clock::now() + grace);
     server_->Wait();
     // Here, not with the last call that knows them: that one may be on one of these threads.
@@ -166,18 +148,15 @@ class Grpc final : public GrpcServer {
   std::shared_ptr<AnswerThreads> threads_;
   std::vector<std::unique_ptr<TableService>> services_;
   std::unique_ptr<grpc::Server> server_;
-  std::string address_;
   std::atomic<bool> stopped_{false};
 };
 
 }  // namespace
 
-Result<std::unique_ptr<GrpcServer>> GrpcServer::start(const GrpcOptions& options,
-                                                      std::shared_ptr<cloudtasks::Service> service,
-                                                      const Clock& clock) {
-  auto server = std::make_unique<Grpc>(options, std::move(service));
-  if (auto ok = server->listen(options, clock); !ok) return fail(ok.error());
-  return std::unique_ptr<GrpcServer>(std::move(server));
+std::unique_ptr<GrpcServer> GrpcServer::start(const GrpcOptions& options,
+                                              std::shared_ptr<cloudtasks::Service> service,
+                                              const Clock& clock) {
+  return std::make_unique<Grpc>(options, std::move(service), clock);
 }
 
 }  // namespace deferd

@@ -1,6 +1,6 @@
 // The gRPC transport of the Cloud Tasks door: every method of the table (methods.h), the health and
-// reflection services. It takes connections that the HTTP server found to be HTTP/2, and may listen
-// at an address of its own.
+// reflection services. It listens nowhere: it takes connections that the HTTP server found to be
+// HTTP/2.
 //
 // gRPC's threads read and parse; answers are made and serialized on threads of this server, so that
 // a shard only hands its result over.
@@ -8,32 +8,27 @@
 
 #include <cstdint>
 #include <memory>
-#include <string>
 
 #include "api/cloudtasks/cloudtasks.h"
-#include "base/result.h"
 #include "base/time.h"
 
 namespace deferd {
 
 struct GrpcOptions {
-  std::string listen;  // HOST:PORT; empty: only connections that are handed over
   std::uint32_t threads = 1;
   std::uint64_t message_bytes_max = 32 << 20;
 };
 
 class GrpcServer {
  public:
-  // Fails with Reason::invalid and the field "grpc_listen" for an address that cannot be had.
-  static Result<std::unique_ptr<GrpcServer>> start(const GrpcOptions& options,
-                                                   std::shared_ptr<cloudtasks::Service> service,
-                                                   const Clock& clock);
+  static std::unique_ptr<GrpcServer> start(const GrpcOptions& options,
+                                           std::shared_ptr<cloudtasks::Service> service,
+                                           const Clock& clock);
   virtual ~GrpcServer() = default;
 
   // A connection that has sent nothing but perhaps HTTP/2's preface, unread. Owns `fd` from now on.
   // Any thread.
   virtual void take(int fd) = 0;
-  virtual std::string address() const = 0;  // of `listen`, with its port; empty: none
 
   // Ends connections; calls that run have `grace` to be answered, then they are cancelled. Returns
   // when no call is left.

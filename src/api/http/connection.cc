@@ -5,11 +5,15 @@
 
 #include <algorithm>
 #include <boost/asio/buffer.hpp>
+#include <boost/asio/post.hpp>
 #include <cerrno>
+#include <cstring>
 #include <exception>
 #include <limits>
 
+#include "api/http/http2_relay.h"
 #include "api/http/response_head.h"
+#include "api/http/tls_identity.h"
 #include "base/assert.h"
 #include "base/log.h"
 
@@ -28,6 +32,9 @@ constexpr Millis linger_time = Seconds(2);
 constexpr std::int64_t no_deadline = std::numeric_limits<std::int64_t>::max();
 
 constexpr std::string_view http2_preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+// "PRI" is no method of HTTP/1, so three bytes decide.
+constexpr std::string_view http2_mark = http2_preface.substr(0, 3);
+constexpr char tls_mark = 0x16;  // of a record that belongs to a handshake (RFC 8446, 5.1)
 
 }  // namespace
 
@@ -47,8 +54,8 @@ class Connection::Hold {
   Connection& connection_;
 };
 
-Connection::Connection(Worker& worker, Socket socket, std::uint32_t slot)
-    : worker_(worker), socket_(std::move(socket)), slot_(slot) {}
+Connection::Connection(Worker& worker, Socket socket, std::uint32_t slot, bool http2_only)
+    : worker_(worker), socket_(std::move(socket)), slot_(slot), http2_only_(http2_only) {}
 
 Connection::~Connection() {
   if (budget_ > 0) worker_.give_budget(budget_);
@@ -62,15 +69,16 @@ void Connection::start() {
   socket_.set_option(asio::ip::tcp::no_delay(true), ignored);
   socket_.non_blocking(true, ignored);
   expect_head();
-  if (worker_.options().take_http2) {
-    peek();
-  } else {
-    read_more();
-  }
+  const HttpOptions& options = worker_.options();
+  if (options.tls == nullptr && !options.take_http2) return read_more();
+  if (options.tls != nullptr && !options.plaintext) set_deadline(options.head_timeout);
+  peek();
 }
 
-// The seam of the one port: an HTTP/2 connection is handed over with nothing read from it, as gRPC
-// wants it.
+// ---- The one port: TLS, HTTP/2, HTTP/1
+// ------------------------------------------------------------------------------------------------------
+
+// Nothing is read yet: gRPC wants a connection untouched.
 void Connection::peek() {
   state_ = State::peek;
   reading_ = true;
@@ -79,22 +87,85 @@ void Connection::peek() {
     reading_ = false;
     if (state_ == State::closed) return;
     if (error) return close();
-    char first[http2_preface.size()];
+    char first[http2_mark.size()];
     const ssize_t got =
         ::recv(socket_.native_handle(), first, sizeof first, MSG_PEEK | MSG_DONTWAIT);
-    const std::size_t size = got > 0 ? static_cast<std::size_t>(got) : 0;
-    // "PRI" is no method of HTTP/1, so three bytes decide. Fewer are HTTP/1's: waiting for
-    // readiness again while they lie there would spin.
-    if (size >= 3 && std::string_view(first, 3) == http2_preface.substr(0, 3)) {
-      boost::system::error_code failed;
-      const int fd = socket_.release(failed);
-      close();
-      if (!failed) worker_.options().take_http2(fd);
-      return;
-    }
-    state_ = State::head;
-    read_more();
+    if (got < 0 && (errno == EAGAIN || errno == EINTR)) return peek();
+    if (got <= 0) return close();
+    peeked({first, static_cast<std::size_t>(got)});
   });
+}
+
+void Connection::peeked(std::string_view first) {
+  const HttpOptions& options = worker_.options();
+  if (options.tls != nullptr && first.front() == tls_mark) {
+    tls_ = std::make_unique<TlsSession>(
+        options.tls->context().get(), socket_.native_handle(),
+        TlsSession::Protocols{
+            .http1 = !http2_only_, .http2 = bool(options.take_http2), .prefer_http2 = http2_only_});
+    state_ = State::handshake;
+    set_deadline(options.head_timeout);
+    return handshake();
+  }
+  if (options.tls != nullptr && !options.plaintext) {
+    if (first.starts_with(http2_mark)) return close();  // it would not understand an answer
+    return refuse({400, "INVALID_ARGUMENT", "this address speaks TLS; use https"});
+  }
+  // Fewer bytes than the mark are HTTP/1's: waiting for readiness again while they lie there would
+  // spin.
+  if (options.take_http2 && first.starts_with(http2_mark)) return hand_over();
+  if (http2_only_) return refuse({400, "INVALID_ARGUMENT", "this address speaks gRPC alone"});
+  state_ = State::head;
+  read_more();
+}
+
+void Connection::handshake() {
+  const auto again = [this](bool Connection::* pending, Socket::wait_type kind) {
+    this->*pending = true;
+    socket_.async_wait(kind, [this, pending](const boost::system::error_code& error) {
+      const Hold hold(*this);
+      this->*pending = false;
+      if (state_ == State::closed) return;
+      if (error) return close();
+      handshake();
+    });
+  };
+  switch (tls_->handshake().need) {
+    case TlsSession::Need::nothing:
+      if (tls_->is_http2()) return relay();
+      expect_head();
+      return read_more();
+    case TlsSession::Need::read:
+      return again(&Connection::reading_, Socket::wait_read);
+    case TlsSession::Need::write:
+      return again(&Connection::waiting_write_, Socket::wait_write);
+    default:
+      worker_.counters().handshakes_failed.fetch_add(1, std::memory_order_relaxed);
+      return close();
+  }
+}
+
+void Connection::hand_over() {
+  boost::system::error_code failed;
+  const int fd = socket_.release(failed);
+  close();
+  if (failed) return;
+  worker_.counters().handed_over.add(fd);
+  worker_.options().take_http2(fd);
+}
+
+void Connection::relay() {
+  int ends[2];
+  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) != 0) {
+    log_warn("http.no_pair_for_http2", {{"why", std::strerror(errno)}});
+    return close();
+  }
+  auto relay = std::make_unique<Http2Relay>(
+      worker_, std::move(socket_), std::move(tls_),
+      Http2Relay::PairSocket(worker_.context(), asio::local::stream_protocol(), ends[0]));
+  close();
+  worker_.options().take_http2(ends[1]);
+  worker_.adopt(std::move(relay));
 }
 
 void Connection::expect_head() {
@@ -334,7 +405,10 @@ bool Connection::grow(std::size_t capacity) {
 }
 
 void Connection::read_more() {
-  if (reading_ || peer_done_ || state_ == State::closed || state_ == State::peek) return;
+  if (reading_ || peer_done_ || state_ == State::closed || state_ == State::peek ||
+      state_ == State::handshake) {
+    return;
+  }
   const bool busy = state_ == State::running || state_ == State::writing;
   if (busy && buffer_.size() > 0)
     return;  // invariant 2: what is there must not move under a pending read
@@ -356,10 +430,29 @@ void Connection::read_more() {
   }
   DEFERD_ASSERT(buffer_.room_size() > 0);
   reading_ = true;
+  if (tls_ != nullptr) return read_tls();
   socket_.async_read_some(asio::buffer(buffer_.room(), buffer_.room_size()),
                           [this](const boost::system::error_code& error, std::size_t bytes) {
                             read_done(error, bytes);
                           });
+}
+
+// The pending read of a connection under TLS. What is here already comes by way of the loop too, so
+// that a client that never pauses takes turns with the others.
+void Connection::read_tls() {
+  const TlsSession::Step step = tls_->read(buffer_.room(), buffer_.room_size());
+  if (step.need == TlsSession::Need::read || step.need == TlsSession::Need::write) {
+    socket_.async_wait(step.need == TlsSession::Need::read ? Socket::wait_read : Socket::wait_write,
+                       [this](const boost::system::error_code& error) {
+                         if (error || state_ == State::closed) return read_done(error, 0);
+                         read_tls();
+                       });
+    return;
+  }
+  boost::system::error_code error;
+  if (step.need == TlsSession::Need::ended) error = asio::error::eof;
+  if (step.need == TlsSession::Need::failed) error = asio::error::connection_aborted;
+  asio::post(worker_.context(), [this, error, step] { read_done(error, step.bytes); });
 }
 
 void Connection::read_done(const boost::system::error_code& error, std::size_t bytes) {
@@ -403,8 +496,8 @@ void Connection::peer_done() {
 
 void Connection::send_continue() {
   constexpr std::string_view line = "HTTP/1.1 100 Continue\r\n\r\n";
-  const ssize_t sent =
-      ::send(socket_.native_handle(), line.data(), line.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+  iovec piece{const_cast<char*>(line.data()), line.size()};
+  const ssize_t sent = send_some({&piece, 1});
   // Nothing else is on its way out, so that there is no room for 25 bytes means that the peer is
   // gone.
   if (sent != static_cast<ssize_t>(line.size())) close();
@@ -460,6 +553,20 @@ void Connection::write(HttpResponse response) {
   write_pending();
 }
 
+// As sendmsg(2).
+ssize_t Connection::send_some(std::span<iovec> pieces) {
+  if (tls_ == nullptr) {
+    msghdr message{};
+    message.msg_iov = pieces.data();
+    message.msg_iovlen = pieces.size();
+    return ::sendmsg(socket_.native_handle(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+  }
+  const TlsSession::Step step = tls_->write(pieces);
+  if (step.need == TlsSession::Need::nothing) return static_cast<ssize_t>(step.bytes);
+  errno = step.need == TlsSession::Need::write ? EAGAIN : EPIPE;
+  return -1;
+}
+
 // Head and body leave in one system call, and mostly at once: the socket is asked before the loop
 // is.
 void Connection::write_pending() {
@@ -469,10 +576,7 @@ void Connection::write_pending() {
     std::array<iovec, 2> pieces = {{{out_head_.data() + head_sent, out_head_.size() - head_sent},
                                     {out_body_.data() + body_sent, out_body_.size() - body_sent}}};
     if (pieces[0].iov_len + pieces[1].iov_len == 0) return written();
-    msghdr message{};
-    message.msg_iov = pieces.data();
-    message.msg_iovlen = pieces.size();
-    const ssize_t sent = ::sendmsg(socket_.native_handle(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    const ssize_t sent = send_some(pieces);
     if (sent >= 0) {
       out_sent_ += static_cast<std::size_t>(sent);
       continue;
@@ -501,6 +605,7 @@ void Connection::written() {
 }
 
 void Connection::linger() {
+  if (tls_ != nullptr) tls_->end();
   boost::system::error_code ignored;
   socket_.shutdown(Socket::shutdown_send, ignored);
   state_ = State::lingering;
@@ -513,6 +618,7 @@ void Connection::close() {
   serial_ = 0;
   deadline_ms_ = no_deadline;
   late_ = nullptr;
+  if (tls_ != nullptr) tls_->end();
   boost::system::error_code ignored;
   socket_.close(ignored);
   if (gone_) std::move(gone_)();
@@ -522,7 +628,9 @@ void Connection::close() {
 void Connection::begin_stop() {
   const Hold hold(*this);
   close_after_ = true;
-  if (state_ == State::peek || (state_ == State::head && buffer_.size() == 0)) close();
+  if (state_ == State::peek || state_ == State::handshake ||
+      (state_ == State::head && buffer_.size() == 0))
+    close();
 }
 
 void Connection::expire() {
@@ -539,6 +647,9 @@ void Connection::expire() {
       Callback<HttpResponse()> late = std::move(late_);
       return answer(late());
     }
+    case State::handshake:
+      worker_.counters().handshakes_failed.fetch_add(1, std::memory_order_relaxed);
+      return close();
     default:
       return close();
   }

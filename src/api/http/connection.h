@@ -1,5 +1,7 @@
 // One connection: a state machine over one socket, on one thread.
 //
+//   peek ──▶ handshake ──▶ head, or the connection is handed over (HTTP/2)
+//
 //   head ──▶ body ──▶ running ──▶ writing ──▶ head ...
 //     │        │         (the door has it)      └▶ lingering ──▶ closed
 //     └────────┴─ refused (400, 408, 413, 431) ─▶ writing
@@ -22,18 +24,21 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 
 #include "api/http/http.h"
 #include "api/http/read_buffer.h"
 #include "api/http/request_head.h"
+#include "api/http/tls_session.h"
 #include "api/http/worker.h"
 
 namespace deferd::http {
 
 class Connection {
  public:
-  Connection(Worker& worker, Socket socket, std::uint32_t slot);
+  // `http2_only`: nothing else is spoken at its address.
+  Connection(Worker& worker, Socket socket, std::uint32_t slot, bool http2_only);
   ~Connection();
 
   void start();
@@ -51,7 +56,16 @@ class Connection {
   void expire();
 
  private:
-  enum class State : std::uint8_t { peek, head, body, running, writing, lingering, closed };
+  enum class State : std::uint8_t {
+    peek,
+    handshake,
+    head,
+    body,
+    running,
+    writing,
+    lingering,
+    closed
+  };
   class Hold;
 
   void advance();
@@ -61,7 +75,12 @@ class Connection {
   void read_more();
   void read_done(const boost::system::error_code& error, std::size_t bytes);
   void peer_done();
+  void read_tls();
   void peek();
+  void peeked(std::string_view first);
+  void handshake();
+  void hand_over();
+  void relay();
   bool grow(std::size_t capacity);
   void send_continue();
   void give_memory_back();
@@ -71,6 +90,7 @@ class Connection {
   std::optional<HttpResponse> refused_by_door(const HttpRefusal& refusal);
   void write(HttpResponse response);
   void write_pending();
+  ssize_t send_some(std::span<iovec> pieces);
   void written();
   void linger();
   void close();
@@ -80,6 +100,8 @@ class Connection {
   Worker& worker_;
   Socket socket_;
   const std::uint32_t slot_;
+  const bool http2_only_;
+  std::unique_ptr<TlsSession> tls_;  // null: plain text
   State state_ = State::head;
   bool reading_ = false;        // a read is pending in the loop
   bool waiting_write_ = false;  // so is a wait for the socket to take more

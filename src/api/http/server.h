@@ -17,6 +17,8 @@
 
 namespace deferd {
 
+class TlsIdentity;
+
 struct HttpOptions {
   std::string listen = "127.0.0.1:8123";  // HOST:PORT or [IPV6]:PORT; port 0: the system chooses
   std::uint32_t threads = 1;
@@ -38,16 +40,26 @@ struct HttpOptions {
   // How often the above are looked at: they are exact to this.
   Millis sweep_interval = Millis(500);
 
-  // Given a new connection whose first bytes are HTTP/2's preface: the file descriptor, with
-  // nothing read from it yet. The callee owns it. Null: such a connection is answered with 400.
-  // Called on the server's threads.
+  // One more address, for HTTP/2 alone; empty: none. The setting of this name.
+  std::string grpc_listen = {};
+
+  // With it connections speak TLS, and by ALPN HTTP/1.1 or HTTP/2. A client that offers both gets
+  // HTTP/1.1, where most of the doors are, but HTTP/2 at grpc_listen. Null: plain text.
+  std::shared_ptr<const TlsIdentity> tls = {};
+  // Beside TLS, whether plain text is spoken too.
+  bool plaintext = false;
+
+  // Given a new connection that speaks HTTP/2: a file descriptor that starts with the preface,
+  // unread. The callee owns it. Null: such a connection is refused. Called on the server's threads.
   std::function<void(int)> take_http2;
 };
 
 struct HttpStats {
-  std::uint64_t connections = 0;          // open now
+  std::uint64_t connections = 0;          // open now, of HTTP/2 too
   std::uint64_t connections_total = 0;    // ever accepted
   std::uint64_t connections_refused = 0;  // over connections_max
+  std::uint64_t handshakes_failed = 0;    // of TLS: no TLS, nothing in common, too slow
+  Wall certificate_not_after{};           // of TLS; 1970: none
   std::uint64_t requests_total = 0;       // that reached the handler
   std::uint64_t requests_refused = 0;     // malformed, too large or too slow
   std::uint64_t buffered_bytes = 0;       // of requests that are large and not whole yet
@@ -56,7 +68,7 @@ struct HttpStats {
 class HttpServer {
  public:
   // Binds, listens and starts its threads. `handler` outlives the server. Fails with
-  // Reason::invalid for an address that does not parse, resolve or bind; `field` is "listen".
+  // Reason::invalid for an address that does not parse, resolve or bind; `field` is its setting.
   static Result<std::unique_ptr<HttpServer>> start(const HttpOptions& options,
                                                    HttpHandler& handler);
 
@@ -66,6 +78,7 @@ class HttpServer {
   // Where it listens, with the port that the system chose: "127.0.0.1:8123".
   virtual std::string address() const = 0;
   virtual std::uint16_t port() const = 0;
+  virtual std::string grpc_address() const = 0;  // of grpc_listen; empty: none
   virtual HttpStats stats() const = 0;
 
   // No new connections; idle ones end; requests that run are answered, with `Connection: close`.

@@ -440,6 +440,38 @@ TEST_F(HttpServerTest, AnHttp2PrefaceIsHandedOverUnread) {
   EXPECT_EQ(connect().call("GET", "/echo")->status, 200);
 }
 
+TEST_F(HttpServerTest, AConnectionThatWasHandedOverCountsUntilItIsClosed) {
+  std::atomic<int> taken{-1};
+  HttpOptions options;
+  options.connections_max = 1;
+  options.take_http2 = [&taken](int fd) { taken = fd; };
+  start(options);
+  RawClient first = connect();
+  ASSERT_TRUE(first.send("PRI * HTTP/2.0\r\n\r\n"));
+  while (taken < 0) std::this_thread::yield();
+  EXPECT_EQ(server_->stats().connections, 1u);
+  EXPECT_EQ(connect().read()->status, 503);
+  ::close(taken);
+  EXPECT_EQ(server_->stats().connections, 0u);
+  EXPECT_EQ(connect().call("GET", "/echo")->status, 200);
+}
+
+TEST_F(HttpServerTest, TheAddressOfGrpcSpeaksNothingElse) {
+  std::atomic<int> taken{-1};
+  HttpOptions options;
+  options.grpc_listen = "127.0.0.1:0";
+  options.take_http2 = [&taken](int fd) { taken = fd; };
+  start(options);
+  const std::string address = server_->grpc_address();
+  const auto port = static_cast<std::uint16_t>(std::stoi(address.substr(address.rfind(':') + 1)));
+  ASSERT_NE(port, server_->port());
+  EXPECT_EQ(RawClient(port).call("GET", "/echo")->status, 400);
+  RawClient client(port);
+  ASSERT_TRUE(client.send("PRI * HTTP/2.0\r\n\r\n"));
+  while (taken < 0) std::this_thread::yield();
+  ::close(taken);
+}
+
 TEST(HttpServer, AnAddressThatIsNoneIsRefused) {
   TestHandler handler;
   for (const char* listen :
@@ -449,6 +481,10 @@ TEST(HttpServer, AnAddressThatIsNoneIsRefused) {
     const auto server = HttpServer::start(options, handler);
     ASSERT_FALSE(server) << listen;
     EXPECT_EQ(server.error().field, "listen");
+    options.grpc_listen = std::exchange(options.listen, "127.0.0.1:0");
+    const auto beside = HttpServer::start(options, handler);
+    ASSERT_EQ(bool(beside), options.grpc_listen.empty()) << listen;
+    if (!beside) EXPECT_EQ(beside.error().field, "grpc_listen");
   }
 }
 

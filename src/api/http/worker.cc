@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <boost/asio/post.hpp>
+#include <csignal>
 #include <cstdio>
 #include <ctime>
 
 #include "api/http/connection.h"
+#include "api/http/http2_relay.h"
 #include "base/assert.h"
 #include "base/log.h"
 
@@ -30,12 +32,18 @@ void Worker::start() {
   arm_sweep(now_ms() + options_.sweep_interval.count());
   thread_ = std::thread([this] {
     current_worker = this;
+    // OpenSSL writes to sockets whose peers may be gone (tls_session.h).
+    sigset_t pipe;
+    sigemptyset(&pipe);
+    sigaddset(&pipe, SIGPIPE);
+    pthread_sigmask(SIG_BLOCK, &pipe, nullptr);
     const auto work = asio::make_work_guard(context_);
     context_.run();
     // Here, so that connections see this as their thread while they end.
     for (auto& slot : slots_) {
       const std::unique_ptr<Connection> ended = std::move(slot);
     }
+    relays_.clear();
   });
 }
 
@@ -120,7 +128,7 @@ void Worker::when_gone(HttpExchange exchange, Callback<void()> gone) {
   if (Connection* connection = find(exchange)) connection->when_gone(std::move(gone));
 }
 
-void Worker::adopt(Socket socket) {
+void Worker::adopt(Socket socket, bool http2_only) {
   std::uint32_t slot = 0;
   if (free_slots_.empty()) {
     slot = static_cast<std::uint32_t>(slots_.size());
@@ -129,13 +137,25 @@ void Worker::adopt(Socket socket) {
     slot = free_slots_.back();
     free_slots_.pop_back();
   }
-  slots_[slot] = std::make_unique<Connection>(*this, std::move(socket), slot);
+  slots_[slot] = std::make_unique<Connection>(*this, std::move(socket), slot, http2_only);
   slots_[slot]->start();
 }
 
 void Worker::release(std::uint32_t slot) {
   slots_[slot].reset();
   free_slots_.push_back(slot);
+  counters_.connections.fetch_sub(1, std::memory_order_relaxed);
+}
+
+void Worker::adopt(std::unique_ptr<Http2Relay> relay) {
+  Http2Relay& started = *relay;
+  relays_.emplace(&started, std::move(relay));
+  counters_.connections.fetch_add(1, std::memory_order_relaxed);
+  started.start();
+}
+
+void Worker::release(Http2Relay& relay) {
+  relays_.erase(&relay);
   counters_.connections.fetch_sub(1, std::memory_order_relaxed);
 }
 
@@ -183,6 +203,11 @@ void Worker::sweep() {
     } else if (slots_[slot]->deadline_is_exact()) {
       sweep_at_ms_ = std::min(sweep_at_ms_, slots_[slot]->deadline_ms());
     }
+  }
+  for (auto relay = relays_.begin(); relay != relays_.end();) {
+    Http2Relay& looked_at = *relay->first;
+    ++relay;  // expire() may release it
+    if (looked_at.deadline_ms() <= now) looked_at.expire();
   }
   // Not sooner than the clock can tell apart, however short the deadlines of callers are.
   constexpr std::int64_t sweep_gap_ms = 4;

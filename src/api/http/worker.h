@@ -12,9 +12,11 @@
 #include <mutex>
 #include <string>
 #include <thread>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
+#include "api/http/handed_over.h"
 #include "api/http/http.h"
 #include "api/http/request_head.h"
 #include "api/http/server.h"
@@ -31,11 +33,14 @@ using Timer = asio::basic_waitable_timer<std::chrono::steady_clock,
                                          asio::wait_traits<std::chrono::steady_clock>, Executor>;
 
 class Connection;
+class Http2Relay;
 
 struct Counters {
-  std::atomic<std::uint64_t> connections{0};
+  std::atomic<std::uint64_t> connections{0};  // but those handed over
+  HandedOver handed_over;
   std::atomic<std::uint64_t> connections_total{0};
   std::atomic<std::uint64_t> connections_refused{0};
+  std::atomic<std::uint64_t> handshakes_failed{0};
   std::atomic<std::uint64_t> requests_total{0};
   std::atomic<std::uint64_t> requests_refused{0};
   std::atomic<std::uint64_t> buffered_bytes{0};
@@ -61,9 +66,11 @@ class Worker final : public HttpThread, public std::enable_shared_from_this<Work
   void answer_by(HttpExchange exchange, Millis from_now, Callback<HttpResponse()> late) override;
   void when_gone(HttpExchange exchange, Callback<void()> gone) override;
 
-  // On the thread: takes a new connection.
-  void adopt(Socket socket);
+  // On the thread: takes a new connection, or one that goes on as a relay. release() destroys it.
+  void adopt(Socket socket, bool http2_only);
+  void adopt(std::unique_ptr<Http2Relay> relay);
   void release(std::uint32_t slot);
+  void release(Http2Relay& relay);
 
   asio::io_context& context() { return context_; }
   const HttpOptions& options() const { return options_; }
@@ -112,6 +119,7 @@ class Worker final : public HttpThread, public std::enable_shared_from_this<Work
 
   std::vector<std::unique_ptr<Connection>> slots_;  // after context_: sockets end before their loop
   std::vector<std::uint32_t> free_slots_;
+  std::unordered_map<Http2Relay*, std::unique_ptr<Http2Relay>> relays_;
 
   std::vector<std::pair<const void*, Callback<void()>>> after_round_;
 

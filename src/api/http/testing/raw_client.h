@@ -45,7 +45,7 @@ class RawClient {
     ::setsockopt(fd_, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof timeout);
     connected_ = ::connect(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
   }
-  ~RawClient() { close(); }
+  virtual ~RawClient() { close(); }
   RawClient(RawClient&& other) noexcept
       : fd_(std::exchange(other.fd_, -1)),
         connected_(other.connected_),
@@ -56,7 +56,7 @@ class RawClient {
 
   bool connected() const { return connected_; }
 
-  bool send(std::string_view bytes) {
+  virtual bool send(std::string_view bytes) {
     while (!bytes.empty()) {
       const ssize_t sent = ::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
       if (sent <= 0) return false;
@@ -121,10 +121,15 @@ class RawClient {
     return read();
   }
 
+ protected:
+  int fd() const { return fd_; }
+  // Up to `size` bytes; 0 or less: the end.
+  virtual ssize_t receive_some(char* to, std::size_t size) { return ::recv(fd_, to, size, 0); }
+
  private:
   bool receive() {
     char bytes[16384];
-    const ssize_t got = ::recv(fd_, bytes, sizeof bytes, 0);
+    const ssize_t got = receive_some(bytes, sizeof bytes);
     if (got <= 0) return false;
     received_.append(bytes, static_cast<std::size_t>(got));
     return true;

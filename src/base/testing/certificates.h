@@ -12,6 +12,8 @@
 #include <cstdio>
 #include <memory>
 #include <string>
+#include <string_view>
+#include <utility>
 
 namespace deferd {
 
@@ -33,6 +35,34 @@ struct CertificateRequest {
   bool authority = false;
 };
 
+// A file of its own name, gone with this.
+class TestFile {
+ public:
+  TestFile() {
+    char path[] = "/tmp/deferd-test-XXXXXX";
+    const int fd = ::mkstemp(path);
+    EXPECT_GE(fd, 0);
+    ::close(fd);
+    path_ = path;
+  }
+  ~TestFile() { ::unlink(path_.c_str()); }
+  TestFile(const TestFile&) = delete;
+  TestFile& operator=(const TestFile&) = delete;
+
+  const std::string& path() const { return path_; }
+  // For writing from its start, until close().
+  FILE* open() { return out_ = std::fopen(path_.c_str(), "w"); }
+  void close() { std::fclose(out_); }
+  void write(std::string_view text) {
+    std::fwrite(text.data(), 1, text.size(), open());
+    close();
+  }
+
+ private:
+  std::string path_;
+  FILE* out_ = nullptr;
+};
+
 class TestAuthority {
  public:
   TestAuthority() : key_(make_key()) {
@@ -40,30 +70,41 @@ class TestAuthority {
     request.name = "deferd test authority";
     request.authority = true;
     certificate_ = make(request, key_.get(), nullptr, key_.get());
-    char path[] = "/tmp/deferd-test-ca-XXXXXX";
-    const int fd = ::mkstemp(path);
-    file_ = path;
-    FILE* out = ::fdopen(fd, "w");
-    EXPECT_EQ(PEM_write_X509(out, certificate_.get()), 1);
-    std::fclose(out);
+    EXPECT_EQ(PEM_write_X509(file_.open(), certificate_.get()), 1);
+    file_.close();
   }
-  ~TestAuthority() { ::unlink(file_.c_str()); }
 
-  const std::string& file() const { return file_; }
+  const std::string& file() const { return file_.path(); }
 
   // A server's context with a certificate signed by this authority, or by itself.
   TlsContext serve(const CertificateRequest& request, bool self_signed = false) const {
-    const Key key = make_key();
-    const Certificate certificate = self_signed
-                                        ? make(request, key.get(), nullptr, key.get())
-                                        : make(request, key.get(), certificate_.get(), key_.get());
+    const auto [certificate, key] = issue(request, self_signed);
     TlsContext context(SSL_CTX_new(TLS_server_method()));
     EXPECT_EQ(SSL_CTX_use_certificate(context.get(), certificate.get()), 1);
     EXPECT_EQ(SSL_CTX_use_PrivateKey(context.get(), key.get()), 1);
     return context;
   }
 
+  // The same as files, which may be there already: then they are written anew.
+  void write(const CertificateRequest& request, TestFile& certificate_file,
+             TestFile& key_file) const {
+    const auto [certificate, key] = issue(request, false);
+    EXPECT_EQ(PEM_write_X509(certificate_file.open(), certificate.get()), 1);
+    certificate_file.close();
+    EXPECT_EQ(
+        PEM_write_PrivateKey(key_file.open(), key.get(), nullptr, nullptr, 0, nullptr, nullptr), 1);
+    key_file.close();
+  }
+
  private:
+  std::pair<Certificate, Key> issue(const CertificateRequest& request, bool self_signed) const {
+    Key key = make_key();
+    Certificate certificate = self_signed
+                                  ? make(request, key.get(), nullptr, key.get())
+                                  : make(request, key.get(), certificate_.get(), key_.get());
+    return {std::move(certificate), std::move(key)};
+  }
+
   static Key make_key() { return Key(EVP_EC_gen("P-256")); }
 
   static Certificate make(const CertificateRequest& request, EVP_PKEY* key, X509* issuer,
@@ -99,7 +140,7 @@ class TestAuthority {
 
   Key key_;
   Certificate certificate_;
-  std::string file_;
+  TestFile file_;
 };
 
 }  // namespace deferd

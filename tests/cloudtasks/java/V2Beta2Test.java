@@ -38,7 +38,7 @@ import org.junit.runners.Parameterized;
 public class V2Beta2Test {
   @Parameterized.Parameters(name = "{0}")
   public static Object[] transports() {
-    return new Object[] {Harness.Transport.GRPC};
+    return Harness.Transport.values();
   }
 
   @ClassRule public static final Harness deferd = new Harness();

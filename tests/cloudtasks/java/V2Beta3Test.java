@@ -34,7 +34,7 @@ import org.junit.runners.Parameterized;
 public class V2Beta3Test {
   @Parameterized.Parameters(name = "{0}")
   public static Object[] transports() {
-    return new Object[] {Harness.Transport.GRPC};
+    return Harness.Transport.values();
   }
 
   @ClassRule public static final Harness deferd = new Harness();

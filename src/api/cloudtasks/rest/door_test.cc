@@ -92,6 +92,17 @@ TEST_F(RestDoor, EveryBindingAnswers) {
   }
 }
 
+// CT-181: each detail is an object with its type, as clients unpack it.
+TEST_F(RestDoor, DetailsOfFailuresAreObjects) {
+  const Answer answer = post("/v2/projects/p/locations/l/queues",
+                             R"({"name":"projects/p/locations/l/queues/under_score"})");
+  EXPECT_EQ(answer.status, 400);
+  EXPECT_EQ(
+      answer.text_at("error.details"),
+      R"([{"@type":"type.googleapis.com/google.rpc.Help","links":[{"description":"Definition of queue name",)"
+      R"("url":"https://cloud.google.com/tasks/docs/reference/rest/v2/projects.locations.queues#Queue.FIELDS.name"}]}])");
+}
+
 // CT-096, CT-182, CT-097 (REST)
 TEST_F(RestDoor, EmptyAnswersAreObjects) {
   make_queue();

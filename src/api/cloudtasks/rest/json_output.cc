@@ -24,14 +24,22 @@ class Output {
  public:
   Output(JsonFormat format, std::string& out) : format_(format), json_(out) {}
 
+  void whole(const Message& message, const Shape& shape) {
+    if (shape.descriptor == google::protobuf::Any::descriptor()) {
+      any(static_cast<const google::protobuf::Any&>(message));
+    } else {
+      object(message, shape);
+    }
+  }
+
+ private:
+  static constexpr int single = -1;
+
   void object(const Message& message, const Shape& shape) {
     json_.begin_object();
     members(message, shape);
     json_.end_object();
   }
-
- private:
-  static constexpr int single = -1;
 
   void members(const Message& message, const Shape& shape) {
     const Reflection& reflection = *message.GetReflection();
@@ -182,7 +190,7 @@ class Output {
 }  // namespace
 
 void append_json(const Message& message, const Shape& shape, JsonFormat format, std::string& out) {
-  Output(format, out).object(message, shape);
+  Output(format, out).whole(message, shape);
 }
 
 }  // namespace deferd::cloudtasks::rest

@@ -120,5 +120,13 @@ TEST_F(RestDoor, EmptyAnswersAreObjects) {
   EXPECT_EQ(call("DELETE", queue).text, "{}");  // CT-023
 }
 
+// CT-189: Node's client has nothing left for the body, and says so with an empty text.
+TEST_F(RestDoor, AnEmptyTextIsAnEmptyBody) {
+  make_queue();
+  EXPECT_EQ(call("PATCH", queue, R"("")").status, 200);
+  EXPECT_EQ(call("PATCH", queue, R"("x")").status, 400);
+  EXPECT_EQ(call("PATCH", queue, "[]").status, 400);
+}
+
 }  // namespace
 }  // namespace deferd::cloudtasks::rest

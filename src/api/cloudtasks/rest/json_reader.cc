@@ -227,7 +227,8 @@ class Reader {
     if (!count(error)) return false;
     if (skipped_ > 0) return true;
     if (frames_.empty()) {
-      refuse_root();
+      const auto* const text = std::get_if<std::string_view>(&value);
+      if (text == nullptr || !text->empty()) refuse_root();
       return true;
     }
     const Place place = next();

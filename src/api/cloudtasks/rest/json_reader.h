@@ -17,8 +17,9 @@ constexpr std::size_t json_depth_max = 32;
 // tasks with hundreds of headers each.
 constexpr std::uint32_t json_values_max = 100'000;
 
-// Reads the object `text` into `message`, whose shape is `shape`; no text is an empty object. `at`
-// says where in the request the message is, for errors: "queue"; empty for the request itself.
+// Reads the object `text` into `message`, whose shape is `shape`; no text is an empty object, and so
+// is "", which Node's client sends when all that it has to say is in the path. `at` says where in
+// the request the message is, for errors: "queue"; empty for the request itself.
 // Members are named in camel or snake case; null leaves a field as it is. Any messages, which
 // callers only send back, are not read.
 //

@@ -58,9 +58,9 @@ module.exports = function testV2(transport) {
 
     await refused(world.client.createQueue({ parent, queue }), 'ALREADY_EXISTS', 'Queue already exists');
     await refused(world.client.getQueue({ name: `${parent}/queues/nowhere` }), 'NOT_FOUND', missing);
-    const error = await refused(world.client.createQueue({ parent, queue: { name: `${parent}/queues/a_b` } }),
+    const details = await refused(world.client.createQueue({ parent, queue: { name: `${parent}/queues/a_b` } }),
       'INVALID_ARGUMENT', 'Queue name must be formatted');
-    assert.deepEqual(error.statusDetails.map((detail) => detail.links[0].description), ['Definition of queue name']);
+    assert.deepEqual(details.map((detail) => detail.links[0].description), ['Definition of queue name']);
   });
 
   // CT-042, CT-044
@@ -202,8 +202,8 @@ module.exports = function testV2(transport) {
     await refused(world.client.deleteTask({ name }), 'NOT_FOUND', '');
     await refused(world.client.getTask({ name: `${queue.name}/tasks/never` }), 'NOT_FOUND', 'Requested entity was not found.');
     await refused(makeTask(queue, { name: `${parent}/queues/other/tasks/a` }), 'INVALID_ARGUMENT', 'must be the same');
-    const error = await refused(makeTask(queue, { name: `${queue.name}/tasks/a.b` }), 'INVALID_ARGUMENT', 'Task ID "a.b"');
-    assert.equal(error.statusDetails[0].links[0].description, 'Definition of task ID');
+    const details = await refused(makeTask(queue, { name: `${queue.name}/tasks/a.b` }), 'INVALID_ARGUMENT', 'Task ID "a.b"');
+    assert.equal(details[0].links[0].description, 'Definition of task ID');
   });
 
   // CT-093, CT-094, CT-095

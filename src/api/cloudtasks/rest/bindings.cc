@@ -1,5 +1,7 @@
 #include "api/cloudtasks/rest/bindings.h"
 
+#include "api/cloudtasks/rest/buffer_request.h"
+#include "api/cloudtasks/rest/http_methods.h"
 #include "api/cloudtasks/rest/json_reader.h"
 #include "api/cloudtasks/rest/rules.h"
 #include "api/cloudtasks/text.h"
@@ -11,8 +13,10 @@ namespace {
 using Message = Method::Message;
 
 const Method* find_method(std::string_view service, std::string_view name) {
-  for (const Method& method : methods()) {
-    if (method.service == service && method.name == name) return &method;
+  for (const std::span<const Method> all : {methods(), http_methods()}) {
+    for (const Method& method : all) {
+      if (method.service == service && method.name == name) return &method;
+    }
   }
   return nullptr;
 }
@@ -39,21 +43,29 @@ Message& mutable_part(Message& message, const Field& field) {
 Binding::Binding(const Method& method, const PathTemplate& path, std::string_view body)
     : method_(&method),
       request_(&shape_of(*method.request->GetDescriptor())),
-      response_(&shape_of(*method.response->GetDescriptor())),
-      takes_body_(!body.empty()) {
+      response_(&shape_of(*method.response->GetDescriptor())) {
   for (const PathTemplate::Variable& variable : path.variables)
     variables_.push_back({field_path(*request_, variable.field), variable.first, variable.count});
-  if (takes_body_ && body != "*") {
+  if (body.empty()) return;
+  if (body == "*") {
+    body_ = Body::request;
+  } else if (body == lenient_body) {
+    body_ = Body::lenient_request;
+  } else if (body == raw_body) {
+    DEFERD_ASSERT(method.request->GetDescriptor() == BufferTaskRequest::descriptor());
+    body_ = Body::raw;
+  } else {
+    body_ = Body::field;
     body_field_ = request_->find(body);
     DEFERD_ASSERT(body_field_ != nullptr && body_field_->message != nullptr);
   }
 }
 
 Outcome<std::unique_ptr<Message>> Binding::request(const PathWords& path, const Query& query,
-                                                   std::string_view body) const {
+                                                   const HttpRequest& http) const {
   std::unique_ptr<Message> request(method_->request->New());
   if (auto ok = query.bind(*request_, *request); !ok) return refuse(ok.error());
-  if (auto ok = read_body(body, *request); !ok) return refuse(ok.error());
+  if (auto ok = read_body(http, *request); !ok) return refuse(ok.error());
   for (const Variable& variable : variables_) {
     std::string value;
     if (!path.append(variable.first, variable.count, value))
@@ -66,11 +78,22 @@ Outcome<std::unique_ptr<Message>> Binding::request(const PathWords& path, const 
   return request;
 }
 
-Outcome<void> Binding::read_body(std::string_view body, Message& request) const {
-  if (!takes_body_) return {};
-  if (body_field_ == nullptr) return read_json(body, *request_, "", request);
-  return read_json(body, *body_field_->message, body_field_->name,
-                   mutable_part(request, *body_field_));
+Outcome<void> Binding::read_body(const HttpRequest& http, Message& request) const {
+  switch (body_) {
+    case Body::none:
+      return {};
+    case Body::request:
+      return read_json(http.body, *request_, "", request);
+    case Body::lenient_request:
+      return read_json(http.body, *request_, "", request, UnknownNames::ignored);
+    case Body::field:
+      return read_json(http.body, *body_field_->message, body_field_->name,
+                       mutable_part(request, *body_field_));
+    case Body::raw:
+      read_buffered(http, static_cast<BufferTaskRequest&>(request));
+      return {};
+  }
+  return {};
 }
 
 Bindings::Bindings() {

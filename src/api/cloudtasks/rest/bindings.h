@@ -2,6 +2,7 @@
 // method, and able to make its message. Built once; any thread.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -11,6 +12,7 @@
 #include "api/cloudtasks/rest/path_tree.h"
 #include "api/cloudtasks/rest/query.h"
 #include "api/cloudtasks/rest/shape.h"
+#include "api/http/http.h"
 
 namespace deferd::cloudtasks::rest {
 
@@ -25,7 +27,7 @@ class Binding {
   // What is called for. What the path says of a field is taken before the body's word on it, and
   // that before the query's. Fails with INVALID_ARGUMENT.
   Outcome<std::unique_ptr<Method::Message>> request(const PathWords& path, const Query& query,
-                                                    std::string_view body) const;
+                                                    const HttpRequest& http) const;
 
  private:
   using FieldPath = std::vector<const Field*>;
@@ -35,14 +37,16 @@ class Binding {
     std::size_t count = 0;
   };
 
-  Outcome<void> read_body(std::string_view body, Method::Message& request) const;
+  enum class Body : std::uint8_t { none, request, lenient_request, field, raw };
+
+  Outcome<void> read_body(const HttpRequest& http, Method::Message& request) const;
 
   const Method* method_;
   const Shape* request_;
   const Shape* response_;
   std::vector<Variable> variables_;
-  bool takes_body_ = false;
-  const Field* body_field_ = nullptr;  // null: the body is the request
+  Body body_ = Body::none;
+  const Field* body_field_ = nullptr;
 };
 
 class Bindings {

@@ -1,5 +1,6 @@
 #include "api/cloudtasks/rest/door.h"
 
+#include <algorithm>
 #include <string>
 
 #include "api/cloudtasks/rest/bad_request.h"
@@ -11,7 +12,8 @@
 namespace deferd {
 
 bool is_cloud_tasks_path(std::string_view path) {
-  if (path.starts_with("/v2/") || path.starts_with("/v2beta3/") || path.starts_with("/v2beta2/"))
+  constexpr std::string_view starts[] = {"/v2/", "/v2beta3/", "/v2beta2/", "/projects/"};
+  if (std::ranges::any_of(starts, [&](std::string_view start) { return path.starts_with(start); }))
     return true;
   // Of the native door's /v1 just projects/P/locations and projects/P/locations/L.
   if (!path.starts_with("/v1/projects/")) return false;
@@ -90,7 +92,7 @@ void Door::handle(const HttpRequest& request, HttpReply reply) {
   if (found.binding == nullptr) return reply.send(no_such_path(request, found.others));
   const auto query = Query::parse(request.query);
   if (!query) return reply.send(error_response(query.error()));
-  const auto message = found.binding->request(path, *query, request.body);
+  const auto message = found.binding->request(path, *query, request);
   if (!message) return reply.send(error_response(message.error()));
   const Context context = context_of(request, *query, reply.thread());
   found.binding->method().run(

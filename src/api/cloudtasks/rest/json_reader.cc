@@ -47,8 +47,8 @@ class Reader {
   static constexpr std::size_t max_key_size = unbounded;
   static constexpr std::size_t max_string_size = unbounded;
 
-  Reader(const Shape& shape, std::string_view at, Message& message)
-      : shape_(shape), at_(at), message_(message) {
+  Reader(const Shape& shape, std::string_view at, Message& message, UnknownNames unknown)
+      : shape_(shape), at_(at), message_(message), unknown_(unknown) {
     frames_.reserve(8);
   }
 
@@ -120,7 +120,8 @@ class Reader {
       return true;
     }
     frame.member = frame.shape->find(name);
-    if (frame.member == nullptr) bad_request_.unknown_name(path(), name, "Cannot find field.");
+    if (frame.member == nullptr && unknown_ == UnknownNames::refused)
+      bad_request_.unknown_name(path(), name, "Cannot find field.");
     return true;
   }
 
@@ -264,6 +265,7 @@ class Reader {
   const Shape& shape_;
   const std::string_view at_;
   Message& message_;
+  const UnknownNames unknown_;
   BadRequest bad_request_;
   std::vector<Frame> frames_;
   std::uint32_t skipped_ = 0;  // containers that are open and nobody's
@@ -279,11 +281,11 @@ tl::unexpected<Failure> not_json(std::string_view why) {
 }  // namespace
 
 Outcome<void> read_json(std::string_view text, const Shape& shape, std::string_view at,
-                        Message& message) {
+                        Message& message, UnknownNames unknown) {
   if (text.find_first_not_of(" \t\r\n") == std::string_view::npos) return {};
   boost::json::parse_options options;
   options.max_depth = json_depth_max;
-  boost::json::basic_parser<Reader> parser(options, shape, at, message);
+  boost::json::basic_parser<Reader> parser(options, shape, at, message, unknown);
   error_code error;
   const std::size_t read = parser.write_some(false, text.data(), text.size(), error);
   if (!error && read < text.size()) error = boost::json::error::extra_data;

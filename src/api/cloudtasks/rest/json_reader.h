@@ -26,7 +26,9 @@ constexpr std::uint32_t json_values_max = 100'000;
 // Fails with INVALID_ARGUMENT, the service's words and a BadRequest detail: what is no JSON, no
 // UTF-8, nested too deeply or has too many values; a member that is no field, a value that is not
 // of its field, a second member of a oneof.
+enum class UnknownNames : std::uint8_t { refused, ignored };
 Outcome<void> read_json(std::string_view text, const Shape& shape, std::string_view at,
-                        google::protobuf::Message& message);
+                        google::protobuf::Message& message,
+                        UnknownNames unknown = UnknownNames::refused);
 
 }  // namespace deferd::cloudtasks::rest

@@ -1,5 +1,7 @@
 #include "api/cloudtasks/rest/rules.h"
 
+#include "api/cloudtasks/rest/http_methods.h"
+
 namespace deferd::cloudtasks::rest {
 namespace {
 
@@ -21,6 +23,9 @@ constexpr Rule of_cloud_tasks[] = {
     {"POST", "{parent=projects/*/locations/*/queues/*}/tasks", "*", "CreateTask"},
     {"DELETE", "{name=projects/*/locations/*/queues/*/tasks/*}", "", "DeleteTask"},
     {"POST", "{name=projects/*/locations/*/queues/*/tasks/*}:run", "*", "RunTask"},
+    {"POST", "{parent=projects/*/locations/*/queues/*}/tasks:buffer", raw_body, "BufferTask"},
+    {"POST", "{parent=projects/*/locations/*/queues/*}/tasks/{task_id}:buffer", raw_body,
+     "BufferTask"},
     // v2 and v2beta3
     {"POST", "{parent=projects/*/locations/*/queues/*}/tasks:batchCreate", "*", "BatchCreateTasks"},
     {"POST", "{parent=projects/*/locations/*/queues/*}/tasks:batchDelete", "*", "BatchDeleteTasks"},
@@ -41,6 +46,15 @@ constexpr Rule of_operations[] = {
     {"GET", "{name=projects/*/locations/*/operations/*}", "", "GetOperation"},
 };
 
+constexpr Rule of_firebase[] = {
+    {"POST", "{parent=projects/*/locations/*/queues/*}/tasks", "*", "CreateTask"},
+    {"POST", "{name=projects/*/locations/*/queues/*}", lenient_body, "RegisterQueue"},
+};
+constexpr Rule of_firebase_and_v2[] = {
+    {"DELETE", "{name=projects/*/locations/*/queues/*/tasks/*}", "", "DeleteTask"},
+};
+
+constexpr std::string_view no_version[] = {""};
 constexpr std::string_view v2[] = {"/v2"};
 constexpr std::string_view v2beta3[] = {"/v2beta3"};
 constexpr std::string_view v2beta2[] = {"/v2beta2"};
@@ -54,6 +68,8 @@ constexpr Rules all[] = {
     {v2beta2, "google.cloud.tasks.v2beta2.CloudTasks", of_cloud_tasks},
     {versions_of_locations, "google.cloud.location.Locations", of_locations},
     {all_versions, "google.longrunning.Operations", of_operations},
+    {no_version, firebase_service, of_firebase},
+    {no_version, "google.cloud.tasks.v2.CloudTasks", of_firebase_and_v2},
 };
 
 }  // namespace

@@ -12,12 +12,16 @@ struct Rule {
   // Of the words of a path a "{field=...}" goes into a field of the request; `*` is one word. After
   // the last word a verb may follow: ":pause".
   std::string_view path;
-  // What the body is: "*", the request; a field of it; empty: there is none.
+  // What the body is: "*", the request; a field of it; empty: there is none; or one of those below.
   std::string_view body;
   std::string_view method;  // "PauseQueue"
 };
+// The request, with members that are no fields of it.
+constexpr std::string_view lenient_body = "*?";
+// Bytes, which with the headers are a BufferTaskRequest.
+constexpr std::string_view raw_body = "raw";
 
-// Rules of one service, under prefixes: "/v2".
+// Rules of one service, under prefixes: "/v2"; empty: paths without a version.
 struct Rules {
   std::span<const std::string_view> prefixes;
   std::string_view service;

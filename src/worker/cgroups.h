@@ -1,0 +1,81 @@
+// Control groups: the kernel's limits and accounts for all processes of a task together. Version 2
+// where its controllers are given to us, version 1 where those are what is mounted; a controller
+// may also be nowhere, and then its limit is not enforced by a group (`CgroupTree::memory()` and so
+// on say so).
+//
+// A tree is found once; groups are made in it by any thread.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "base/time.h"
+#include "worker/limits.h"
+
+namespace deferd {
+
+// What is read of the system; tests give folders of their own.
+struct CgroupSources {
+  std::string mountinfo = "/proc/self/mountinfo";
+  std::string membership = "/proc/self/cgroup";
+};
+
+class Cgroup {
+ public:
+  // Removes the group, whose processes have ended.
+  ~Cgroup();
+  Cgroup(const Cgroup&) = delete;
+  Cgroup& operator=(const Cgroup&) = delete;
+
+  // Takes a process in; what it starts later is in as well.
+  Result<void> add(pid_t process) const;
+
+  Micros cpu() const;                       // 0 when nobody counts
+  std::uint64_t memory_peak_bytes() const;  // 0 when nobody counts
+  std::uint64_t oom_kills() const;
+
+ private:
+  friend class CgroupTree;
+  struct Files;
+  explicit Cgroup(std::unique_ptr<Files> files);
+
+  const std::unique_ptr<Files> files_;
+};
+
+class CgroupTree {
+ public:
+  // Finds what there is and makes a folder of this worker in it. Never fails: what cannot be used
+  // is not there.
+  static CgroupTree find(const CgroupSources& sources = {});
+  // Removes the worker's folders.
+  ~CgroupTree();
+  CgroupTree(CgroupTree&&) noexcept;
+  CgroupTree& operator=(CgroupTree&&) = delete;
+
+  bool memory() const { return !memory_.empty(); }
+  bool processes() const { return !processes_.empty(); }
+  bool cpu() const { return !cpu_.empty(); }
+  // "cgroup v1", "cgroup v2", or "no cgroup".
+  std::string_view version() const;
+
+  // `name` is one of a file.
+  Result<std::unique_ptr<Cgroup>> make(std::string_view name, const Limits& limits) const;
+
+ private:
+  CgroupTree() = default;
+
+  bool unified_ = false;
+  // The worker's folder of each controller; empty: nowhere. With version 2 they are one.
+  std::string memory_;
+  std::string processes_;
+  std::string cpu_;
+  std::vector<std::string> made_;  // to remove
+};
+
+}  // namespace deferd

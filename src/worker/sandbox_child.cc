@@ -1,0 +1,306 @@
+// The inside of a sandbox, from clone to exec: only system calls, no allocation.
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/capability.h>
+#include <linux/mount.h>
+#include <linux/seccomp.h>
+#include <linux/securebits.h>
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+
+#include "worker/sandbox_plan.h"
+
+namespace deferd {
+namespace {
+
+// Debian 12's headers of the C library have not all of these.
+int open_tree(int folder, const char* path, unsigned flags) {
+  return static_cast<int>(::syscall(SYS_open_tree, folder, path, flags));
+}
+int move_mount(int from, const char* to) {
+  return static_cast<int>(
+      ::syscall(SYS_move_mount, from, "", AT_FDCWD, to, MOVE_MOUNT_F_EMPTY_PATH));
+}
+int set_mount(const char* path, std::uint64_t set, bool recursive) {
+  mount_attr attr = {};
+  attr.attr_set = set;
+  return static_cast<int>(::syscall(SYS_mount_setattr, AT_FDCWD, path, recursive ? AT_RECURSIVE : 0,
+                                    &attr, sizeof attr));
+}
+int fs_open(const char* type) {
+  return static_cast<int>(::syscall(SYS_fsopen, type, FSOPEN_CLOEXEC));
+}
+int fs_set(int fs, const char* key, const char* value) {
+  return static_cast<int>(::syscall(SYS_fsconfig, fs, FSCONFIG_SET_STRING, key, value, 0));
+}
+int fs_mount(int fs, unsigned attributes) {
+  if (::syscall(SYS_fsconfig, fs, FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) != 0) return -1;
+  return static_cast<int>(::syscall(SYS_fsmount, fs, FSMOUNT_CLOEXEC, attributes));
+}
+
+class Child {
+ public:
+  Child(const SandboxPlan& plan, const SandboxPipes& pipes, bool drop_groups)
+      : plan_(plan), pipes_(pipes), drop_groups_(drop_groups) {}
+
+  [[noreturn]] void run() {
+    char go = 0;
+    if (::read(pipes_.go, &go, 1) != 1) ::_exit(1);  // the worker gave up, and says why itself
+    ::close(pipes_.go);
+    // The worker's signal handling is not ours.
+    sigset_t none;
+    sigemptyset(&none);
+    ::sigprocmask(SIG_SETMASK, &none, nullptr);
+    ::signal(SIGPIPE, SIG_DFL);
+
+    open_sources();
+    become_user();
+    make_root();
+    check(::sethostname("task", 4), "set the host name");
+    // Not fork(3), which takes the allocator's locks: another thread of the worker may have had
+    // them.
+    const auto task = static_cast<pid_t>(::syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0));
+    check(task, "fork");
+    if (task == 0) run_task();
+    wait_for(task);
+  }
+
+ private:
+  static constexpr std::size_t sources_max = 64;
+
+  [[noreturn]] void fail(const char* step) {
+    SandboxReport report;
+    report.error = errno;
+    std::strncpy(report.step, step, sizeof report.step - 1);
+    (void)!::write(pipes_.report, &report, sizeof report);
+    ::_exit(127);
+  }
+  void check(long status, const char* step) {
+    if (status < 0) fail(step);
+  }
+
+  // As the worker's user, who may look where the task's user may not: a folder that is shown is
+  // shown whatever lies above it.
+  void open_sources() {
+    if (plan_.shown.size() + plan_.devices.size() > sources_max) {
+      errno = E2BIG;
+      fail("show so many folders");
+    }
+    check(::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr), "make mounts private");
+    std::size_t at = 0;
+    for (const Shown& one : plan_.shown) {
+      sources_[at] = -1;
+      if (one.kind != Shown::Kind::symlink) {
+        sources_[at] = open_tree(AT_FDCWD, one.path.c_str(),
+                                 OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
+        check(sources_[at], one.path.c_str());
+      }
+      ++at;
+    }
+    for (const std::string& device : plan_.devices) {
+      sources_[at] = open_tree(AT_FDCWD, device.c_str(), OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+      check(sources_[at++], device.c_str());
+    }
+  }
+
+  // Keeps the capabilities in our own namespaces, for the mounts.
+  void become_user() {
+    check(::prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP | SECBIT_KEEP_CAPS), "keep rights");
+    if (drop_groups_) check(::syscall(SYS_setgroups, 0, nullptr), "drop groups");
+    check(::syscall(SYS_setresgid, sandbox_user, sandbox_user, sandbox_user), "set the group");
+    check(::syscall(SYS_setresuid, sandbox_user, sandbox_user, sandbox_user), "set the user");
+    // Dies with the worker, whatever ends that. A change of user forgets this, so it is here.
+    check(::prctl(PR_SET_PDEATHSIG, SIGKILL), "die with the worker");
+  }
+
+  // A small file system of our own, in which nothing but mount points is; then read-only.
+  void make_root() {
+    const int root = fs_open("tmpfs");
+    check(root, "open tmpfs");
+    check(fs_set(root, "size", "256k"), "size the root");
+    check(fs_set(root, "mode", "755"), "set the root's mode");
+    const int mounted = fs_mount(root, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
+    check(mounted, "mount the root");
+    check(move_mount(mounted, "/tmp"), "move the root");
+    check(::chdir("/tmp"), "enter the root");
+
+    std::size_t at = 0;
+    for (const Shown& one : plan_.shown) {
+      const int source = sources_[at++];
+      for (const std::string& parent : one.parents) make_folder(parent.c_str() + 1);
+      const char* const place = one.path.c_str() + 1;
+      switch (one.kind) {
+        case Shown::Kind::symlink:
+          check(::symlink(one.link.c_str(), place), place);
+          continue;
+        case Shown::Kind::folder:
+          make_folder(place);
+          break;
+        case Shown::Kind::file:
+          make_file(place);
+          break;
+      }
+      check(move_mount(source, place), place);
+      check(set_mount(place, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, true),
+            place);
+      ::close(source);
+    }
+    make_folder("dev");
+    for (const std::string& device : plan_.devices) {
+      const char* const place = device.c_str() + 1;
+      make_file(place);
+      check(move_mount(sources_[at], place), place);
+      check(set_mount(place, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, false), place);
+      ::close(sources_[at++]);
+    }
+    for (const auto& [name, to] :
+         std::to_array<std::pair<const char*, const char*>>({{"dev/fd", "/proc/self/fd"},
+                                                             {"dev/stdin", "/proc/self/fd/0"},
+                                                             {"dev/stdout", "/proc/self/fd/1"},
+                                                             {"dev/stderr", "/proc/self/fd/2"},
+                                                             {"dev/shm", "/tmp"}})) {
+      check(::symlink(to, name), name);
+    }
+    make_folder("proc");
+    check(::mount("proc", "proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, nullptr),
+          "mount /proc");
+    make_folder("tmp");
+    const int tmp = fs_open("tmpfs");
+    check(tmp, "open tmpfs");
+    check(fs_set(tmp, "size", plan_.tmp_bytes.c_str()), "size /tmp");
+    check(fs_set(tmp, "nr_inodes", plan_.tmp_inodes.c_str()), "size /tmp");
+    check(fs_set(tmp, "mode", "700"), "set the mode of /tmp");
+    const int tmp_mounted = fs_mount(tmp, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
+    check(tmp_mounted, "mount /tmp");
+    check(move_mount(tmp_mounted, "tmp"), "move /tmp");
+    ::close(tmp_mounted);
+    ::close(mounted);
+    check(set_mount(".", MOUNT_ATTR_RDONLY, false), "make the root read-only");
+    // The old root goes below the new one, and away.
+    check(::syscall(SYS_pivot_root, ".", "."), "change the root");
+    check(::umount2(".", MNT_DETACH), "leave the old root");
+    check(::chdir("/tmp"), "enter /tmp");
+  }
+
+  void make_folder(const char* path) {
+    if (::mkdir(path, 0755) != 0 && errno != EEXIST) fail(path);
+  }
+  void make_file(const char* path) {
+    const int file = ::open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0644);
+    check(file, path);
+    ::close(file);
+  }
+
+  // The task's own process.
+  [[noreturn]] void run_task() {
+    ::setsid();
+    // The first to go when memory runs out, before the one that waits for it.
+    const int score = ::open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+    if (score >= 0) {
+      (void)!::write(score, "1000", 4);
+      ::close(score);
+    }
+    check(set_mount("/proc", MOUNT_ATTR_RDONLY, false), "make /proc read-only");
+    check(::dup2(pipes_.in, 0), "stdin");
+    check(::dup2(pipes_.out, 1), "stdout");
+    check(::dup2(pipes_.err, 2), "stderr");
+    // Nothing of the worker's is left open but the way to report, which exec closes.
+    check(::dup2(pipes_.report, 3), "report");
+    pipes_.report = 3;
+    check(::syscall(SYS_close_range, 4U, ~0U, 0), "close what was open");
+    check(::fcntl(3, F_SETFD, FD_CLOEXEC), "report");
+    set_limits();
+    drop_rights();
+    ::execve(plan_.command_raw[0], plan_.command_raw.data(), plan_.environment_raw.data());
+    fail("start the program");
+  }
+
+  void set_limits() {
+    const Limits& limits = plan_.limits;
+    limit(RLIMIT_CORE, 0);
+    limit(RLIMIT_NOFILE, limits.open_files);
+    limit(RLIMIT_FSIZE, limits.disk_bytes);
+    limit(RLIMIT_MEMLOCK, 64 << 10);
+    limit(RLIMIT_RTPRIO, 0);
+    limit(RLIMIT_NICE, 0);
+    limit(RLIMIT_MSGQUEUE, 64 << 10);
+    if (limits.cpu_time > Micros(0)) {
+      // Of one process alone, in whole seconds: the last guard. The worker counts all of them.
+      limit(RLIMIT_CPU, static_cast<rlim_t>(limits.cpu_time.count() / 1'000'000) + 2);
+    }
+  }
+  void limit(int what, rlim_t value) {
+    rlimit now = {};
+    if (::getrlimit(static_cast<__rlimit_resource>(what), &now) == 0)
+      value = std::min(value, now.rlim_max);
+    const rlimit both = {value, value};
+    check(::setrlimit(static_cast<__rlimit_resource>(what), &both), "set a limit");
+  }
+
+  void drop_rights() {
+    for (int capability = 0; capability <= CAP_LAST_CAP; ++capability) {
+      if (::prctl(PR_CAPBSET_DROP, capability) != 0 && errno != EINVAL) fail("drop a capability");
+    }
+    __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+    std::array<__user_cap_data_struct, 2> none = {};
+    check(::syscall(SYS_capset, &header, none.data()), "drop capabilities");
+    check(::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "gain no rights");
+    const sock_fprog program = {static_cast<unsigned short>(plan_.seccomp.size()),
+                                const_cast<sock_filter*>(plan_.seccomp.data())};
+    check(::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program), "load the seccomp filter");
+  }
+
+  // The first process: reaps whoever is left to it, and ends when the task's own process has; the
+  // kernel then ends all others.
+  [[noreturn]] void wait_for(pid_t task) {
+    // The task has the same user: it may not look into this process.
+    check(::prctl(PR_SET_DUMPABLE, 0), "be closed");
+    check(::dup2(pipes_.report, 3), "report");
+    pipes_.report = 3;
+    ::syscall(SYS_close_range, 4U, ~0U, 0);
+    for (const int fd : {0, 1, 2}) ::close(fd);
+    drop_rights();
+    while (true) {
+      SandboxReport report;
+      rusage used = {};
+      const pid_t ended = ::wait4(-1, &report.wait_status, 0, &used);
+      if (ended < 0 && errno == EINTR) continue;
+      if (ended < 0) ::_exit(1);
+      if (ended != task) continue;
+      report.kind = SandboxReport::Kind::ended;
+      const auto micros = [](const timeval& time) {
+        return static_cast<std::uint64_t>(time.tv_sec) * 1'000'000 +
+               static_cast<std::uint64_t>(time.tv_usec);
+      };
+      report.cpu_micros = micros(used.ru_utime) + micros(used.ru_stime);
+      report.memory_peak_bytes = static_cast<std::uint64_t>(used.ru_maxrss) << 10;
+      (void)!::write(pipes_.report, &report, sizeof report);
+      ::_exit(0);
+    }
+  }
+
+  const SandboxPlan& plan_;
+  SandboxPipes pipes_;
+  const bool drop_groups_;
+  std::array<int, sources_max> sources_ = {};
+};
+
+}  // namespace
+
+void run_sandbox(const SandboxPlan& plan, const SandboxPipes& pipes, bool drop_groups) noexcept {
+  Child(plan, pipes, drop_groups).run();
+}
+
+}  // namespace deferd

@@ -1,0 +1,34 @@
+// The birth of a sandbox, seen from the worker: its processes are made, mapped to a user of their
+// own, put into their control group, and let go.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+
+#include "base/result.h"
+#include "worker/cgroups.h"
+#include "worker/sandbox_plan.h"
+
+namespace deferd {
+
+// The worker's ends, all non-blocking and closed on exec. Whoever has them closes them.
+struct SandboxProcess {
+  int pidfd = -1;  // readable once all of the sandbox has ended
+  int in = -1;     // to write
+  int out = -1;    // to read, as the next two
+  int err = -1;
+  int report = -1;  // at most one SandboxReport
+};
+
+// `slot` makes the user's number outside, when the worker may choose: two sandboxes at once should
+// have two.
+Result<SandboxProcess> make_sandbox_process(const SandboxPlan& plan, const Cgroup& group,
+                                            std::uint32_t slot);
+
+// What the sandbox's processes are sent when they must end; all of them do.
+void kill_sandbox(int pidfd);
+// Waits for the end of the sandbox, and forgets it.
+void reap_sandbox(int pidfd);
+
+}  // namespace deferd

@@ -1,0 +1,285 @@
+#include "worker/queue_link.h"
+
+#include <openssl/evp.h>
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/ssl/context.hpp>
+#include <boost/asio/ssl/host_name_verification.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/core/tcp_stream.hpp>
+#include <boost/beast/http.hpp>
+#include <boost/beast/ssl/ssl_stream.hpp>
+#include <boost/json.hpp>
+#include <optional>
+#include <set>
+#include <utility>
+
+#include "model/duration_text.h"
+
+namespace deferd {
+namespace {
+
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+namespace http = beast::http;
+namespace json = boost::json;
+using Tcp = asio::ip::tcp;
+using ErrorCode = boost::system::error_code;
+
+constexpr auto awaiting = asio::as_tuple(asio::use_awaitable);
+
+constexpr std::uint64_t answer_bytes_max = 256 << 20;  // 1,000 tasks at the server's own limits
+constexpr Micros call_timeout = Seconds(30);
+
+// Of a call that did not come to an answer.
+Error unreachable(const char* step, const ErrorCode& error) {
+  const Reason reason = error == beast::error::timeout ? Reason::timeout : Reason::not_found;
+  return {reason, std::string(step) + ": " + error.message(), "", std::nullopt};
+}
+
+Reason reason_of(int code, std::string_view status, std::string_view message) {
+  if (code == 404)
+    return message.find("queue") != std::string_view::npos ? Reason::queue_missing
+                                                           : Reason::task_missing;
+  if (code == 409) return Reason::lease_lost;
+  if (code == 429) return Reason::overloaded;
+  if (code >= 500) return Reason::not_found;
+  return status == "FAILED_PRECONDITION" ? Reason::queue_mode : Reason::invalid;
+}
+
+// {"error": {...}}
+Error error_of(const json::object& error) {
+  const auto text = [&error](const char* name) {
+    const json::value* const value = error.if_contains(name);
+    return value != nullptr && value->is_string() ? std::string(value->as_string()) : "";
+  };
+  const json::value* const code = error.if_contains("code");
+  const int number = code != nullptr && code->is_int64() ? static_cast<int>(code->as_int64()) : 500;
+  const std::string message = text("message");
+  return {reason_of(number, text("status"), message), message, text("field"), std::nullopt};
+}
+
+std::string text_of(const json::object& object, const char* name) {
+  const json::value* const value = object.if_contains(name);
+  return value != nullptr && value->is_string() ? std::string(value->as_string()) : std::string();
+}
+
+std::string decode_base64(const std::string& text) {
+  std::string bytes(text.size() / 4 * 3, '\0');
+  const int size = EVP_DecodeBlock(reinterpret_cast<unsigned char*>(bytes.data()),
+                                   reinterpret_cast<const unsigned char*>(text.data()),
+                                   static_cast<int>(text.size()));
+  if (size < 0) return {};
+  // The padding is decoded as zeros.
+  const std::size_t padding = text.ends_with("==") ? 2 : text.ends_with('=') ? 1 : 0;
+  bytes.resize(static_cast<std::size_t>(size) - padding);
+  return bytes;
+}
+
+LeasedTask read_task(const json::object& object) {
+  LeasedTask task;
+  task.id = text_of(object, "id");
+  task.name = text_of(object, "name");
+  task.token = text_of(object, "lease_token");
+  if (const json::value* attempts = object.if_contains("attempts");
+      attempts != nullptr && attempts->is_int64())
+    task.attempts = static_cast<std::uint64_t>(attempts->as_int64());
+  const std::string encoded = text_of(object, "body_base64");
+  task.body = encoded.empty() ? text_of(object, "body") : decode_base64(encoded);
+  return task;
+}
+
+// A connection, with or without TLS.
+struct Connection {
+  Connection(const asio::any_io_executor& executor, asio::ssl::context* tls) {
+    if (tls != nullptr) {
+      secure.emplace(executor, *tls);
+    } else {
+      plain.emplace(executor);
+    }
+  }
+  beast::tcp_stream& tcp() { return secure ? secure->next_layer() : *plain; }
+
+  std::optional<beast::tcp_stream> plain;
+  std::optional<beast::ssl_stream<beast::tcp_stream>> secure;
+  beast::flat_buffer buffer;
+};
+
+class HttpLink final : public QueueLink {
+ public:
+  HttpLink(const asio::any_io_executor& executor, LinkOptions options)
+      : executor_(executor), options_(std::move(options)), tls_(asio::ssl::context::tls_client) {
+    path_ = options_.queue.find('/') == std::string::npos ? "/v1/queues/" + options_.queue
+                                                          : "/v1/" + options_.queue;
+    path_ += "/tasks:";
+  }
+
+  Result<void> prepare() {
+    if (!options_.server.tls) return {};
+    ErrorCode error;
+    (void)tls_.set_default_verify_paths(error);
+    if (!options_.ca_file.empty()) {
+      (void)tls_.load_verify_file(options_.ca_file, error);
+      if (error)
+        return fail(Reason::invalid, "ca: " + options_.ca_file + ": " + error.message(), "ca");
+    }
+    (void)tls_.set_verify_mode(asio::ssl::verify_peer, error);
+    return {};
+  }
+
+  Co<Result<std::vector<LeasedTask>>> lease(std::uint32_t tasks_max, Micros lease,
+                                            Micros wait) override {
+    if (stopped_) co_return std::vector<LeasedTask>();
+    json::object body;
+    body["max"] = tasks_max;
+    body["lease"] = format_duration(lease);
+    body["wait"] = format_duration(wait);
+    auto answer = co_await call("lease", body, wait + call_timeout, true);
+    if (stopped_ && !answer) co_return std::vector<LeasedTask>();
+    if (!answer) co_return fail(answer.error());
+    std::vector<LeasedTask> tasks;
+    const json::value* const given = answer->if_contains("tasks");
+    if (given == nullptr || !given->is_array())
+      co_return fail(Reason::internal, "lease: the answer has no tasks");
+    for (const json::value& task : given->as_array()) {
+      if (task.is_object()) tasks.push_back(read_task(task.as_object()));
+    }
+    co_return tasks;
+  }
+  Co<Result<void>> renew(const LeasedTask& task, Micros lease) override {
+    json::object body;
+    body["lease"] = format_duration(lease);
+    return on_task("renew", task, std::move(body));
+  }
+  Co<Result<void>> ack(const LeasedTask& task) override { return on_task("ack", task, {}); }
+  Co<Result<void>> release(const LeasedTask& task) override { return on_task("release", task, {}); }
+
+  void stop_waiting() override {
+    stopped_ = true;
+    for (Connection* waiting : waiting_) waiting->tcp().close();
+  }
+
+ private:
+  Co<Result<void>> on_task(const char* verb, LeasedTask task, json::object body) {
+    body["tasks"] = json::array{json::object{{"id", task.id}, {"lease_token", task.token}}};
+    auto answer = co_await call(verb, body, call_timeout, false);
+    if (!answer) co_return fail(answer.error());
+    const json::value* const results = answer->if_contains("results");
+    if (results == nullptr || !results->is_array() || results->as_array().empty() ||
+        !results->as_array().front().is_object())
+      co_return fail(Reason::internal, std::string(verb) + ": the answer has no result");
+    const json::object& result = results->as_array().front().as_object();
+    const json::value* const error = result.if_contains("error");
+    if (error != nullptr && error->is_object()) co_return fail(error_of(error->as_object()));
+    co_return Result<void>();
+  }
+
+  // On a kept connection, which the server may have closed in the meantime, the call is made once
+  // more on a new one: a lease that was granted and not seen is given back by the server, and the
+  // other calls may be repeated.
+  Co<Result<json::object>> call(const char* verb, const json::object& body, Micros timeout,
+                                bool waits) {
+    const std::string text = json::serialize(body);
+    while (true) {
+      const bool kept = !idle_.empty();
+      std::unique_ptr<Connection> connection;
+      if (kept) {
+        connection = std::move(idle_.back());
+        idle_.pop_back();
+      } else {
+        connection = std::make_unique<Connection>(executor_, options_.server.tls ? &tls_ : nullptr);
+        connection->tcp().expires_after(call_timeout);
+        if (auto connected = co_await connect(*connection); !connected)
+          co_return fail(connected.error());
+      }
+      connection->tcp().expires_after(timeout);
+      if (waits) waiting_.insert(connection.get());
+      auto answer = co_await exchange(*connection, verb, text);
+      waiting_.erase(connection.get());
+      if (!answer && kept && !stopped_ && answer.error().reason == Reason::not_found) continue;
+      if (!answer) co_return fail(answer.error());
+      connection->tcp().expires_never();
+      if (answer->keep_alive()) idle_.push_back(std::move(connection));
+      co_return read_answer(*answer);
+    }
+  }
+
+  Co<Result<void>> connect(Connection& connection) {
+    const TargetUrl& server = options_.server;
+    Tcp::resolver resolver(executor_);
+    auto [resolved, found] =
+        co_await resolver.async_resolve(server.host, std::to_string(server.port), awaiting);
+    if (resolved) co_return fail(unreachable("resolve", resolved));
+    auto [error, endpoint] = co_await connection.tcp().async_connect(found, awaiting);
+    if (error) co_return fail(unreachable("connect", error));
+    (void)connection.tcp().socket().set_option(Tcp::no_delay(true), error);
+    if (!connection.secure) co_return Result<void>();
+    connection.secure->set_verify_callback(asio::ssl::host_name_verification(server.host));
+    SSL_set_tlsext_host_name(connection.secure->native_handle(), server.host.c_str());
+    auto [failed] =
+        co_await connection.secure->async_handshake(asio::ssl::stream_base::client, awaiting);
+    if (failed) co_return fail(unreachable("TLS", failed));
+    co_return Result<void>();
+  }
+
+  using Answer = http::response<http::string_body>;
+
+  Co<Result<Answer>> exchange(Connection& connection, const char* verb, const std::string& text) {
+    if (connection.secure)
+      co_return co_await exchange_on(*connection.secure, connection, verb, text);
+    co_return co_await exchange_on(*connection.plain, connection, verb, text);
+  }
+
+  template <class Stream>
+  Co<Result<Answer>> exchange_on(Stream& stream, Connection& connection, const char* verb,
+                                 const std::string& text) {
+    http::request<http::string_body> request(http::verb::post, path_ + verb, 11, text);
+    request.set(http::field::host, options_.server.host);
+    request.set(http::field::content_type, "application/json");
+    request.set(http::field::user_agent, "deferd-worker");
+    if (!options_.key.empty()) request.set(http::field::authorization, "Bearer " + options_.key);
+    request.prepare_payload();
+    auto [write_error, written] = co_await http::async_write(stream, request, awaiting);
+    if (write_error) co_return fail(unreachable("send", write_error));
+    http::response_parser<http::string_body> parser;
+    parser.body_limit(answer_bytes_max);
+    auto [read_error, read] =
+        co_await http::async_read(stream, connection.buffer, parser, awaiting);
+    if (read_error) co_return fail(unreachable("receive", read_error));
+    co_return parser.release();
+  }
+
+  static Result<json::object> read_answer(const Answer& answer) {
+    ErrorCode error;
+    json::value value = json::parse(answer.body(), error);
+    if (error || !value.is_object()) {
+      return fail(Reason::internal, "the answer (HTTP " + std::to_string(answer.result_int()) +
+                                        ") is no JSON object");
+    }
+    json::object& object = value.as_object();
+    const json::value* const failure = object.if_contains("error");
+    if (failure != nullptr && failure->is_object()) return fail(error_of(failure->as_object()));
+    return std::move(object);
+  }
+
+  const asio::any_io_executor executor_;
+  const LinkOptions options_;
+  asio::ssl::context tls_;
+  std::string path_;
+  std::vector<std::unique_ptr<Connection>> idle_;
+  std::set<Connection*> waiting_;
+  bool stopped_ = false;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<QueueLink>> QueueLink::make(const asio::any_io_executor& executor,
+                                                   LinkOptions options) {
+  auto link = std::make_unique<HttpLink>(executor, std::move(options));
+  if (auto ok = link->prepare(); !ok) return fail(ok.error());
+  return std::unique_ptr<QueueLink>(std::move(link));
+}
+
+}  // namespace deferd

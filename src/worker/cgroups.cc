@@ -5,8 +5,10 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <charconv>
+#include <filesystem>
 #include <fstream>
 #include <sstream>
 #include <utility>
@@ -112,7 +114,39 @@ bool has_word(const std::string& text, std::string_view word) {
   return false;
 }
 
-std::string worker_folder() { return "/deferd-worker-" + std::to_string(::getpid()); }
+constexpr std::string_view folder_prefix = "deferd-worker-";
+
+// Of this process, and anew at each call.
+std::string worker_folder() {
+  static std::atomic<unsigned> trees{0};
+  return "/" + std::string(folder_prefix) + std::to_string(::getpid()) + "-" +
+         std::to_string(trees++);
+}
+
+// Removes what workers that were killed have left in `folder`. Groups with processes stay.
+void sweep(const std::string& folder) {
+  namespace fs = std::filesystem;
+  std::error_code error;
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder, error)) {
+    const std::string name = entry.path().filename().string();
+    if (!name.starts_with(folder_prefix)) continue;
+    const auto process = number_of(std::string_view(name).substr(folder_prefix.size()));
+    if (process == 0 || fs::exists("/proc/" + std::to_string(process), error)) continue;
+    for (const fs::directory_entry& task : fs::directory_iterator(entry.path(), error))
+      ::rmdir(task.path().c_str());
+    ::rmdir(entry.path().c_str());
+  }
+}
+
+// Whether groups in `parent` get the controllers, as far as its owner says.
+bool hands_on(const std::string& parent) {
+  const std::string given = read_file(parent + "/cgroup.subtree_control");
+  return has_word(given, "memory") && has_word(given, "pids");
+}
+
+bool hand_on(const std::string& parent) {
+  return hands_on(parent) || write_file(parent + "/cgroup.subtree_control", "+memory +pids");
+}
 
 }  // namespace
 
@@ -184,39 +218,45 @@ std::string_view CgroupTree::version() const {
   return memory() || processes() || cpu() ? "cgroup v1" : "no cgroup";
 }
 
+// Makes the worker's folder of version 2 in `parent`, and a second one for the worker itself when
+// `parent` is its own group: a group that hands controllers on may hold no process.
+bool CgroupTree::settle_in(const std::string& parent, bool own) {
+  if (!has_word(read_file(parent + "/cgroup.controllers"), "memory")) return false;
+  sweep(parent);
+  const std::string folder = parent + worker_folder();
+  if (::mkdir(folder.c_str(), 0755) != 0) return false;
+  made_.push_back(folder);
+  bool given = hands_on(parent);
+  if (!given && own) {
+    const std::string self = folder + "-self";
+    given = ::mkdir(self.c_str(), 0755) == 0 &&
+            write_file(self + "/cgroup.procs", std::to_string(::getpid())) && hand_on(parent);
+  }
+  if (!given || !hand_on(folder)) return false;
+  unified_ = true;
+  memory_ = processes_ = cpu_ = folder;
+  return true;
+}
+
 CgroupTree CgroupTree::find(const CgroupSources& sources) {
   CgroupTree tree;
   const std::vector<CgroupMount> mounts = read_mounts(sources.mountinfo);
   for (const CgroupMount& mount : mounts) {
     if (!mount.unified) continue;
     const std::string own = folder_of(mount, read_own_path(sources.membership, ""));
-    if (!has_word(read_file(own + "/cgroup.controllers"), "memory")) continue;
-    // A group that hands controllers on may hold no process itself: this worker moves into a group
-    // of its own first.
-    const std::string self = own + worker_folder() + "-self";
-    const std::string folder = own + worker_folder();
-    if (::mkdir(self.c_str(), 0755) != 0) continue;
-    if (::mkdir(folder.c_str(), 0755) != 0) {
-      ::rmdir(self.c_str());
-      continue;
-    }
-    tree.made_.push_back(folder);
-    const bool given = write_file(self + "/cgroup.procs", std::to_string(::getpid())) &&
-                       write_file(own + "/cgroup.subtree_control", "+memory +pids") &&
-                       write_file(folder + "/cgroup.subtree_control", "+memory +pids");
-    if (!given) continue;
-    tree.unified_ = true;
-    tree.memory_ = tree.processes_ = tree.cpu_ = folder;
-    return tree;
+    if (tree.settle_in(own, true) || (own != mount.point && tree.settle_in(mount.point, false)))
+      return tree;
   }
+  const std::string name = worker_folder();
   const auto find_v1 = [&](std::string_view controller, std::string& folder) {
     for (const CgroupMount& mount : mounts) {
       if (mount.unified ||
           std::ranges::find(mount.controllers, controller) == mount.controllers.end())
         continue;
-      const std::string made =
-          folder_of(mount, read_own_path(sources.membership, controller)) + worker_folder();
+      const std::string own = folder_of(mount, read_own_path(sources.membership, controller));
+      const std::string made = own + name;
       const bool there = std::ranges::find(tree.made_, made) != tree.made_.end();
+      if (!there) sweep(own);
       if (!there && ::mkdir(made.c_str(), 0755) != 0) continue;
       if (!there) tree.made_.push_back(made);
       folder = made;

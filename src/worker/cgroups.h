@@ -69,6 +69,7 @@ class CgroupTree {
 
  private:
   CgroupTree() = default;
+  bool settle_in(const std::string& parent, bool own);
 
   bool unified_ = false;
   // The worker's folder of each controller; empty: nowhere. With version 2 they are one.

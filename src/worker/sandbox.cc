@@ -81,6 +81,7 @@ class Run : public std::enable_shared_from_this<Run> {
         out_(io),
         err_(io),
         report_(io),
+        go_(io),
         wall_timer_(io),
         cpu_timer_(io) {}
 
@@ -99,6 +100,7 @@ class Run : public std::enable_shared_from_this<Run> {
     out_.assign(process->out);
     err_.assign(process->err);
     report_.assign(process->report);
+    go_.assign(process->go);
 
     asio::async_write(in_, asio::buffer(input_),
                       [self = shared_from_this()](ErrorCode, std::size_t) { self->in_.close(); });
@@ -238,6 +240,7 @@ class Run : public std::enable_shared_from_this<Run> {
   Stream out_;
   Stream err_;
   Stream report_;
+  Stream go_;
   Bytes out_bytes_;
   Bytes err_bytes_;
   Bytes report_bytes_;

@@ -5,6 +5,7 @@
 #include <linux/mount.h>
 #include <linux/seccomp.h>
 #include <linux/securebits.h>
+#include <poll.h>
 #include <sched.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
@@ -56,9 +57,9 @@ class Child {
       : plan_(plan), pipes_(pipes), drop_groups_(drop_groups) {}
 
   [[noreturn]] void run() {
+    ::close(pipes_.go_other);
     char go = 0;
     if (::read(pipes_.go, &go, 1) != 1) ::_exit(1);  // the worker gave up, and says why itself
-    ::close(pipes_.go);
     // The worker's signal handling is not ours.
     sigset_t none;
     sigemptyset(&none);
@@ -123,6 +124,9 @@ class Child {
     check(::syscall(SYS_setresuid, sandbox_user, sandbox_user, sandbox_user), "set the user");
     // Dies with the worker, whatever ends that. A change of user forgets this, so it is here.
     check(::prctl(PR_SET_PDEATHSIG, SIGKILL), "die with the worker");
+    pollfd worker = {pipes_.go, 0, 0};
+    if (::poll(&worker, 1, 0) != 0) ::_exit(1);  // it has ended before that
+    ::close(pipes_.go);
   }
 
   // A small file system of our own, in which nothing but mount points is; then read-only.
@@ -135,6 +139,18 @@ class Child {
     check(mounted, "mount the root");
     check(move_mount(mounted, "/tmp"), "move the root");
     check(::chdir("/tmp"), "enter the root");
+
+    // Before what is shown, which may lie in the machine's /tmp.
+    make_folder("tmp");
+    const int tmp = fs_open("tmpfs");
+    check(tmp, "open tmpfs");
+    check(fs_set(tmp, "size", plan_.tmp_bytes.c_str()), "size /tmp");
+    check(fs_set(tmp, "nr_inodes", plan_.tmp_inodes.c_str()), "size /tmp");
+    check(fs_set(tmp, "mode", "700"), "set the mode of /tmp");
+    const int tmp_mounted = fs_mount(tmp, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
+    check(tmp_mounted, "mount /tmp");
+    check(move_mount(tmp_mounted, "tmp"), "move /tmp");
+    ::close(tmp_mounted);
 
     std::size_t at = 0;
     for (const Shown& one : plan_.shown) {
@@ -176,16 +192,6 @@ class Child {
     make_folder("proc");
     check(::mount("proc", "proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, nullptr),
           "mount /proc");
-    make_folder("tmp");
-    const int tmp = fs_open("tmpfs");
-    check(tmp, "open tmpfs");
-    check(fs_set(tmp, "size", plan_.tmp_bytes.c_str()), "size /tmp");
-    check(fs_set(tmp, "nr_inodes", plan_.tmp_inodes.c_str()), "size /tmp");
-    check(fs_set(tmp, "mode", "700"), "set the mode of /tmp");
-    const int tmp_mounted = fs_mount(tmp, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
-    check(tmp_mounted, "mount /tmp");
-    check(move_mount(tmp_mounted, "tmp"), "move /tmp");
-    ::close(tmp_mounted);
     ::close(mounted);
     check(set_mount(".", MOUNT_ATTR_RDONLY, false), "make the root read-only");
     // The old root goes below the new one, and away.

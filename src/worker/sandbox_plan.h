@@ -64,7 +64,8 @@ struct SandboxPipes {
   int out = -1;
   int err = -1;
   int report = -1;
-  int go = -1;  // a byte comes when the worker has done its part
+  int go = -1;        // a byte comes when the worker has done its part; it ends with the worker
+  int go_other = -1;  // the worker's end of it, to be closed here
 };
 
 // Inside its user id is this; there is no other but those that are not mapped.

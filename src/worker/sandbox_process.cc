@@ -120,7 +120,7 @@ Result<SandboxProcess> make_sandbox_process(const SandboxPlan& plan, const Cgrou
         errno);
   }
   if (process == 0) {
-    run_sandbox(plan, {in.read(), out.write(), err.write(), report.write(), go.read()},
+    run_sandbox(plan, {in.read(), out.write(), err.write(), report.write(), go.read(), go.write()},
                 own_numbers);
   }
   // Here it waits for us, and ends by itself when we go without a word.
@@ -133,8 +133,8 @@ Result<SandboxProcess> make_sandbox_process(const SandboxPlan& plan, const Cgrou
     ::close(pidfd);
     return fail(ready.error());
   }
-  return SandboxProcess{pidfd, in.take_write(), out.take_read(), err.take_read(),
-                        report.take_read()};
+  return SandboxProcess{pidfd,           in.take_write(),    out.take_read(),
+                        err.take_read(), report.take_read(), go.take_write()};
 }
 
 }  // namespace deferd

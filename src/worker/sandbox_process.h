@@ -19,6 +19,7 @@ struct SandboxProcess {
   int out = -1;    // to read, as the next two
   int err = -1;
   int report = -1;  // at most one SandboxReport
+  int go = -1;      // nothing more to do with it than to keep it: closed, it says that we are gone
 };
 
 // `slot` makes the user's number outside, when the worker may choose: two sandboxes at once should

@@ -152,6 +152,19 @@ TEST_F(SandboxTest, ManyAtOnceDoNotMeet) {
   }
 }
 
+TEST_F(SandboxTest, AProgramInTheMachinesTmpIsShownThere) {
+  const auto folder =
+      std::filesystem::temp_directory_path() / ("deferd-program-" + std::to_string(::getpid()));
+  std::filesystem::create_directory(folder);
+  std::ofstream(folder / "program") << "#!/bin/sh\necho here; echo x >$0 || echo kept\n";
+  std::filesystem::permissions(folder / "program", std::filesystem::perms(0755));
+  auto made = Sandboxes::make(io_, {.show = {(folder / "program").string()}});
+  ASSERT_TRUE(made) << made.error().message;
+  sandboxes_ = std::move(*made);
+  EXPECT_EQ(run({(folder / "program").string()}).output, "here\nkept\n");
+  std::filesystem::remove_all(folder);
+}
+
 // ---- Programs that take too much
 
 TEST_F(SandboxTest, AllMemoryAtOnceIsOutOfMemory) {

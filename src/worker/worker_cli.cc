@@ -51,7 +51,9 @@ void add_bytes(CLI::App& app, const std::string& name, std::uint64_t& value,
                const std::string& about) {
   app.add_option_function<std::string>(
          name,
-         [&value, name](const std::string& text) {
+         [&value, name](std::string text) {
+           // "256M", as other tools take their limits of memory.
+           if (text.ends_with('K') || text.ends_with('M') || text.ends_with('G')) text += "iB";
            const auto parsed = parse_bytes(text);
            if (!parsed) throw CLI::ValidationError(name, parsed.error().message);
            value = *parsed;

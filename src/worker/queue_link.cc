@@ -39,10 +39,8 @@ Error unreachable(const char* step, const ErrorCode& error) {
   return {reason, std::string(step) + ": " + error.message(), "", std::nullopt};
 }
 
-Reason reason_of(int code, std::string_view status, std::string_view message) {
-  if (code == 404)
-    return message.find("queue") != std::string_view::npos ? Reason::queue_missing
-                                                           : Reason::task_missing;
+Reason reason_of(int code, std::string_view status) {
+  if (code == 404) return Reason::queue_missing;
   if (code == 409) return Reason::lease_lost;
   if (code == 429) return Reason::overloaded;
   if (code >= 500) return Reason::not_found;
@@ -57,8 +55,7 @@ Error error_of(const json::object& error) {
   };
   const json::value* const code = error.if_contains("code");
   const int number = code != nullptr && code->is_int64() ? static_cast<int>(code->as_int64()) : 500;
-  const std::string message = text("message");
-  return {reason_of(number, text("status"), message), message, text("field"), std::nullopt};
+  return {reason_of(number, text("status")), text("message"), text("field"), std::nullopt};
 }
 
 std::string text_of(const json::object& object, const char* name) {
@@ -85,7 +82,7 @@ LeasedTask read_task(const json::object& object) {
   task.token = text_of(object, "lease_token");
   if (const json::value* attempts = object.if_contains("attempts");
       attempts != nullptr && attempts->is_int64())
-    task.attempts = static_cast<std::uint64_t>(attempts->as_int64());
+    task.attempt = static_cast<std::uint64_t>(attempts->as_int64());
   const std::string encoded = text_of(object, "body_base64");
   task.body = encoded.empty() ? text_of(object, "body") : decode_base64(encoded);
   return task;
@@ -158,7 +155,10 @@ class HttpLink final : public QueueLink {
 
   void stop_waiting() override {
     stopped_ = true;
-    for (Connection* waiting : waiting_) waiting->tcp().close();
+    // Half-closed, the server answers at once: with nothing, or with what it was about to give.
+    ErrorCode error;
+    for (Connection* waiting : waiting_)
+      (void)waiting->tcp().socket().shutdown(Tcp::socket::shutdown_send, error);
   }
 
  private:
@@ -172,8 +172,10 @@ class HttpLink final : public QueueLink {
       co_return fail(Reason::internal, std::string(verb) + ": the answer has no result");
     const json::object& result = results->as_array().front().as_object();
     const json::value* const error = result.if_contains("error");
-    if (error != nullptr && error->is_object()) co_return fail(error_of(error->as_object()));
-    co_return Result<void>();
+    if (error == nullptr || !error->is_object()) co_return Result<void>();
+    Error failure = error_of(error->as_object());
+    if (failure.reason == Reason::queue_missing) failure.reason = Reason::task_missing;
+    co_return fail(std::move(failure));
   }
 
   // On a kept connection, which the server may have closed in the meantime, the call is made once

@@ -26,7 +26,7 @@ struct LeasedTask {
   std::string id;
   std::string name;  // may be empty
   std::string token;
-  std::uint64_t attempts = 0;  // before this one
+  std::uint64_t attempt = 0;  // the first is 1
   std::string body;
 };
 
@@ -52,7 +52,7 @@ class QueueLink {
   virtual Co<Result<void>> ack(const LeasedTask& task) = 0;
   virtual Co<Result<void>> release(const LeasedTask& task) = 0;
 
-  // Ends the wait of lease() calls, which then give nothing; the server leases nothing to them.
+  // Ends the wait of lease() calls, which then give what was just granted, mostly nothing.
   virtual void stop_waiting() = 0;
 };
 

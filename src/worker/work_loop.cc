@@ -116,7 +116,7 @@ class SandboxWork final : public WorkLoop {
     job.environment = options_.environment;
     job.environment.push_back("DEFERD_QUEUE=" + options_.queue);
     job.environment.push_back("DEFERD_TASK=" + (task.name.empty() ? task.id : task.name));
-    job.environment.push_back("DEFERD_ATTEMPT=" + std::to_string(task.attempts + 1));
+    job.environment.push_back("DEFERD_ATTEMPT=" + std::to_string(task.attempt));
     job.limits = options_.limits;
     if (options_.input == TaskInput::on_stdin) {
       job.input = std::move(task.body);
@@ -128,6 +128,7 @@ class SandboxWork final : public WorkLoop {
   }
 
   Co<void> run(std::shared_ptr<Work> work) {
+    log_info("task.started", {{"task", work->task.id}, {"attempt", work->task.attempt}});
     work->run = sandboxes_.start(job_of(work->task), [work](SandboxExit exit) {
       work->exit = std::move(exit);
       work->changed.cancel();

@@ -1,0 +1,183 @@
+"""deferd-worker, end to end: a program for each task, in a sandbox; what becomes of the task, and of the worker."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+from harness import DEFERD, clean_environment, wait_until
+
+WORKER = Path(os.environ.get("DEFERD_WORKER_BINARY", DEFERD.parent / "deferd-worker"))
+
+
+class Worker:
+    def __init__(self, server, folder: Path, *command: str, flags: tuple[str, ...] = ()):
+        self.log_path = folder / "worker.log"
+        with open(self.log_path, "ab") as log:
+            self.process = subprocess.Popen(
+                [str(WORKER), "--server", f"http://127.0.0.1:{server.port}", "--queue", "work", *flags, "--", *command],
+                stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=clean_environment(), cwd=folder)
+
+    def events(self, name: str) -> list[dict]:
+        lines = self.log_path.read_text().splitlines()
+        return [event for event in map(json.loads, filter(lambda line: line.startswith("{"), lines)) if event["event"] == name]
+
+    def ended(self, count: int) -> list[dict]:
+        return wait_until(lambda: (found := self.events("task.ended"))[count - 1:] and found, f"{count} tasks to end", 30)
+
+
+@pytest.fixture
+def make_worker(server, client, tmp_path):
+    client.put("/v1/queues/work", {"mode": "pull"})
+    workers: list[Worker] = []
+
+    def make(*command: str, flags: tuple[str, ...] = ()) -> Worker:
+        workers.append(Worker(server, tmp_path, *command, flags=flags))
+        return workers[-1]
+
+    yield make
+    for worker in workers:
+        if worker.process.poll() is None:
+            worker.process.kill()
+            worker.process.wait()
+
+
+def script(folder: Path, text: str) -> str:
+    path = folder / "handler"
+    path.write_text("#!/bin/sh\n" + text)
+    path.chmod(0o755)
+    return str(path)
+
+
+def test_a_program_that_succeeds_ends_its_task(client, make_worker, tmp_path):
+    client.add("work", body="payload", name="one")
+    worker = make_worker(script(tmp_path, 'cat >&2; echo " $DEFERD_QUEUE $DEFERD_TASK $DEFERD_ATTEMPT" >&2\n'))
+    (event,) = worker.ended(1)
+    assert (event["cause"], event["code"], event["log"]) == ("exited", 0, "payload work one 1\n")
+    wait_until(lambda: client.stats("work")["tasks"] == 0, "the task to be gone")
+
+
+def test_a_payload_may_be_the_arguments(client, make_worker):
+    client.add("work", json=["a", "b c"])
+    client.add("work", body="no JSON")
+    worker = make_worker("/bin/sh", "-c", 'printf "[%s]" "$@" >&2', "sh", flags=("--input", "arguments"))
+    assert sorted(event["log"] for event in worker.ended(2)) == ["[a][b c]", "[no JSON]"]
+
+
+def test_a_program_that_fails_runs_again_until_attempts_are_used_up(client, make_worker):
+    client.put("/v1/queues/work", {"mode": "pull", "retry": {"max_attempts": 3, "min_backoff": "10ms", "max_backoff": "10ms"}})
+    client.add("work", body="x")
+    worker = make_worker("/bin/false")
+    wait_until(lambda: client.stats("work")["tasks"] == 0, "the task to be dropped", 30)
+    assert [event["code"] for event in worker.ended(3)] == [1, 1, 1]
+
+
+def test_never_again_is_an_exit_code(client, make_worker):
+    client.add("work", body="x")
+    worker = make_worker("/bin/sh", "-c", "exit 65")
+    worker.ended(1)
+    wait_until(lambda: client.stats("work")["tasks"] == 0, "the task to be gone")
+    assert len(worker.events("task.ended")) == 1
+
+
+def test_a_hostile_task_is_contained_and_its_neighbours_are_done(client, make_worker, tmp_path):
+    client.put("/v1/queues/work", {"mode": "pull", "retry": {"max_attempts": 1}})
+    for body in ["hog", "spin", "good", "flood", "good"]:
+        client.add("work", body=body)
+    worker = make_worker(
+        script(tmp_path, "read -r what || true\ncase $what in hog) /usr/bin/python3 -c 'x = bytearray(range(256)) * (1 << 22)';; spin) while :; do :; done;;\n"
+                         "  flood) cat /dev/zero;; esac\n"),
+        flags=("--concurrency", "5", "--cpu-time", "1s", "--memory", "64M"))
+    causes = sorted(event["cause"] for event in worker.ended(5))
+    assert causes == ["cpu_time", "exited", "exited", "out_of_memory", "output"]
+    wait_until(lambda: client.stats("work")["tasks"] == 0, "all tasks to have ended")
+
+
+def test_a_lease_is_renewed_while_the_program_runs(client, make_worker):
+    client.add("work", body="x")
+    worker = make_worker("/bin/sleep", "2", flags=("--lease", "600ms"))
+    wait_until(lambda: client.stats("work")["tasks"] == 0, "the task to be done", 30)
+    assert [event["code"] for event in worker.ended(1)] == [0], "the lease never ended, so it ran once"
+
+
+def test_a_task_that_is_deleted_takes_its_program_with_it(client, make_worker):
+    task = client.add("work", body="x")
+    worker = make_worker("/bin/sleep", "3600", flags=("--lease", "600ms"))
+    wait_until(lambda: worker.events("task.started"), "the program to run")
+    client.delete(f"/v1/queues/work/tasks/{task['id']}")
+    assert [event["cause"] for event in worker.ended(1)] == ["killed"]
+
+
+def test_sigterm_lets_what_runs_end_and_leases_no_more(client, make_worker):
+    client.add("work", body="x")
+    worker = make_worker("/bin/sleep", "1")
+    wait_until(lambda: worker.events("task.started"), "the program to run")
+    worker.process.send_signal(signal.SIGTERM)
+    wait_until(lambda: worker.events("worker.draining"), "the drain to begin")
+    client.add("work", body="later")
+    assert worker.process.wait(timeout=30) == 0
+    assert [event["code"] for event in worker.events("task.ended")] == [0]
+    assert client.stats("work")["tasks"] == 1
+
+
+def test_what_does_not_end_in_time_is_given_back(client, make_worker):
+    client.add("work", body="x")
+    worker = make_worker("/bin/sleep", "3600", flags=("--drain", "100ms"))
+    wait_until(lambda: worker.events("task.started"), "the program to run")
+    worker.process.send_signal(signal.SIGTERM)
+    assert worker.process.wait(timeout=30) == 0
+    assert client.stats("work")["leased"] == 0
+    assert client.stats("work")["tasks"] == 1
+
+
+def test_kill_9_of_a_worker_leaves_no_process_and_the_task_to_the_next_one(client, make_worker):
+    def sleepers() -> list[str]:
+        found = []
+        for process in Path("/proc").iterdir():
+            try:
+                if process.name.isdigit() and b"86399" in (process / "cmdline").read_bytes():
+                    found.append(process.name)
+            except OSError:
+                pass
+        return found
+
+    client.add("work", body="x")
+    worker = make_worker("/bin/sh", "-c", "sleep 86399 & wait", flags=("--lease", "1s"))
+    wait_until(lambda: len(sleepers()) > 1, "the program and the worker, whose command line has it too")
+    worker.process.kill()
+    worker.process.wait()
+    wait_until(lambda: not sleepers(), "its programs to be gone")
+    second = make_worker("/bin/true", flags=("--lease", "1s"))
+    wait_until(lambda: client.stats("work")["tasks"] == 0, "the task to be done by another", 30)
+    assert second.process.poll() is None
+
+
+def test_a_server_that_is_away_is_waited_for(server, client, make_worker):
+    server.kill()
+    worker = make_worker("/bin/true")
+    wait_until(lambda: worker.events("lease.failed"), "the worker to miss its server")
+    server.start()
+    client.add("work", body="x")
+    wait_until(lambda: client.stats("work")["tasks"] == 0, "the task to be done", 30)
+
+
+@pytest.mark.parametrize("flags, says", [
+    (("--memory", "lots"), "is not a size"),
+    (("--lease", "0s"), "is not above 0"),
+    (("--env", "NO_SUCH_VARIABLE"), "the environment has no NO_SUCH_VARIABLE"),
+    (("--server", "ftp://x"), "--server"),
+])
+def test_a_wrong_command_line_says_what_is_wrong(make_worker, flags, says):
+    worker = make_worker("/bin/true", flags=flags)
+    assert worker.process.wait(timeout=30) == 2
+    assert says in worker.log_path.read_text()
+
+
+def test_a_program_that_is_not_there_is_told_at_the_start(make_worker):
+    worker = make_worker("no-such-program")
+    assert worker.process.wait(timeout=30) == 2
+    assert "no-such-program is no program in PATH" in worker.log_path.read_text()

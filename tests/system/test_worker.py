@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 from pathlib import Path
 
 import pytest
-from harness import DEFERD, clean_environment, wait_until
+from harness import DEFER, DEFERD, ROOT, clean_environment, wait_until
 
 WORKER = Path(os.environ.get("DEFERD_WORKER_BINARY", DEFERD.parent / "deferd-worker"))
 
@@ -181,3 +182,21 @@ def test_a_program_that_is_not_there_is_told_at_the_start(make_worker):
     worker = make_worker("no-such-program")
     assert worker.process.wait(timeout=30) == 2
     assert "no-such-program is no program in PATH" in worker.log_path.read_text()
+
+
+def test_the_guides_commands_run_as_shown(server, tmp_path):
+    blocks = re.findall(r"```\n(.*?)```", (ROOT / "docs/guides/workers.md").read_text(), re.DOTALL)
+    lines = "\n".join(blocks[:2]).replace("build/bin/defer ", f"{DEFER} ")
+    words = lines[lines.index("build/bin/deferd-worker"):].splitlines()[0].split()
+    shell = [line for line in lines.splitlines() if not line.startswith(("./dev run", "build/bin/deferd-worker"))]
+    subprocess.run(["sh", "-e", "-c", "\n".join(shell)], check=True, cwd=tmp_path, timeout=60, stdout=subprocess.DEVNULL,
+                   env=clean_environment(DEFERD_URL=f"http://127.0.0.1:{server.port}"))
+    log = tmp_path / "guide.log"
+    with open(log, "wb") as out:
+        worker = subprocess.Popen([str(WORKER), *words[1:]], cwd=tmp_path, stdout=out, stderr=out,
+                                  env=clean_environment(DEFERD_SERVER=f"http://127.0.0.1:{server.port}"))
+    try:
+        wait_until(lambda: "a letter to someone@example.com, attempt 1" in log.read_text(), "the letter", 30)
+    finally:
+        worker.kill()
+        worker.wait()

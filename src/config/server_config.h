@@ -83,7 +83,7 @@ struct ServerConfig {
   std::vector<std::string> target_deny;
   std::string ca_file;
 
-  std::string oidc_issuer;  // empty: http://LISTEN
+  std::string oidc_issuer;  // empty: http(s)://LISTEN
   Micros oidc_key_rotation = std::chrono::hours(30 * 24);
   std::string oauth_metadata_url;  // empty: there are no access tokens
 

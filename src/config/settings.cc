@@ -528,7 +528,7 @@ constexpr Setting table[] = {
      .kind = K::text,
      .hint = "URL",
      .about = "The issuer (iss) of the identity tokens that pushes carry: where verifiers reach "
-              "this server; empty: http:// and the address of listen",
+              "this server; empty: the address of listen, with http:// or, with tls_cert, https://",
      .read = read_optional_url<&C::oidc_issuer>,
      .print = print_text<&C::oidc_issuer>},
     {.name = "oidc_key_rotation",

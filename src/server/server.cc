@@ -310,7 +310,10 @@ class WiredServer final : public Server {
 
   Result<void> make_push_tokens() {
     OidcOptions oidc;
-    oidc.issuer = config_.oidc_issuer.empty() ? "http://" + http_->address() : config_.oidc_issuer;
+    oidc.issuer = config_.oidc_issuer;
+    if (oidc.issuer.empty()) {
+      oidc.issuer = (config_.tls_cert.empty() ? "http://" : "https://") + http_->address();
+    }
     if (config_.store != StoreKind::memory) oidc.folder = config_.data;
     oidc.rotation = config_.oidc_key_rotation;
     oidc.threads = std::max(1U, cores() / 2);

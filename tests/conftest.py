@@ -15,8 +15,8 @@ from harness import Client, Server, Target  # noqa: E402
 def make_server(tmp_path: Path):
     servers: list[Server] = []
 
-    def make(*flags: str, name: str = "server", start: bool = True) -> Server:
-        server = Server(tmp_path / name, *flags)
+    def make(*flags: str, name: str = "server", start: bool = True, **further) -> Server:
+        server = Server(tmp_path / name, *flags, **further)
         servers.append(server)
         return server.start() if start else server
 

@@ -47,6 +47,16 @@ def clean_environment(**extra: str) -> dict[str, str]:
     return {k: v for k, v in os.environ.items() if not k.startswith("DEFERD_")} | extra
 
 
+def make_certificate(folder: Path, name: str = "127.0.0.1") -> tuple[Path, Path]:
+    """A certificate for 127.0.0.1 and localhost that signs itself, and its key, written anew when they are there."""
+    folder.mkdir(parents=True, exist_ok=True)
+    cert, key = folder / "cert.pem", folder / "key.pem"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "1",
+                    "-subj", f"/CN={name}", "-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost",
+                    "-keyout", str(key), "-out", str(cert)], check=True, capture_output=True)
+    return cert, key
+
+
 class Refused(Exception):
     """An answer that is not 2xx."""
 
@@ -58,18 +68,21 @@ class Refused(Exception):
 
 
 class Client:
-    """One kept connection a thread; JSON in and out."""
+    """One kept connection a thread; JSON in and out. `tls`, where the server speaks it, is what trusts the server's certificate."""
 
-    def __init__(self, port: int, timeout: float = 30.0):
+    def __init__(self, port: int, timeout: float = 30.0, tls: ssl.SSLContext | None = None):
         self.port = port
         self.timeout = timeout
+        self.tls = tls
         self._local = threading.local()
 
     def raw(self, method: str, path: str, body: bytes | None = None, headers: dict[str, str] | None = None):
         """(status, headers in lower case, body). A kept connection that the server has closed is made anew for GET alone."""
         fresh = getattr(self._local, "connection", None) is None
         if fresh:
-            self._local.connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=self.timeout)
+            self._local.connection = (
+                http.client.HTTPSConnection("127.0.0.1", self.port, timeout=self.timeout, context=self.tls) if self.tls
+                else http.client.HTTPConnection("127.0.0.1", self.port, timeout=self.timeout))
         connection = self._local.connection
         try:
             connection.request(method, path, body, headers or {})
@@ -134,7 +147,7 @@ class Client:
 class Server:
     """A deferd process on a port and a data folder that outlive it, so that it can be killed and started again."""
 
-    def __init__(self, folder: Path, *flags: str, port: int | None = None):
+    def __init__(self, folder: Path, *flags: str, port: int | None = None, tls: ssl.SSLContext | None = None):
         self.folder = folder
         self.data = folder / "data"
         self.port = port or free_port()
@@ -142,7 +155,7 @@ class Server:
         self.environment: dict[str, str] = {}  # beside ours
         self.log_path = folder / "deferd.log"
         self.process: subprocess.Popen | None = None
-        self.client = Client(self.port)
+        self.client = Client(self.port, tls=tls)
 
     def command(self) -> list[str]:
         return [str(DEFERD), "--data", str(self.data), "--listen", f"127.0.0.1:{self.port}", *self.flags]
@@ -160,7 +173,7 @@ class Server:
         if self.process.poll() is not None:
             raise AssertionError(f"deferd ended with {self.process.returncode}:\n{self.log()[-2000:]}")
         try:
-            return Client(self.port, timeout=5.0).raw("GET", "/readyz")[0] == 200
+            return Client(self.port, timeout=5.0, tls=self.client.tls).raw("GET", "/readyz")[0] == 200
         except OSError:
             return False
 

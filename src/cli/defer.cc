@@ -40,11 +40,10 @@ std::optional<std::string> check(Session& session) {
   if (session.url.find("://") == std::string::npos) session.url = "http://" + session.url;
   const Result<TargetUrl> server = parse_target_url(session.url);
   if (!server) return "--url: " + server.error().message;
-  if (server->tls)
-    return "--url: " + session.url + " is https, which defer does not speak yet; use http";
   if (server->path != "/")
     return "--url: " + session.url + " has a path; give scheme, host and port alone";
   session.server = *server;
+  if (session.ca_file.empty()) session.ca_file = session.world.variable("DEFERD_CA").value_or("");
   const Result<Micros> timeout = parse_duration(session.timeout_text);
   if (!timeout) return "--timeout: " + timeout.error().message;
   if (*timeout < Millis(1))
@@ -63,6 +62,9 @@ int run_defer(std::span<const std::string> arguments, World& world) {
   app.get_formatter()->column_width(34);
   app.add_option("--url", session.url, "The server; DEFERD_URL, or " + std::string(default_url))
       ->type_name("URL");
+  app.add_option("--ca", session.ca_file,
+                 "Certificates (PEM) that an https server's may be signed by; DEFERD_CA")
+      ->type_name("FILE");
   app.add_option("--project", session.project, "Not the server's own project")->type_name("NAME");
   app.add_option("--location", session.location, "Not the server's own location")
       ->type_name("NAME");

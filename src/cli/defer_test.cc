@@ -30,6 +30,7 @@ class ScriptedTransport final : public Transport {
     asked.push_back(call.method + " " + call.target + (call.body.empty() ? "" : " " + call.body));
     servers.push_back(server.authority());
     timeouts.push_back(call.timeout);
+    ca_files.push_back(call.ca_file);
     if (answers.empty()) return fail(Reason::internal, "the script has no further answer");
     Result<HttpAnswer> answer = std::move(answers.front());
     answers.erase(answers.begin());
@@ -42,6 +43,7 @@ class ScriptedTransport final : public Transport {
   std::vector<std::string> asked;
   std::vector<std::string> servers;
   std::vector<Micros> timeouts;
+  std::vector<std::string> ca_files;
   std::vector<Result<HttpAnswer>> answers;
 };
 
@@ -335,9 +337,18 @@ TEST_F(Defer, TheServerIsGivenByFlagThenVariableThenDefault) {
   run({"queues", "ls", "--url", "two:2"});
   EXPECT_THAT(server_.servers, ElementsAre("127.0.0.1:8123", "one:1", "two:2"));
   EXPECT_EQ(run({"queues", "ls", "--url", "http://x/path"}), exit_usage);
-  EXPECT_EQ(run({"queues", "ls", "--url", "https://x"}), exit_usage);
   EXPECT_EQ(run({"queues", "ls", "--url", "ftp://x"}), exit_usage);
   EXPECT_EQ(run({"queues", "ls", "--timeout", "soon"}), exit_usage);
+}
+
+TEST_F(Defer, WhoMayHaveSignedTheServersCertificateIsGivenByFlagThenVariable) {
+  for (int i = 0; i < 3; ++i) server_.answer(200, R"({"queues":[]})");
+  run({"queues", "ls", "--url", "https://one"});
+  variables_["DEFERD_CA"] = "ours.pem";
+  run({"queues", "ls", "--url", "https://one"});
+  run({"queues", "ls", "--url", "https://one", "--ca", "theirs.pem"});
+  EXPECT_THAT(server_.servers, ElementsAre("one", "one", "one"));
+  EXPECT_THAT(server_.ca_files, ElementsAre("", "ours.pem", "theirs.pem"));
 }
 
 TEST_F(Defer, AProjectMakesThePathLong) {

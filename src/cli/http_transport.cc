@@ -1,9 +1,11 @@
-// The real Transport: Beast over one kept-alive connection, each call under one deadline.
+// The real Transport: Beast over one kept-alive connection, under TLS when the URL is https, each
+// call under one deadline.
 //
 // A kept connection may have been closed by the server in the meantime. A call that may be repeated
 // (GET, PUT, DELETE) is then sent again on a new one; a POST is not, as the server may have carried
 // it out: it goes out on a kept connection only after a look that the server has not closed it.
 #include <boost/asio.hpp>
+#include <boost/asio/ssl.hpp>
 #include <boost/beast.hpp>
 #include <charconv>
 
@@ -16,6 +18,7 @@ namespace asio = boost::asio;
 namespace beast = boost::beast;
 namespace http = beast::http;
 using tcp = asio::ip::tcp;
+using TlsStream = asio::ssl::stream<beast::tcp_stream&>;
 
 constexpr std::uint64_t answer_bytes_max = 256
                                            << 20;  // 1,000 leased tasks at the server's own limits
@@ -25,13 +28,11 @@ class HttpTransport final : public Transport {
   Result<HttpAnswer> call(const TargetUrl& server, const HttpCall& call) override {
     const bool kept = stream_ && server == server_ && still_open();
     if (!kept) {
-      if (auto connected = connect(server, call.timeout); !connected)
-        return fail(connected.error());
+      if (auto connected = connect(server, call); !connected) return fail(connected.error());
     }
     Result<HttpAnswer> answer = exchange(server, call);
     if (!answer && answer.error().reason == Reason::internal && kept && call.method != "POST") {
-      if (auto connected = connect(server, call.timeout); !connected)
-        return fail(connected.error());
+      if (auto connected = connect(server, call); !connected) return fail(connected.error());
       return exchange(server, call);
     }
     return answer;
@@ -53,30 +54,75 @@ class HttpTransport final : public Transport {
     return error == asio::error::would_block;
   }
 
-  Result<void> connect(const TargetUrl& server, Micros timeout) {
+  Result<void> connect(const TargetUrl& server, const HttpCall& call) {
     server_ = server;
+    disconnect();
     stream_.emplace(io_);
     buffer_.clear();
     beast::error_code error;
     tcp::resolver resolver(io_);
     const auto found = resolver.resolve(server.host, std::to_string(server.port), error);
     if (!error) {
-      stream_->expires_after(timeout);
+      stream_->expires_after(call.timeout);
       stream_->async_connect(found,
                              [&](beast::error_code done, const tcp::endpoint&) { error = done; });
       run();
     }
     if (error) {
-      stream_.reset();
+      disconnect();
       return fail(Reason::not_found, error == beast::error::timeout
                                          ? "no connection within the timeout"
                                          : error.message());
     }
     (void)stream_->socket().set_option(tcp::no_delay(true), error);
-    return {};
+    return server.tls ? shake_hands(server, call) : Result<void>();
+  }
+
+  Result<void> shake_hands(const TargetUrl& server, const HttpCall& call) {
+    beast::error_code error;
+    asio::ssl::context context(asio::ssl::context::tls_client);
+    (void)context.set_default_verify_paths(error);
+    if (!call.ca_file.empty()) {
+      (void)context.load_verify_file(call.ca_file, error);
+      if (error) {
+        disconnect();
+        return fail(Reason::not_found, call.ca_file +
+                                           " holds no certificates in PEM that can be "
+                                           "read (" +
+                                           error.message() + ")");
+      }
+    }
+    tls_.emplace(*stream_, context);
+    tls_->set_verify_mode(asio::ssl::verify_peer);
+    tls_->set_verify_callback(asio::ssl::host_name_verification(server.host));
+    (void)asio::ip::make_address(server.host, error);
+    if (error) SSL_set_tlsext_host_name(tls_->native_handle(), server.host.c_str());
+    error = {};
+    tls_->async_handshake(asio::ssl::stream_base::client,
+                          [&](beast::error_code done) { error = done; });
+    run();
+    if (!error) return {};
+    const long verified = SSL_get_verify_result(tls_->native_handle());
+    disconnect();
+    if (error == beast::error::timeout)
+      return fail(Reason::not_found, "no TLS connection within the timeout");
+    if (verified == X509_V_OK) return fail(Reason::not_found, "tls: " + error.message());
+    return fail(Reason::not_found, "tls: the server's certificate is not to be trusted: " +
+                                       std::string(X509_verify_cert_error_string(verified)) +
+                                       "; --ca names who signed it");
+  }
+
+  void disconnect() {
+    tls_.reset();
+    stream_.reset();
   }
 
   Result<HttpAnswer> exchange(const TargetUrl& server, const HttpCall& call) {
+    return tls_ ? exchange_over(*tls_, server, call) : exchange_over(*stream_, server, call);
+  }
+
+  template <class Stream>
+  Result<HttpAnswer> exchange_over(Stream& stream, const TargetUrl& server, const HttpCall& call) {
     http::request<http::string_body> request;
     request.method_string(call.method);
     request.target(call.target);
@@ -95,8 +141,8 @@ class HttpTransport final : public Transport {
     stream_->expires_after(call.timeout);
     // A refusal may come while we still send (a body that is too large), so a failed write is
     // followed by a read all the same: the answer says why.
-    http::async_write(*stream_, request, [&](beast::error_code, std::size_t) { sent = true; });
-    http::async_read(*stream_, buffer_, parser, [&](beast::error_code done, std::size_t) {
+    http::async_write(stream, request, [&](beast::error_code, std::size_t) { sent = true; });
+    http::async_read(stream, buffer_, parser, [&](beast::error_code done, std::size_t) {
       error = done;
       if (!sent) {
         beast::error_code ignored;
@@ -105,7 +151,7 @@ class HttpTransport final : public Transport {
     });
     run();
     if (error) {
-      stream_.reset();
+      disconnect();
       if (error == beast::error::timeout) {
         return fail(Reason::timeout,
                     "no answer within " + std::to_string(call.timeout / Seconds(1)) + " s");
@@ -125,13 +171,14 @@ class HttpTransport final : public Transport {
     }
     const bool keep = parser.get().keep_alive() && sent;
     answer.body = std::move(parser.get().body());
-    if (!keep) stream_.reset();
+    if (!keep) disconnect();
     return answer;
   }
 
   asio::io_context io_;
   TargetUrl server_;
   std::optional<beast::tcp_stream> stream_;
+  std::optional<TlsStream> tls_;  // over stream_
   beast::flat_buffer buffer_;
 };
 

@@ -59,7 +59,8 @@ Outcome<HttpAnswer> Session::raw_call(std::string_view method, const std::string
   const HttpCall call{.method = std::string(method),
                       .target = path,
                       .body = std::move(body),
-                      .timeout = timeout + extra};
+                      .timeout = timeout + extra,
+                      .ca_file = ca_file};
   Result<HttpAnswer> answer = world.transport.call(server, call);
   if (answer) return std::move(*answer);
   Failure failure{

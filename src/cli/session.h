@@ -68,6 +68,7 @@ class Session {
 
   World& world;
   std::string url;
+  std::string ca_file;
   TargetUrl server;
   std::string project;
   std::string location;

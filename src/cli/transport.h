@@ -17,6 +17,8 @@ struct HttpCall {
   std::string target;  // "/v1/queues/default"
   std::string body;    // JSON, or empty
   Micros timeout = Seconds(30);
+  std::string ca_file = {};  // who else than the system's may have signed an https server's
+                             // certificate; empty: nobody
 };
 
 struct HttpAnswer {
@@ -30,12 +32,13 @@ class Transport {
   virtual ~Transport() = default;
 
   // Blocks until the whole answer is here. Fails with Reason::not_found when no connection can be
-  // made (then nothing was sent), Reason::timeout, or Reason::internal when the connection broke or
-  // the answer is not HTTP (then the server may have carried the call out).
+  // made, or its certificate is not to be trusted (then nothing was sent), Reason::timeout, or
+  // Reason::internal when the connection broke or the answer is not HTTP (then the server may have
+  // carried the call out).
   virtual Result<HttpAnswer> call(const TargetUrl& server, const HttpCall& call) = 0;
 };
 
-// Over TCP, one connection kept open between calls. Not thread-safe.
+// Over TCP, and TLS for https; one connection kept open between calls. Not thread-safe.
 std::unique_ptr<Transport> open_http_transport();
 
 }  // namespace deferd

@@ -133,7 +133,7 @@ TEST_F(Config, AnUnknownVariableIsAnErrorAndThoseOfDeferAreNot) {
   EXPECT_THAT(
       call.error().message,
       HasSubstr("DEFERD_LOGLEVEL: there is no such setting; did you mean DEFERD_LOG_LEVEL?"));
-  EXPECT_TRUE(load({}, {"DEFERD_URL=http://127.0.0.1:1", "DEFERD_SEED=3"}));
+  EXPECT_TRUE(load({}, {"DEFERD_URL=http://127.0.0.1:1", "DEFERD_CA=ca.pem", "DEFERD_SEED=3"}));
 }
 
 TEST_F(Config, BadValuesNameThePlaceTheValueAndWhatWouldBeRight) {

@@ -20,8 +20,8 @@ namespace {
 
 constexpr std::size_t file_bytes_max = 1 << 20;  // two thousand times what a full deferd.yaml needs
 constexpr std::string_view config_variable = "DEFERD_CONFIG";
-// Ours, but not the server's: defer reads the first, test programs the second.
-constexpr std::string_view variables_of_others[] = {"DEFERD_URL", "DEFERD_SEED"};
+// Ours, but not the server's: defer reads the first two, test programs the third.
+constexpr std::string_view variables_of_others[] = {"DEFERD_URL", "DEFERD_CA", "DEFERD_SEED"};
 
 // One value, with the place to blame in an error and to show in /v1/config.
 struct Given {

@@ -6,16 +6,13 @@ import ssl
 import subprocess
 
 import pytest
-from harness import clean_environment, wait_until
+from harness import clean_environment, make_certificate, wait_until
 
 
 @pytest.fixture
 def certificate(tmp_path):
-    """A certificate for 127.0.0.1 that signs itself: (its file, a server's context)."""
-    key, cert = tmp_path / "key.pem", tmp_path / "cert.pem"
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "1",
-                    "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(cert)],
-                   check=True, capture_output=True)
+    """(the file of a certificate, a server's context with it)."""
+    cert, key = make_certificate(tmp_path)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(cert, key)
     return cert, context
@@ -43,7 +40,7 @@ def test_a_certificate_for_another_name_is_refused(make_server, make_target, cer
     target = make_target(tls=context)
     server = make_server("--ca-file", str(cert))
     server.client.put("/v1/queues/q", {"retry": {"max_attempts": 1}})
-    server.client.add("q", url=f"https://localhost:{target.port}/", body="x")
+    server.client.add("q", url=f"https://127.0.0.2:{target.port}/", body="x")
     wait_until(lambda: server.client.stats("q")["dropped_total"] == 1, "the attempt to fail")
     assert target.pushes == []
 

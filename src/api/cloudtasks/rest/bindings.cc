@@ -5,6 +5,7 @@
 #include "api/cloudtasks/rest/json_reader.h"
 #include "api/cloudtasks/rest/rules.h"
 #include "api/cloudtasks/text.h"
+#include "api/http/text.h"
 #include "base/assert.h"
 
 namespace deferd::cloudtasks::rest {
@@ -68,8 +69,10 @@ Outcome<std::unique_ptr<Message>> Binding::request(const PathWords& path, const 
   if (auto ok = read_body(http, *request); !ok) return refuse(ok.error());
   for (const Variable& variable : variables_) {
     std::string value;
-    if (!path.append(variable.first, variable.count, value))
-      return refuse_argument("The path has a \"%\" that two hexadecimal digits do not follow.");
+    if (!path.append(variable.first, variable.count, value) || !is_utf8(value)) {
+      return refuse_argument(
+          "The path is not percent-encoded UTF-8: give each \"%\" two hexadecimal digits.");
+    }
     Message* at = request.get();
     for (std::size_t i = 0; i + 1 < variable.field.size(); ++i)
       at = &mutable_part(*at, *variable.field[i]);

@@ -234,8 +234,8 @@ class Reader {
     }
     const Place place = next();
     if (place.field == nullptr || place.field->kind == Kind::any) return true;
-    // A double of the parser may be one off in its last place.
-    const bool is_real = std::holds_alternative<double>(value) && place.field->kind == Kind::real;
+    // From its text, since a double of the parser may be one off in its last place.
+    const bool is_real = place.field->kind == Kind::real && !written.empty();
     if (is_real) value = written;
     if (!is_free_oneof(place)) return true;
     if (!place.field->map && put_scalar(*place.message, *place.field, value)) return true;

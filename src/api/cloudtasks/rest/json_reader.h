@@ -1,4 +1,4 @@
-// JSON straight into a message, in one pass and without a tree between (docs/decisions/0013).
+// JSON straight into a message, in one pass and without a tree between (docs/decisions/0015).
 #pragma once
 
 #include <google/protobuf/message.h>
@@ -17,11 +17,11 @@ constexpr std::size_t json_depth_max = 32;
 // tasks with hundreds of headers each.
 constexpr std::uint32_t json_values_max = 100'000;
 
-// Reads the object `text` into `message`, whose shape is `shape`; no text is an empty object, and so
-// is "", which Node's client sends when all that it has to say is in the path. `at` says where in
-// the request the message is, for errors: "queue"; empty for the request itself.
-// Members are named in camel or snake case; null leaves a field as it is. Any messages, which
-// callers only send back, are not read.
+// Reads the object `text` into `message`, whose shape is `shape`; no text is an empty object, and
+// so is "", which Node's client sends when all that it has to say is in the path. `at` says where
+// in the request the message is, for errors: "queue"; empty for the request itself. Members are
+// named in camel or snake case; null leaves a field as it is. Any messages, which callers only send
+// back, are not read.
 //
 // Fails with INVALID_ARGUMENT, the service's words and a BadRequest detail: what is no JSON, no
 // UTF-8, nested too deeply or has too many values; a member that is no field, a value that is not

@@ -296,7 +296,8 @@ TEST_F(PullTest, FiltersChooseTags) {
   ASSERT_TRUE(succeeded(oldest));
   ASSERT_EQ(oldest->tasks_size(), 2);
   EXPECT_EQ(oldest->tasks(0).pull_message().tag(), "b");
-  const auto tagged = lease(10, "tag=a");
+  EXPECT_TRUE(refused(lease(10, "tag=\"\""), INVALID_ARGUMENT));
+  const auto tagged = lease(10, "tag=\"a\"");
   ASSERT_EQ(tagged->tasks_size(), 1);
   EXPECT_EQ(tagged->tasks(0).pull_message().tag(), "a");
 }

@@ -21,7 +21,13 @@ std::string_view trimmed(std::string_view text) {
   return text.substr(first, text.find_last_not_of(' ') - first + 1);
 }
 
-// filter = "tag=" TAG | "tag_function=oldest_tag()"
+std::string_view unquoted(std::string_view text) {
+  const bool quoted = text.size() >= 2 && text.front() == '"' && text.back() == '"';
+  return quoted ? text.substr(1, text.size() - 2) : text;
+}
+
+// filter = "tag=" TAG | "tag_function=oldest_tag()". A TAG in quotes, as gcloud writes it, is what
+// they enclose.
 Outcome<void> read_filter(std::string_view filter, LeaseTasks& command) {
   filter = trimmed(filter);
   if (filter.empty()) return {};
@@ -29,9 +35,10 @@ Outcome<void> read_filter(std::string_view filter, LeaseTasks& command) {
   const std::string_view name = trimmed(filter.substr(0, equals));
   const std::string_view value =
       equals == std::string_view::npos ? std::string_view() : trimmed(filter.substr(equals + 1));
-  if (name == "tag" && !value.empty() && value.size() <= task_key_bytes_max) {
+  const std::string_view tag = unquoted(value);
+  if (name == "tag" && !tag.empty() && tag.size() <= task_key_bytes_max) {
     command.by = LeaseTasks::By::key;
-    command.key = value;
+    command.key = tag;
     return {};
   }
   if (name == "tag_function" && value == "oldest_tag()") {

@@ -288,7 +288,7 @@ Outcome<QueueSettings> settings_of(const typename V::Queue& given, const Mask& m
     if (!is_valid(after)) {
       return refuse_argument(
           "AppEngineRouting: service, version and instance may contain only letters, numbers, "
-          "hyphens and underscores.");
+          "hyphens, underscores and dots.");
     }
     settings.appengine.target = target_of(after);
     note.clear_routing();

@@ -8,8 +8,19 @@ namespace {
 bool is_word(std::string_view text) {
   return text.size() <= 100 && std::ranges::all_of(text, [](char c) {
            return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                  c == '-' || c == '_';
+                  c == '-' || c == '_' || c == '.';
          });
+}
+
+// As App Engine writes dots in a label of a host, so that a target keeps its three words.
+void append_word(std::string& target, std::string_view word) {
+  for (const char c : word) {
+    if (c == '.') {
+      target += "-dot-";
+    } else {
+      target += c;
+    }
+  }
 }
 
 std::string_view cut_last(std::string_view& text) {
@@ -24,9 +35,13 @@ std::string_view cut_last(std::string_view& text) {
 std::string target_of(const Routing& routing) {
   if (routing.empty()) return {};
   std::string target;
-  if (!routing.instance.empty()) target += routing.instance + ".";
-  if (!routing.version.empty()) target += routing.version + ".";
-  return target + (routing.service.empty() ? "default" : routing.service);
+  for (const std::string* word : {&routing.instance, &routing.version}) {
+    if (word->empty()) continue;
+    append_word(target, *word);
+    target += '.';
+  }
+  append_word(target, routing.service.empty() ? "default" : routing.service);
+  return target;
 }
 
 Routing routing_of_target(std::string_view target) {

@@ -15,11 +15,12 @@ struct Routing {
   bool empty() const { return service.empty() && version.empty() && instance.empty(); }
 };
 
-// "v1.worker"; a service that is not named is `default`. Empty: none.
+// "v1.worker"; a service that is not named is `default`, and a version 1.0 is "1-dot-0". Empty:
+// none.
 std::string target_of(const Routing& routing);
-// The way back.
+// The way back, for what has no Routing kept beside its target.
 Routing routing_of_target(std::string_view target);
-// Whether every word is one of [A-Za-z0-9_-], so that a target says it whole.
+// Whether every word is one of [A-Za-z0-9_.-], up to 100 long.
 bool is_valid(const Routing& routing);
 
 // "[instance.][version.][service.]P.REGION.r.appspot.com", as the service shows it.

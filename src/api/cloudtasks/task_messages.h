@@ -145,7 +145,7 @@ Outcome<void> read_app_engine_request(const Request& given, ParsedTask& parsed) 
   if (!is_valid(routing)) {
     return refuse_argument(
         "AppEngineRouting: service, version and instance may contain only letters, numbers, "
-        "hyphens and underscores.");
+        "hyphens, underscores and dots.");
   }
   auto headers = kept_headers(headers_of(given), true);
   if (!headers) return refuse(headers.error());

@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "api/cloudtasks/attempt_status.h"
+#include "api/cloudtasks/routing.h"
 #include "api/cloudtasks/testing/harness.h"
 
 namespace deferd::cloudtasks {
@@ -319,6 +320,21 @@ TEST_F(TasksTest, RoutingShowsItsHost) {
   ASSERT_TRUE(succeeded(made));
   EXPECT_EQ(made->app_engine_http_request().app_engine_routing().host(), "s.p.l.r.appspot.com");
   EXPECT_EQ(made->app_engine_http_request().headers().count("Host"), 0U);
+}
+
+// As Terraform's own example routes.
+TEST_F(TasksTest, AVersionMayHaveADot) {
+  V2::Task task = app_task();
+  auto& routing = *task.mutable_app_engine_http_request()->mutable_app_engine_routing();
+  routing.set_service("worker");
+  routing.set_version("1.0");
+  routing.set_instance("test");
+  const auto made = create(later(task));
+  ASSERT_TRUE(succeeded(made));
+  routing.set_host("test.1.0.worker.p.l.r.appspot.com");
+  EXPECT_EQ(made->app_engine_http_request().app_engine_routing().SerializeAsString(),
+            routing.SerializeAsString());
+  EXPECT_EQ(target_of(read_routing(routing)), "test.1-dot-0.worker");
 }
 
 TEST_F(TasksTest, TokensAreGivenBack) {

@@ -1,0 +1,173 @@
+"""The client for threads."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from types import TracebackType
+from typing import Any, TypeVar
+
+import httpx
+
+from . import _calls
+from ._calls import Call
+from ._exchange import Patience, Verify, httpx_options, read_answer, request_options, unreachable
+from ._models import Changes, CronJob, Json, LeaseResult, NewTask, Page, Queue, QueueStats, Task
+from ._values import Duration
+from .errors import ApiError, Unreachable
+
+T = TypeVar("T")
+
+
+class Client:
+    """Calls a deferd server. Thread-safe; keeps connections open until close().
+
+    url: $DEFERD_URL, else http://127.0.0.1:8123. key: an API key; $DEFERD_KEY. timeout: seconds, of one attempt of a call.
+    verify: a file of certificates to trust, an ssl.SSLContext, or False. attempts: how often a call is made that may be repeated.
+
+    Every call raises an ApiError of deferd.errors for a refusal, and Unreachable when no answer came.
+    """
+
+    def __init__(
+        self, url: str | None = None, *, key: str | None = None, timeout: float = 30.0, verify: Verify = True,
+        attempts: int = 4,
+    ):
+        self._http = httpx.Client(**httpx_options(url, key, timeout, verify))
+        self._timeout = timeout
+        self._attempts = attempts
+
+    def close(self) -> None:
+        self._http.close()
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def _run(self, call: Call[T]) -> T:
+        patience = Patience(call, self._attempts)
+        while True:
+            failure: ApiError | Unreachable
+            try:
+                return read_answer(call, self._http.request(**request_options(call, self._timeout)))
+            except httpx.TransportError as error:
+                failure = unreachable(error)
+            except ApiError as error:
+                failure = error
+            time.sleep(patience.pause(failure))
+
+    def put_queue(self, queue: str, **settings: Any) -> Queue:
+        """Makes a queue, or changes the settings that are named: mode="pull", rate="5/s", retry={"max_attempts": 10}."""
+        return self._run(_calls.put_queue(queue, settings))
+
+    def get_queue(self, queue: str) -> Queue:
+        return self._run(_calls.get_queue(queue))
+
+    def list_queues(self, *, page_size: int = 100, page_token: str | None = None) -> Page[Queue]:
+        return self._run(_calls.list_queues(page_size, page_token))
+
+    def delete_queue(self, queue: str) -> None:
+        """With all its tasks."""
+        self._run(_calls.delete_queue(queue))
+
+    def pause_queue(self, queue: str) -> Queue:
+        """It takes tasks and starts none."""
+        return self._run(_calls.act_on_queue(queue, "pause"))
+
+    def resume_queue(self, queue: str) -> Queue:
+        return self._run(_calls.act_on_queue(queue, "resume"))
+
+    def purge_queue(self, queue: str) -> Queue:
+        """Drops all its tasks."""
+        return self._run(_calls.act_on_queue(queue, "purge"))
+
+    def stats(self, queue: str) -> QueueStats:
+        return self._run(_calls.get_stats(queue))
+
+    def apply_queues(self, text: str | bytes, *, plan: bool = False) -> Changes:
+        """Gives the project the queues of a queue.yaml; plan=True only says what would change."""
+        return self._run(_calls.apply_queues(text, plan))
+
+    def add_task(self, queue: str, task: NewTask | None = None, /, **members: Any) -> Task:
+        """Adds a NewTask, or one of its members: add_task("mail", url=..., json=..., delay="5m").
+
+        Raises AlreadyExists when its name is taken; after a lost answer that may be this very task.
+        """
+        return self._run(_calls.add_task(queue, task or NewTask(**members)))
+
+    def add_tasks(self, queue: str, tasks: Iterable[NewTask]) -> list[Task | ApiError]:
+        """Up to 1,000 in one commit: for each the task as stored, or why it was refused."""
+        return self._run(_calls.add_tasks(queue, tasks))
+
+    def get_task(self, queue: str, task: Task | str) -> Task:
+        """By its id or name; with its body."""
+        return self._run(_calls.get_task(queue, task))
+
+    def list_tasks(
+        self, queue: str, *, state: str | None = None, full: bool = False, page_size: int = 100,
+        page_token: str | None = None,
+    ) -> Page[Task]:
+        """full: with bodies."""
+        return self._run(_calls.list_tasks(queue, state, full, page_size, page_token))
+
+    def delete_task(self, queue: str, task: Task | str) -> None:
+        self._run(_calls.delete_task(queue, task))
+
+    def run_task(self, queue: str, task: Task | str) -> Task:
+        """Starts a push at once, whatever rate and pause say."""
+        return self._run(_calls.run_task(queue, task))
+
+    def lease_tasks(
+        self, queue: str, *, max: int = 1, lease: Duration = "1m", key: str | None = None,
+        oldest_key: bool = False, wait: Duration = 0,
+    ) -> list[Task]:
+        """Up to `max` due tasks, which are yours for `lease`; waits up to `wait` (a minute at most) for a first one."""
+        return self._run(_calls.lease_tasks(queue, max, lease, key, oldest_key, wait))
+
+    def ack_tasks(self, queue: str, tasks: Sequence[Task]) -> list[LeaseResult]:
+        """Leased tasks are done."""
+        return self._run(_calls.on_leases(queue, "ack", tasks))
+
+    def renew_leases(self, queue: str, tasks: Sequence[Task], lease: Duration) -> list[LeaseResult]:
+        """They are yours for `lease` from now."""
+        return self._run(_calls.on_leases(queue, "renew", tasks, lease=lease))
+
+    def release_tasks(self, queue: str, tasks: Sequence[Task], delay: Duration | None = None) -> list[LeaseResult]:
+        """Gives them back; due again after `delay`, or as the queue's backoff says."""
+        return self._run(_calls.on_leases(queue, "release", tasks, delay=delay))
+
+    def list_cron(self) -> list[CronJob]:
+        return self._run(_calls.list_cron())
+
+    def apply_cron(self, text: str | bytes, *, plan: bool = False) -> Changes:
+        """Makes the jobs those of a cron.yaml."""
+        return self._run(_calls.apply_cron(text, plan))
+
+    def metrics(self) -> str:
+        """In Prometheus' text format."""
+        return self._run(_calls.metrics())
+
+    def config(self) -> Json:
+        """The settings in force, without secrets."""
+        return self._run(_calls.config())
+
+    def check_ready(self) -> None:
+        """Raises ServerError or Unreachable when the server would not take tasks."""
+        self._run(_calls.ready())
+
+    def queues(self) -> Iterator[Queue]:
+        """All queues, page by page."""
+        token: str | None = ""
+        while token is not None:
+            page = self.list_queues(page_token=token)
+            yield from page.items
+            token = page.next_token
+
+    def tasks(self, queue: str, *, state: str | None = None, full: bool = False) -> Iterator[Task]:
+        """All tasks of a queue, page by page."""
+        token: str | None = ""
+        while token is not None:
+            page = self.list_tasks(queue, state=state, full=full, page_token=token)
+            yield from page.items
+            token = page.next_token

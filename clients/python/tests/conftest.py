@@ -1,0 +1,107 @@
+"""A real deferd for the tests, on a free port and in memory; and a server that answers as a test says."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+
+from deferd import Client, DeferdError
+
+DEFERD = os.environ.get("DEFERD_BINARY", str(Path(__file__).resolve().parents[3] / "build/bin/deferd"))
+
+
+@pytest.fixture(scope="session")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{probe.getsockname()[1]}"
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("DEFERD_")}
+    log = tmp_path_factory.mktemp("deferd") / "log"
+    with open(log, "wb") as out:
+        server = subprocess.Popen([DEFERD, "--listen", address, "--store", "memory"], stdout=out, stderr=out, env=environment)
+    try:
+        with Client(f"http://{address}", attempts=1) as client:
+            deadline = time.monotonic() + 30
+            while True:
+                try:
+                    client.check_ready()
+                    break
+                except DeferdError:
+                    assert server.poll() is None and time.monotonic() < deadline, log.read_text()
+                    time.sleep(0.01)
+        yield f"http://{address}"
+    finally:
+        server.terminate()
+        server.wait()
+
+
+@pytest.fixture
+def client(url: str) -> Iterator[Client]:
+    with Client(url) as client:
+        yield client
+
+
+@pytest.fixture
+def queue(client: Client, request: pytest.FixtureRequest) -> str:
+    """A pull queue of this test alone."""
+    name = str(request.node.name).replace("_", "-").replace("[", "-").replace("]", "")
+    client.put_queue(name, mode="pull")
+    return name
+
+
+class Scripted:
+    """Answers calls one after the other as `answers` says: a status, headers and a body, or None to hang up."""
+
+    def __init__(self, *answers: tuple[int, dict[str, str], bytes] | None):
+        self.answers = list(answers)
+        self.calls: list[str] = []
+        self.server = HTTPServer(("127.0.0.1", 0), self._handler())
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+        threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
+
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        script = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def answer(self) -> None:
+                script.calls.append(f"{self.command} {self.path}")
+                self.rfile.read(int(self.headers.get("content-length", 0)))
+                answer = script.answers.pop(0)
+                if answer is None:
+                    self.close_connection = True
+                    return
+                status, headers, body = answer
+                self.send_response(status)
+                for name, value in {"Content-Length": str(len(body)), **headers}.items():
+                    self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(body)
+
+            do_GET = do_POST = do_PUT = do_DELETE = answer
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        return Handler
+
+
+@pytest.fixture
+def scripted() -> Iterator[Callable[..., Scripted]]:
+    made: list[Scripted] = []
+
+    def make(*answers: tuple[int, dict[str, str], bytes] | None) -> Scripted:
+        made.append(Scripted(*answers))
+        return made[-1]
+
+    yield make
+    for script in made:
+        script.server.shutdown()
+        script.server.server_close()

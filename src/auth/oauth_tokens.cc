@@ -15,6 +15,8 @@
 #include <boost/json.hpp>
 #include <utility>
 
+#include "base/log.h"
+
 namespace deferd {
 namespace {
 
@@ -143,6 +145,9 @@ asio::awaitable<void> OauthTokens::run(Call call) {
   } else {
     made.token = std::move(token->text);
     made.until = call.now + token->life - std::min(renew_before, token->life / 2);
+  }
+  if (!made.token) {  // once for all the attempts that fail by it
+    log_warn("auth.no_access_token", {{"error", std::string_view(made.token.error().message)}});
   }
   tokens_.settle(call.key, std::move(made));
   --running_;

@@ -1,12 +1,14 @@
 // The tokens of pushes, each from whoever issues its kind.
 #pragma once
 
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <utility>
 
 #include "auth/oauth_tokens.h"
 #include "auth/oidc_issuer.h"
+#include "base/log.h"
 #include "dispatch/token_source.h"
 
 namespace deferd {
@@ -29,9 +31,14 @@ class PushTokens final : public TokenSource {
         return;
       case PushToken::Kind::oauth:
         if (oauth_ == nullptr) {
+          std::call_once(told_, [] {
+            log_warn("auth.no_access_tokens",
+                     {{"why", "a task asks for one, and oauth_metadata_url is not set"},
+                      {"effect", "such tasks are not sent"}});
+          });
           bearer(fail(Reason::unsupported,
-                      "an OAuth token is asked for, and the setting oauth_metadata_url names no "
-                      "server that has them"));
+                      "an access token is asked for, and oauth_metadata_url names no server that "
+                      "has them"));
           return;
         }
         oauth_->token(token.email, token.scope, now, std::move(bearer));
@@ -42,6 +49,7 @@ class PushTokens final : public TokenSource {
  private:
   OidcIssuer& oidc_;
   OauthTokens* const oauth_;
+  std::once_flag told_;  // that there are no access tokens
 };
 
 }  // namespace deferd

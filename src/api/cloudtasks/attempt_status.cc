@@ -49,7 +49,8 @@ google::rpc::Status attempt_status(std::int16_t status) {
   if (status == status_timeout)
     return make(google::rpc::DEADLINE_EXCEEDED, "the attempt's deadline passed");
   if (status == status_refused)
-    return make(google::rpc::PERMISSION_DENIED, "the server may not call this target");
+    return make(google::rpc::PERMISSION_DENIED,
+                "not sent: this target is not allowed, or the token for it cannot be had");
   return make(google::rpc::UNAVAILABLE, "the target gave no answer");
 }
 

@@ -7,6 +7,7 @@
 #include "api/cloudtasks/rest/deadline.h"
 #include "api/cloudtasks/rest/errors.h"
 #include "api/cloudtasks/rest/json_output.h"
+#include "api/cloudtasks/rest/pretty.h"
 #include "api/cloudtasks/text.h"
 
 namespace deferd {
@@ -66,10 +67,12 @@ HttpResponse no_such_path(const HttpRequest& request, std::string_view others) {
   return response;
 }
 
-HttpResponse json_response(const Method::Message& message, const Shape& shape, JsonFormat format) {
+HttpResponse json_response(const Method::Message& message, const Shape& shape, JsonFormat format,
+                           bool is_pretty) {
   HttpResponse response;
   response.content_type = json_type;
   append_json(message, shape, format, response.body);
+  if (is_pretty) response.body = pretty(response.body);
   return response;
 }
 
@@ -97,9 +100,9 @@ void Door::handle(const HttpRequest& request, HttpReply reply) {
   const Context context = context_of(request, *query, reply.thread());
   found.binding->method().run(
       *service_, **message, context,
-      [reply = std::move(reply), shape = &found.binding->response(),
-       format = query->format](Outcome<std::unique_ptr<Method::Message>> outcome) mutable {
-        reply.send(outcome ? json_response(**outcome, *shape, format)
+      [reply = std::move(reply), shape = &found.binding->response(), format = query->format,
+       is_pretty = query->pretty](Outcome<std::unique_ptr<Method::Message>> outcome) mutable {
+        reply.send(outcome ? json_response(**outcome, *shape, format, is_pretty)
                            : error_response(outcome.error()));
       });
 }

@@ -8,6 +8,7 @@
 #include "api/cloudtasks/rest/json_output.h"
 #include "api/cloudtasks/rest/json_reader.h"
 #include "api/cloudtasks/rest/json_values.h"
+#include "api/cloudtasks/rest/pretty.h"
 #include "api/cloudtasks/versions.h"
 
 namespace deferd::cloudtasks::rest {
@@ -300,6 +301,21 @@ TEST(RestJson, TextsAreUtf8) {
   V2::HttpRequest request;
   (*request.mutable_headers())["X"] = "\xff";
   EXPECT_EQ(written(request), R"({"headers":{"X":"?"}})");
+}
+
+TEST(RestJson, ForEyes) {
+  EXPECT_EQ(pretty("{}"), "{}\n");
+  EXPECT_EQ(pretty(R"({"a":"x\"{,:}","b":[1,{"c":[]}],"d":{}})"), R"({
+  "a": "x\"{,:}",
+  "b": [
+    1,
+    {
+      "c": []
+    }
+  ],
+  "d": {}
+}
+)");
 }
 
 }  // namespace

@@ -16,8 +16,8 @@ using google::protobuf::Message;
 
 // Taken with any call and of no use here, beside all that begin with a "$" (CT-spec 1.2).
 constexpr std::string_view ignored[] = {
-    "prettyPrint", "fields", "quotaUser",       "userIp", "callback",
-    "uploadType",  "pp",     "upload_protocol", "trace",  "extraLocationTypes",
+    "fields",     "quotaUser",       "userIp", "callback",
+    "uploadType", "upload_protocol", "trace",  "extraLocationTypes",
 };
 
 // "json;enum-encoding=int"
@@ -68,6 +68,8 @@ Outcome<Query> Query::parse(std::string_view text) {
     }
     if (*name == "$alt" || *name == "alt") {
       query.format.enums_as_numbers |= asks_for_numbers(*value);
+    } else if (*name == "$prettyPrint" || *name == "prettyPrint" || *name == "pp") {
+      query.pretty = *value == "true" || *value == "1";
     } else if (*name == "$key" || *name == "key") {
       query.api_key = std::move(*value);
     } else if (*name == "access_token" || *name == "oauth_token" || *name == "bearer_token") {

@@ -23,6 +23,7 @@ struct Query {
   Outcome<void> bind(const Shape& shape, google::protobuf::Message& message) const;
 
   JsonFormat format;
+  bool pretty = false;
   std::string api_key;
   std::string access_token;
   std::vector<std::pair<std::string, std::string>> fields;

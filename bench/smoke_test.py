@@ -42,7 +42,7 @@ def main():
             assert seen["requests"] == 1000, seen
 
         with_npm = {"bullmq"}  # would need the network
-        for key in ("raw", "adds", "batches", "appengine", "cycles", "latency"):
+        for key in ("raw", "adds", "batches", "appengine", "cloudtasks", "cycles", "latency"):
             block = benchmark.blocks()[key]()
             for row in block.rows:
                 if row.key in with_npm:

@@ -38,6 +38,8 @@ int run(int argc, char** argv) {
   const std::map<std::string, Target> targets{{"http", Target::http},
                                               {"deferd", Target::deferd},
                                               {"appengine", Target::appengine},
+                                              {"grpc-create", Target::grpc_create},
+                                              {"rest-create", Target::rest_create},
                                               {"redis-list", Target::redis_list},
                                               {"redis-stream", Target::redis_stream},
                                               {"beanstalkd", Target::beanstalkd}};
@@ -53,9 +55,10 @@ int run(int argc, char** argv) {
   app.add_option("--batch", options.script.batch, "tasks a round")->check(CLI::Range(1, 1000));
   app.add_option("--payload", options.script.payload_bytes, "bytes a task")
       ->check(CLI::Range(1, 1 << 20));
-  app.add_option("--queue", options.script.queue, "queue, list or stream");
+  app.add_option("--queue", options.script.queue,
+                 "queue, list or stream; of Cloud Tasks its full name");
   app.add_option("--path", options.script.path, "http: where to post");
-  app.add_option("--url", options.script.url, "deferd, appengine: where the tasks go");
+  app.add_option("--url", options.script.url, "of the tasks, at deferd's doors");
   app.add_option("--delay", options.script.delay, "deferd: delay of the tasks, as \"1h\"");
   app.add_option("--warmup", options.warmup_seconds, "seconds that are not counted");
   app.add_option("--seconds", options.seconds, "seconds that are");
@@ -70,10 +73,15 @@ int run(int argc, char** argv) {
     if (options.producers + options.consumers == 0) {
       throw CLI::ValidationError("--producers, --consumers", "both are 0");
     }
-    const bool producers_only =
-        options.script.target == Target::http || options.script.target == Target::appengine;
+    const Target target = options.script.target;
+    const bool producers_only = target == Target::http || target == Target::appengine ||
+                                target == Target::grpc_create || target == Target::rest_create;
     if (producers_only && options.consumers > 0) {
-      throw CLI::ValidationError("--consumers", "targets http and appengine have none");
+      throw CLI::ValidationError("--consumers", "this target has none");
+    }
+    if ((target == Target::grpc_create || target == Target::rest_create) &&
+        options.script.batch > 1) {
+      throw CLI::ValidationError("--batch", "CreateTask makes one");
     }
     if (options.total % options.script.batch != 0) {
       throw CLI::ValidationError("--total", "not a multiple of --batch");

@@ -33,6 +33,10 @@ std::unique_ptr<Script> make_script(const ScriptOptions& options, Role role, std
       return producer ? deferd_producer(options) : deferd_consumer(options);
     case Target::appengine:
       return appengine_producer(options);
+    case Target::grpc_create:
+      return grpc_create(options);
+    case Target::rest_create:
+      return rest_create(options);
     case Target::redis_list:
     case Target::redis_stream:
       return producer ? redis_producer(options) : redis_consumer(options, caller);

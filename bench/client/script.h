@@ -37,22 +37,32 @@ class Script {
   std::string error_;
 };
 
-enum class Target : std::uint8_t { http, deferd, appengine, redis_list, redis_stream, beanstalkd };
+enum class Target : std::uint8_t {
+  http,
+  deferd,
+  appengine,
+  grpc_create,
+  rest_create,
+  redis_list,
+  redis_stream,
+  beanstalkd
+};
 
 struct ScriptOptions {
   Target target = Target::http;
   std::uint32_t batch = 1;  // tasks a round
   std::uint32_t payload_bytes = 300;
-  std::string queue = "bench";  // queue, tube, list or stream
-  std::string path = "/";       // http only
-  std::string url;    // deferd and appengine: where added tasks go; deferd: empty for a pull queue
+  std::string queue =
+      "bench";  // queue, tube, list or stream; Cloud Tasks: projects/P/locations/L/queues/Q
+  std::string path = "/";  // http only
+  std::string url;    // of deferd's doors: where added tasks go; deferd: empty for a pull queue
   std::string delay;  // deferd only: of added tasks, as in "1h"; empty: due at once
 };
 
 enum class Role : std::uint8_t { producer, consumer };
 
-// `caller` numbers the connections of a role from 0. Targets http and appengine have producers
-// only.
+// `caller` numbers the connections of a role from 0. Targets http, appengine and
+// those of Cloud Tasks have producers only.
 std::unique_ptr<Script> make_script(const ScriptOptions& options, Role role, std::uint32_t caller);
 
 // `bytes` of text that differs from call to call, and does not compress much: what a payload looks

@@ -15,6 +15,10 @@ std::unique_ptr<Script> deferd_consumer(const ScriptOptions& options);
 // BulkAdd of `batch` push tasks over /rpc_http, as App Engine's SDKs add them.
 std::unique_ptr<Script> appengine_producer(const ScriptOptions& options);
 
+// CreateTask of Cloud Tasks, over gRPC and over REST; the queue by its full name.
+std::unique_ptr<Script> grpc_create(const ScriptOptions& options);
+std::unique_ptr<Script> rest_create(const ScriptOptions& options);
+
 // List: LPUSH of all values in one command; consumers move `batch` values to a list of their own
 // (so that a dead worker loses nothing) and then drop that list. Stream: XADD for each task;
 // consumers XREADGROUP, then XACK and XDEL.

@@ -71,6 +71,49 @@ TEST(AppEngineScripts, TheLengthOfABatchIsThatOfItsBodyAndEachTaskMustBeAccepted
   EXPECT_EQ(hear_slowly(*script, http_answer("200 OK", refused)).tasks, 0u);
 }
 
+std::string frame(std::uint8_t type, std::uint8_t flags, std::uint8_t stream,
+                  std::string_view payload) {
+  std::string out = {
+      0, 0, static_cast<char>(payload.size()), static_cast<char>(type), static_cast<char>(flags), 0,
+      0, 0, static_cast<char>(stream)};
+  return out.append(payload);
+}
+
+TEST(CloudTasksScripts, AGrpcCallEndsWithItsStreamAndNeedsAMessage) {
+  constexpr std::uint8_t data = 0, headers = 1, settings = 4, ping = 6, end = 1, ack = 1;
+  const auto script = make_script(options_of(Target::grpc_create, 1), Role::producer, 0);
+  std::string said;
+  script->say(said);
+  EXPECT_TRUE(said.starts_with("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"));
+  Heard heard = hear_slowly(*script, frame(settings, 0, 0, "") + frame(ping, 0, 0, "12345678") +
+                                         frame(headers, 4, 1, "head") +
+                                         frame(data, 0, 1, std::string_view("\0\0\0\0\1x", 6)) +
+                                         frame(headers, end, 1, "status"));
+  EXPECT_EQ(heard.said, frame(settings, ack, 0, "") + frame(ping, ack, 0, "12345678"));
+  EXPECT_TRUE(heard.round_done);
+  EXPECT_EQ(heard.tasks, 1u);
+  EXPECT_EQ(script->error(), "");
+
+  script->say(said);
+  heard = hear_slowly(*script, frame(headers, end, 3, "status 8"));
+  EXPECT_TRUE(heard.round_done);
+  EXPECT_EQ(heard.tasks, 0u);
+  EXPECT_EQ(script->error(), "refused: status 8");
+}
+
+TEST(CloudTasksScripts, TheLengthOfARestCallIsThatOfItsBody) {
+  const auto script = make_script(options_of(Target::rest_create, 1), Role::producer, 0);
+  std::string said;
+  script->say(said);
+  const std::size_t body = said.find("\r\n\r\n") + 4;
+  EXPECT_NE(said.find("Content-Length: " + std::to_string(said.size() - body) + "\r\n"),
+            std::string::npos)
+      << said;
+  EXPECT_EQ(hear_slowly(*script, http_answer("200 OK", "{}")).tasks, 1u);
+  EXPECT_EQ(hear_slowly(*script, http_answer("404 Not Found", "no")).tasks, 0u);
+  EXPECT_EQ(script->error(), "no");
+}
+
 TEST(DeferdScripts, TheLengthOfABatchIsThatOfItsBody) {
   const auto script = make_script(options_of(Target::deferd, 3), Role::producer, 0);
   std::string said;

@@ -15,6 +15,7 @@ from .programs import Failed, run_json
 from .servers import call, redis_command, need, wait_until
 
 payload_bytes = 300
+rest_answer_bytes = 430  # of a CreateTask over REST
 none, fsync, aof = "none (memory)", "fsync before the answer", "AOF always"
 
 # A push queue with nothing in its way but its target. As many connections as wrk and the driver use.
@@ -59,6 +60,7 @@ class Benchmark:
             "one": self.one_producer,
             "batches": self.batches,
             "appengine": self.appengine,
+            "cloudtasks": self.cloudtasks,
             "cycles": self.cycles,
             "push": self.push,
             "latency": self.latency,
@@ -242,6 +244,31 @@ class Benchmark:
             Row("rpc-1", "**deferd** BulkAdd", bulk_add(1), fsync, "1", "100", "0 and growing"),
             Row("rpc-8", "**deferd** BulkAdd", bulk_add(8), fsync, "8", "100", "0 and growing"),
         ])
+
+    def cloudtasks(self):
+        """CreateTask as Google's clients call it, beside what gRPC and nginx do with messages of the same sizes."""
+        m = self.machine
+        options = {"url": "http://127.0.0.1:9/task", "queue": "projects/default/locations/local/queues/bench"}
+
+        def create(start, target, callers):
+            return lambda: self.measured(start, target, producers=callers, **options)
+
+        def nginx():
+            return m.start_nginx(answer_bytes=rest_answer_bytes)
+
+        rows = []
+        for callers in (64, 1):
+            rows += [
+                Row(f"echo-{callers}", "gRPC alone: an echo server of its callback API", create(m.start_echo, "grpc-create", callers),
+                    connections=str(callers), batch="1"),
+                Row(f"grpc-{callers}", "**deferd** CreateTask over gRPC", create(self.start_deferd_push_paused, "grpc-create", callers),
+                    fsync, str(callers), "1", "0 and growing"),
+                Row(f"nginx-{callers}", "nginx `return 200` with an answer as long as REST's", create(nginx, "rest-create", callers),
+                    connections=str(callers), batch="1"),
+                Row(f"rest-{callers}", "**deferd** CreateTask over REST", create(self.start_deferd_push_paused, "rest-create", callers),
+                    fsync, str(callers), "1", "0 and growing"),
+            ]
+        return Block("cloudtasks", "Cloud Tasks' CreateTask, 64 callers and one", "echo-64", rows)
 
     def cycles(self):
         held = self.small

@@ -45,9 +45,10 @@ class Machine:
             raise Missing(f"{path} is not built (./dev build)")
         return path
 
-    def start_nginx(self):
+    def start_nginx(self, answer_bytes=0):
         nginx = need("nginx", "nginx-light")
         folder, port = self.folder("nginx"), free_port()
+        answer = f" {'x' * answer_bytes}" if answer_bytes else ""
         with open(os.path.join(folder, "nginx.conf"), "w") as conf:
             conf.write(f"""
                 daemon off; worker_processes 1; pid {folder}/pid; error_log {folder}/error.log;
@@ -58,7 +59,7 @@ class Machine:
                   client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy;
                   fastcgi_temp_path {folder}/fastcgi; uwsgi_temp_path {folder}/uwsgi;
                   scgi_temp_path {folder}/scgi;
-                  server {{ listen 127.0.0.1:{port}; location / {{ return 200; }} }}
+                  server {{ listen 127.0.0.1:{port}; location / {{ return 200{answer}; }} }}
                 }}""")
         server = Server([nginx, "-p", folder, "-e", f"{folder}/error.log", "-c", f"{folder}/nginx.conf"], folder, port)
         server.wait_for_port()
@@ -81,6 +82,13 @@ class Machine:
         if durable:
             command += ["-b", folder, "-f", "0"]
         server = Server(command, folder, port)
+        server.wait_for_port()
+        return server
+
+    def start_echo(self):
+        """gRPC without anything behind it."""
+        port = free_port()
+        server = Server([self.program("deferd_bench_echo"), str(port)], self.folder("echo"), port)
         server.wait_for_port()
         return server
 

@@ -127,9 +127,13 @@ class Goal:
         return "-" if value is None else f"{'at most' if self.at_most else 'at least'} {value:g}"
 
 
+def of(row, reference):
+    """The ratio of a row to another of the block."""
+    return lambda rows: rows[row]["value"] / rows[reference]["value"]
+
+
 def to(reference):
-    """The ratio of the row "deferd" to another row of the block."""
-    return lambda rows: rows["deferd"]["value"] / rows[reference]["value"]
+    return of("deferd", reference)
 
 
 def one_producer_ratio(sync):
@@ -146,6 +150,8 @@ goals = [
     Goal("batches", "adds, 100 a call, 8 callers, against a raw Redis stream", None, 1.0, to("redis-stream")),
     Goal("cycles", "pull: lease 100, ack 100, against beanstalkd without a disk", 1.5, 2, to("beanstalkd")),
     Goal("cycles", "pull: lease 100, ack 100, against a raw Redis stream", None, 1.0, to("redis-stream")),
+    Goal("cloudtasks", "CreateTask over gRPC, 64 callers, against gRPC's bare echo", 0.6, None, of("grpc-64", "echo-64")),
+    Goal("cloudtasks", "CreateTask over REST, 64 callers, against nginx", 0.5, None, of("rest-64", "nginx-64")),
     Goal("push", "push dispatches against wrk on the same target", 0.3, 0.4, to("wrk")),
     Goal("one", "one unbatched producer: time of an add against fdatasync (recycled file) + one HTTP round trip", 1.5, 1.2,
          one_producer_ratio("fdatasync-recycled"), at_most=True),

@@ -296,6 +296,9 @@ class WiredServer final : public Server {
     GrpcOptions grpc;
     grpc.threads = config_.http_threads != 0 ? config_.http_threads : std::max(1U, cores() / 2);
     grpc.message_bytes_max = config_.request_bytes_max;
+    grpc.memory_bytes_max = std::max<std::uint64_t>(128 << 20, 8 * config_.request_bytes_max);
+    grpc.idle_timeout = std::chrono::duration_cast<Millis>(config_.idle_timeout);
+    grpc.ping_timeout = std::chrono::duration_cast<Millis>(config_.slow_timeout);
     grpc_ = GrpcServer::start(grpc, cloud_tasks_, clock_);
     grpc_open_.store(grpc_.get(), std::memory_order_release);
   }

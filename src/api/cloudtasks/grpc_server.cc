@@ -7,13 +7,16 @@
 #include <grpcpp/impl/codegen/proto_utils.h>
 #include <grpcpp/impl/codegen/server_callback_handlers.h>
 #include <grpcpp/impl/codegen/service_type.h>
+#include <grpcpp/resource_quota.h>
 #include <grpcpp/server_posix.h>
 #include <grpcpp/support/proto_buffer_reader.h>
 #include <grpcpp/support/proto_buffer_writer.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <climits>
 #include <utility>
 #include <vector>
 
@@ -118,9 +121,19 @@ class Grpc final : public GrpcServer {
       builder.RegisterService(services_.back().get());
     }
     builder.SetMaxReceiveMessageSize(static_cast<int>(options.message_bytes_max));
+    grpc::ResourceQuota quota;
+    quota.Resize(options.memory_bytes_max);
+    builder.SetResourceQuota(quota);
+    const auto set = [&builder](const char* name, std::int64_t value) {
+      builder.AddChannelArgument(name, static_cast<int>(std::min<std::int64_t>(value, INT_MAX)));
+    };
+    set(GRPC_ARG_MAX_CONCURRENT_STREAMS, options.calls_max);
+    set(GRPC_ARG_MAX_CONNECTION_IDLE_MS, options.idle_timeout.count());
+    set(GRPC_ARG_KEEPALIVE_TIME_MS, options.idle_timeout.count());
+    set(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, options.ping_timeout.count());
     // Clients that keep idle connections alive are welcome.
-    builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 10'000);
-    builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+    set(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 10'000);
+    set(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
     server_ = builder.BuildAndStart();
     DEFERD_ASSERT(server_ != nullptr);  // it can fail for an address alone
   }

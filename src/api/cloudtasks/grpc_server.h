@@ -17,6 +17,15 @@ namespace deferd {
 struct GrpcOptions {
   std::uint32_t threads = 1;
   std::uint64_t message_bytes_max = 32 << 20;
+  // Of all connections and calls together, as far as gRPC counts: it collects a message whole
+  // before it looks how long it is. Past this it ends calls.
+  std::uint64_t memory_bytes_max = 256 << 20;
+  // Of one connection, at once; a client waits with further ones.
+  std::uint32_t calls_max = 1000;
+  // A connection without a call is ended after this. A peer with one that does not answer a ping,
+  // sent as often, within `ping_timeout` is gone.
+  Millis idle_timeout = std::chrono::minutes(5);
+  Millis ping_timeout = Seconds(20);
 };
 
 class GrpcServer {

@@ -469,5 +469,16 @@ TEST_F(TasksTest, RunTaskStartsAnAttemptAtOnce) {
   EXPECT_TRUE(refused(call<V2::Task>(V2::service, "RunTask", request), NOT_FOUND));
 }
 
+TEST_F(TasksTest, WhatItsCallerNoLongerWaitsForIsNotBegun) {
+  V2::CreateTaskRequest request;
+  request.set_parent(queue_path("q"));
+  *request.mutable_task() = named(later(http_task()), "late");
+  const Mono now = clock_.now().mono;
+  EXPECT_TRUE(refused(call<V2::Task>(V2::service, "CreateTask", request, now),
+                      google::rpc::DEADLINE_EXCEEDED));
+  EXPECT_TRUE(refused(get_task(request.task().name()), NOT_FOUND));
+  EXPECT_TRUE(succeeded(call<V2::Task>(V2::service, "CreateTask", request, now + Seconds(1))));
+}
+
 }  // namespace
 }  // namespace deferd::cloudtasks

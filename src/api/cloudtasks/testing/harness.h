@@ -60,11 +60,11 @@ class CloudTasksTest : public testing::Test {
 
   template <class Response, class Request>
   Outcome<Response> call(std::string_view service_name, std::string_view name,
-                         const Request& request) {
+                         const Request& request, Mono good_until = Mono::max()) {
     std::promise<Outcome<std::unique_ptr<Method::Message>>> answered;
     auto answer = answered.get_future();
     Service& to = service();
-    find_method(service_name, name).run(to, request, {threads_, Mono::max()}, [&](auto outcome) {
+    find_method(service_name, name).run(to, request, {threads_, good_until}, [&](auto outcome) {
       answered.set_value(std::move(outcome));
     });
     auto outcome = answer.get();

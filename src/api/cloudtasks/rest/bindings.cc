@@ -1,5 +1,6 @@
 #include "api/cloudtasks/rest/bindings.h"
 
+#include "api/cloudtasks/rest/bad_request.h"
 #include "api/cloudtasks/rest/buffer_request.h"
 #include "api/cloudtasks/rest/http_methods.h"
 #include "api/cloudtasks/rest/json_reader.h"
@@ -37,6 +38,13 @@ std::vector<const Field*> field_path(const Shape& shape, std::string_view path) 
 
 Message& mutable_part(Message& message, const Field& field) {
   return *message.GetReflection()->MutableMessage(&message, field.descriptor);
+}
+
+Outcome<void> check_coding(const HttpRequest& http) {
+  const std::string_view coding = http.header("content-encoding");
+  if (coding.empty() || coding == "identity") return {};
+  return refuse_argument("The body is sent with Content-Encoding " + quoted(coding) +
+                         "; send it as it is.");
 }
 
 }  // namespace
@@ -82,21 +90,18 @@ Outcome<std::unique_ptr<Message>> Binding::request(const PathWords& path, const 
 }
 
 Outcome<void> Binding::read_body(const HttpRequest& http, Message& request) const {
-  switch (body_) {
-    case Body::none:
-      return {};
-    case Body::request:
-      return read_json(http.body, *request_, "", request);
-    case Body::lenient_request:
-      return read_json(http.body, *request_, "", request, UnknownNames::ignored);
-    case Body::field:
-      return read_json(http.body, *body_field_->message, body_field_->name,
-                       mutable_part(request, *body_field_));
-    case Body::raw:
-      read_buffered(http, static_cast<BufferTaskRequest&>(request));
-      return {};
+  if (body_ == Body::none) return {};
+  if (body_ == Body::raw) {
+    read_buffered(http, static_cast<BufferTaskRequest&>(request));
+    return {};
   }
-  return {};
+  if (auto ok = check_coding(http); !ok) return ok;
+  if (body_ == Body::field) {
+    return read_json(http.body, *body_field_->message, body_field_->name,
+                     mutable_part(request, *body_field_));
+  }
+  return read_json(http.body, *request_, "", request,
+                   body_ == Body::lenient_request ? UnknownNames::ignored : UnknownNames::refused);
 }
 
 Bindings::Bindings() {

@@ -60,11 +60,9 @@ HttpResponse no_such_path(const HttpRequest& request, std::string_view others) {
     return error_response(google::rpc::NOT_FOUND,
                           "There is no method at the path " + quoted(request.path) + ".");
   }
-  HttpResponse response =
-      error_response(google::rpc::NOT_FOUND,
-                     "The path " + quoted(request.path) + " does not take the method " +
-                         quoted(method_of(request)) + "; it takes " + std::string(others) + ".");
-  return response;
+  return error_response(google::rpc::NOT_FOUND,
+                        "The path " + quoted(request.path) + " does not take the method " +
+                            quoted(method_of(request)) + "; it takes " + std::string(others) + ".");
 }
 
 HttpResponse json_response(const Method::Message& message, const Shape& shape, JsonFormat format,
@@ -83,12 +81,6 @@ void Door::handle(const HttpRequest& request, HttpReply reply) {
   if (http_method != "GET" && is_of_foreign_page(request)) {
     return reply.send(error_response(google::rpc::PERMISSION_DENIED,
                                      "A web page of another origin may not change anything here."));
-  }
-  if (const std::string_view coding = request.header("content-encoding");
-      !coding.empty() && coding != "identity") {
-    return reply.send(error_response(
-        google::rpc::INVALID_ARGUMENT,
-        "The body is sent with Content-Encoding " + quoted(coding) + "; send it as it is."));
   }
   const PathWords path = PathWords::split(request.path);
   const Bindings::Found found = bindings_.find(path, http_method);

@@ -1,5 +1,11 @@
 // Cloud Tasks over HTTP/JSON (CT-spec 1.2, 1.3).
+#include <google/rpc/error_details.pb.h>
+
+#include <algorithm>
+
+#include "api/cloudtasks/rest/errors.h"
 #include "api/cloudtasks/rest/json_values.h"
+#include "api/cloudtasks/rest/rules.h"
 #include "api/cloudtasks/rest/testing/door_harness.h"
 
 namespace deferd::cloudtasks::rest {
@@ -350,6 +356,31 @@ TEST_F(RestDoor, Deadlines) {
   EXPECT_EQ(call("GET", queue, "", "grpc-timeout: 300S\r\n").status, 200);  // CT-194
   EXPECT_EQ(call("GET", queue, "", "X-Server-Timeout: soon\r\n").status, 200);
   EXPECT_EQ(call("GET", queue, "", "grpc-timeout: 0n\r\n").status, 504);
+}
+
+// CT-180: nobody adds a method and forgets how HTTP calls it.
+TEST(RestRules, EveryMethodHasOne) {
+  for (const Method& method : methods()) {
+    if (method.name == "UploadQueueYaml") continue;  // the native door's: /api/queue/update
+    const bool found = std::ranges::any_of(all_rules(), [&](const Rules& rules) {
+      return rules.service == method.service &&
+             std::ranges::any_of(rules.rules,
+                                 [&](const Rule& rule) { return rule.method == method.name; });
+    });
+    EXPECT_TRUE(found) << method.path;
+  }
+}
+
+TEST(RestErrors, WhenToTryAgain) {
+  Failure failure;
+  failure.set_code(google::rpc::RESOURCE_EXHAUSTED);
+  EXPECT_EQ(error_response(failure).headers, "Retry-After: 1\r\n");
+  google::rpc::RetryInfo retry;
+  retry.mutable_retry_delay()->set_seconds(2);
+  retry.mutable_retry_delay()->set_nanos(1);
+  failure.add_details()->PackFrom(retry);
+  EXPECT_EQ(error_response(failure).status, 429);
+  EXPECT_EQ(error_response(failure).headers, "Retry-After: 3\r\n");
 }
 
 }  // namespace

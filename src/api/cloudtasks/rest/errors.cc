@@ -2,11 +2,32 @@
 
 #include <google/rpc/error_details.pb.h>
 
+#include <algorithm>
+#include <cstdint>
+#include <string>
+
 #include "api/cloudtasks/rest/json_output.h"
 #include "api/http/json_writer.h"
 #include "api/http/text.h"
 
 namespace deferd::cloudtasks::rest {
+namespace {
+
+// For those who know HTTP alone; what the details say of it is the same.
+std::string retry_after_of(const Failure& failure) {
+  if (failure.code() != google::rpc::RESOURCE_EXHAUSTED &&
+      failure.code() != google::rpc::UNAVAILABLE)
+    return {};
+  std::int64_t seconds = 1;
+  google::rpc::RetryInfo retry;
+  for (const google::protobuf::Any& detail : failure.details()) {
+    if (!detail.UnpackTo(&retry)) continue;
+    seconds = retry.retry_delay().seconds() + (retry.retry_delay().nanos() > 0 ? 1 : 0);
+  }
+  return "Retry-After: " + std::to_string(std::max<std::int64_t>(seconds, 1)) + "\r\n";
+}
+
+}  // namespace
 
 int http_status_of(int code) {
   switch (code) {
@@ -59,6 +80,7 @@ HttpResponse error_response(const Failure& failure) {
     json.end_array();
   }
   json.end_object().end_object();
+  response.headers = retry_after_of(failure);
   if (failure.code() == google::rpc::UNAUTHENTICATED)
     response.headers = "WWW-Authenticate: Bearer\r\n";
   return response;

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+
 import pytest
 from harness import Refused, wait_until
 
@@ -55,3 +57,19 @@ def test_locations_where_nodes_client_looks(client):
     assert client.get("/v1/projects/p/locations/here")["name"] == "projects/p/locations/here"
     # What is below stays the native door's.
     assert client.get("/v1/projects/default/locations/local/queues/default")["name"] == "default"
+
+
+def test_firebase_enqueues_to_the_default_url_of_a_queue(client, target):
+    """CT-249: the command line registers a queue, an Admin SDK adds a task without a URL."""
+    client.post(f"/{QUEUE}", {"defaultUri": target.url("/project/us/function"), "memory": None})
+    body = base64.b64encode(b'{"data":{}}').decode()
+    task = {"name": f"{QUEUE}/tasks/one", "httpRequest": {"url": "", "body": body, "headers": {"Content-Type": "application/json"}}}
+    client.post(f"/{QUEUE}/tasks", {"task": task})
+    with pytest.raises(Refused) as again:
+        client.post(f"/{QUEUE}/tasks", {"task": task})
+    assert again.value.status == 409
+    push = wait_until(lambda: target.pushes and target.pushes[0], "the push")
+    assert (push.method, push.path, push.body) == ("POST", "/project/us/function", b'{"data":{}}')
+    with pytest.raises(Refused) as missing:
+        client.delete(f"/{QUEUE}/tasks/none")
+    assert missing.value.status == 404

@@ -1,5 +1,7 @@
 #include "api/cloudtasks/rest/default_url.h"
 
+#include "api/cloudtasks/queue_messages.h"
+
 namespace deferd::cloudtasks::rest {
 
 std::string url_of(const HttpTarget& target) {
@@ -13,13 +15,14 @@ std::string url_of(const HttpTarget& target) {
   return url;
 }
 
-Failure no_default_url(const QueueName& queue) {
-  Failure failure;
-  failure.set_code(google::rpc::FAILED_PRECONDITION);
-  failure.set_message("The queue " + queue.path() +
-                      " says no URL for tasks that have none: set its "
-                      "httpTarget.uriOverride.host.");
-  return failure;
+Outcome<std::string> default_url_of(const QueueInfo& queue) {
+  QueueNote note = note_of(queue.settings);
+  if (!note.default_url().empty()) return std::move(*note.mutable_default_url());
+  const auto& target = queue.settings.http_target;
+  if (target && target->host) return url_of(*target);
+  return refuse(google::rpc::FAILED_PRECONDITION,
+                "The queue " + queue.name.path() +
+                    " has no URL for tasks that say none: set its httpTarget.uriOverride.host.");
 }
 
 }  // namespace deferd::cloudtasks::rest

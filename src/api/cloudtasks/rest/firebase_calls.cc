@@ -1,13 +1,15 @@
 #include "api/cloudtasks/rest/firebase_calls.h"
 
 #include <cmath>
+#include <memory>
+#include <optional>
 #include <string>
-#include <string_view>
+#include <utility>
 
-#include "api/cloudtasks/queue_calls.h"
+#include "api/cloudtasks/queue_messages.h"
 #include "api/cloudtasks/rest/default_url.h"
 #include "api/cloudtasks/task_calls.h"
-#include "model/target_url.h"
+#include "api/cloudtasks/urls.h"
 
 namespace deferd::cloudtasks::rest {
 namespace {
@@ -34,21 +36,28 @@ void write_retry(const FirebaseQueue::RetryConfig& given, V2::RetryConfig& retry
                                                     : max_doublings_default);
 }
 
-Outcome<void> write_default_url(const std::string& text, V2::Queue& queue) {
-  if (text.empty()) return {};
-  const auto url = parse_target_url(text);
-  if (!url) return refuse_argument("defaultUri is invalid: " + url.error().message);
-  using Uri = google::cloud::tasks::v2::UriOverride;
-  Uri& uri = *queue.mutable_http_target()->mutable_uri_override();
-  uri.set_scheme(url->tls ? Uri::HTTPS : Uri::HTTP);
-  uri.set_host(url->host.find(':') == std::string::npos ? url->host : "[" + url->host + "]");
-  uri.set_port(url->port);
-  const std::size_t question = url->path.find('?');
-  uri.mutable_path_override()->set_path(url->path.substr(0, question));
-  if (question != std::string::npos)
-    uri.mutable_query_override()->set_query_params(url->path.substr(question + 1));
-  uri.set_uri_override_enforce_mode(Uri::IF_NOT_EXISTS);
-  return {};
+// Each named by itself, so that what is not given is as if it had never been.
+const Mask& registered_parts() {
+  static const Mask mask = [] {
+    google::protobuf::FieldMask paths;
+    for (const char* path :
+         {"retry_config.max_attempts", "retry_config.max_retry_duration",
+          "retry_config.min_backoff", "retry_config.max_backoff", "retry_config.max_doublings",
+          "rate_limits.max_concurrent_dispatches", "rate_limits.max_dispatches_per_second"}) {
+      paths.add_paths(path);
+    }
+    return *Mask::parse(paths, *V2::Queue::descriptor());
+  }();
+  return mask;
+}
+
+V2::Queue queue_of(const FirebaseQueue& given) {
+  V2::Queue queue;
+  write_retry(given.retry_config(), *queue.mutable_retry_config());
+  V2::RateLimits& limits = *queue.mutable_rate_limits();
+  limits.set_max_concurrent_dispatches(given.rate_limits().max_concurrent_dispatches());
+  limits.set_max_dispatches_per_second(given.rate_limits().max_dispatches_per_second());
+  return queue;
 }
 
 }  // namespace
@@ -56,7 +65,7 @@ Outcome<void> write_default_url(const std::string& text, V2::Queue& queue) {
 void create_firebase_task(Service& service, const V2::CreateTaskRequest& request,
                           const Context& context, Done<V2::Task> done) {
   const V2::Task& task = request.task();
-  auto queue = queue_of(request.parent());
+  auto queue = cloudtasks::queue_of(request.parent());
   if (!queue || !task.has_http_request() || !task.http_request().url().empty())
     return TaskCalls<V2>::create_task(service, request, context, std::move(done));
   with_default_url(service, std::move(*queue), context,
@@ -70,32 +79,40 @@ void create_firebase_task(Service& service, const V2::CreateTaskRequest& request
 
 void register_firebase_queue(Service& service, const FirebaseQueue& request, const Context& context,
                              Done<FirebaseQueueMade> done) {
-  V2::UpdateQueueRequest update;
-  V2::Queue& queue = *update.mutable_queue();
-  queue.set_name(request.name());
-  write_retry(request.retry_config(), *queue.mutable_retry_config());
-  queue.mutable_rate_limits()->set_max_concurrent_dispatches(
-      request.rate_limits().max_concurrent_dispatches());
-  queue.mutable_rate_limits()->set_max_dispatches_per_second(
-      request.rate_limits().max_dispatches_per_second());
-  if (auto ok = write_default_url(request.default_uri(), queue); !ok)
-    return done(refuse(ok.error()));
-  // Each named by itself, so that what is not given is as if it had never been.
-  for (const char* path : {"retry_config.max_attempts", "retry_config.max_retry_duration",
-                           "retry_config.min_backoff", "retry_config.max_backoff",
-                           "retry_config.max_doublings", "rate_limits.max_concurrent_dispatches",
-                           "rate_limits.max_dispatches_per_second", "http_target"}) {
-    update.mutable_update_mask()->add_paths(path);
+  auto name = cloudtasks::queue_of(request.name());
+  if (!name) return done(refuse(name.error()));
+  std::string url;
+  if (!request.default_uri().empty()) {
+    auto checked = checked_url(request.default_uri());
+    if (!checked) return done(refuse_argument("defaultUri: " + checked.error().message()));
+    url = std::move(*checked);
   }
-  QueueCalls<V2>::update_queue(
-      service, update, context,
-      [config = request, done = std::move(done)](const Outcome<V2::Queue>& made) mutable {
-        if (!made) return done(refuse(made.error()));
-        config.clear_name();
-        FirebaseQueueMade response;
-        *response.mutable_task_queue_config() = std::move(config);
-        done(std::move(response));
-      });
+  const auto refused = std::make_shared<std::optional<Failure>>();
+  ConfigureQueue command;
+  command.queue = std::move(*name);
+  command.change = [given = queue_of(request), url = std::move(url),
+                    refused](const QueueSettings* there) -> Result<QueueSettings> {
+    auto settings = settings_of<V2>(given, registered_parts(), there);
+    if (!settings) {
+      *refused = settings.error();
+      return fail(Reason::invalid, settings.error().message());
+    }
+    QueueNote note = note_of(*settings);
+    note.set_default_url(url);
+    set_note(note, *settings);
+    return std::move(*settings);
+  };
+  FirebaseQueueMade response;
+  *response.mutable_task_queue_config() = request;
+  response.mutable_task_queue_config()->clear_name();
+  service.submit(context, std::move(command),
+                 [refused, response = std::move(response),
+                  done = std::move(done)](const Result<ConfigureQueue::Answer>& answer) mutable {
+                   if (*refused) return done(refuse(**refused));
+                   if (!answer)
+                     return done(refuse(failure_of(answer.error(), Subject::made_queue)));
+                   done(std::move(response));
+                 });
 }
 
 }  // namespace deferd::cloudtasks::rest

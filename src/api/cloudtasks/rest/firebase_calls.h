@@ -13,8 +13,7 @@ namespace deferd::cloudtasks::rest {
 void create_firebase_task(Service& service, const V2::CreateTaskRequest& request,
                           const Context& context, Done<V2::Task> done);
 
-// Makes the queue, or changes it, to what is given and Firebase's defaults of the rest. Its
-// `default_uri` becomes its http_target, enforced only for what tasks do not have.
+// Makes the queue, or changes it, to what is given and Firebase's defaults of the rest.
 void register_firebase_queue(Service& service, const FirebaseQueue& request, const Context& context,
                              Done<FirebaseQueueMade> done);
 

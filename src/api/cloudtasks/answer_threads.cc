@@ -1,13 +1,13 @@
 #include "api/cloudtasks/answer_threads.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace deferd::cloudtasks {
 
-AnswerThreads::AnswerThreads(std::uint32_t threads) {
-  for (std::uint32_t i = 0; i < std::max(1U, threads); ++i)
-    threads_.emplace_back([this] { run(); });
+AnswerThreads::AnswerThreads(std::uint32_t threads) : count_(std::max(1U, threads)) {
+  for (std::uint32_t i = 0; i < count_; ++i) threads_.emplace_back([this] { run(); });
 }
 
 void AnswerThreads::stop() {
@@ -32,6 +32,7 @@ void AnswerThreads::post(Callback<void()> work) {
 }
 
 void AnswerThreads::run() {
+  std::vector<Callback<void()>> taken;
   std::unique_lock lock(mutex_);
   while (true) {
     if (work_.empty()) {
@@ -41,11 +42,16 @@ void AnswerThreads::run() {
       --idle_;
       continue;
     }
-    Callback<void()> work = std::move(work_.front());
-    work_.pop_front();
+    // What one commit answers comes at once: a thread takes its share of it in one go.
+    const auto end = work_.begin() + static_cast<std::ptrdiff_t>(1 + (work_.size() - 1) / count_);
+    std::move(work_.begin(), end, std::back_inserter(taken));
+    work_.erase(work_.begin(), end);
     lock.unlock();
-    std::move(work)();
-    work = nullptr;
+    for (Callback<void()>& work : taken) {
+      std::move(work)();
+      work = nullptr;
+    }
+    taken.clear();
     lock.lock();
   }
 }

@@ -26,6 +26,7 @@ class AnswerThreads final : public CallThread {
  private:
   void run();
 
+  const std::uint32_t count_;
   std::mutex mutex_;
   std::condition_variable wake_;
   std::deque<Callback<void()>> work_;  // under mutex_

@@ -114,8 +114,8 @@ class Grpc final : public GrpcServer {
  public:
   Grpc(const GrpcOptions& options, std::shared_ptr<cloudtasks::Service> service, const Clock& clock)
       : service_(std::move(service)), threads_(std::make_shared<AnswerThreads>(options.threads)) {
-    // Debian's Abseil is a debug build, where each of gRPC's locks looks for cycles: a twentieth of
-    // what a call costs.
+    // Debian's Abseil is a debug build, where each of gRPC's locks looks for cycles: some
+    // hundredths of what a call costs.
     absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
     grpc::EnableDefaultHealthCheckService(true);
     grpc::reflection::InitProtoReflectionServerBuilderPlugin();

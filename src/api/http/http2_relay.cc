@@ -121,7 +121,7 @@ void Http2Relay::deliver_out(std::string_view bytes) {
   const TlsSession::Step step = tls_->write({&piece, 1});
   switch (step.need) {
     case TlsSession::Need::nothing:
-      deadline_ms_ = no_deadline;
+      if (!in_.ended) deadline_ms_ = no_deadline;
       out_.held = bytes.substr(step.bytes);
       return;
     case TlsSession::Need::write:

@@ -56,7 +56,8 @@ class Worker final : public HttpThread, public std::enable_shared_from_this<Work
   // Ends the loop and joins; connections are cut off, and what is or comes into the inbox is
   // dropped.
   void stop();
-  // On the thread: idle connections end, others after their answer.
+  // On the thread: idle connections end, others after their answer; relays when whoever took their
+  // other end closes it.
   void begin_stop();
 
   void post(Callback<void()> work) override;

@@ -135,7 +135,7 @@ class Story {
     const AttemptId id = next_attempt_;
     ++next_attempt_.value;
     event(Started{
-        id, Attempt{std::make_shared<const QueueName>(name), nullptr, task, settings_.timeout}});
+        id, Attempt{std::make_shared<const QueueName>(name), nullptr, nullptr, task, settings_.timeout}});
     return id;
   }
   void end(AttemptId attempt, std::int16_t status) {

@@ -4,82 +4,18 @@
 #include <gtest/gtest.h>
 
 #include <condition_variable>
-#include <deque>
 #include <future>
 #include <mutex>
 #include <set>
 
 #include "auth/ticket.h"
-#include "dispatch/push_dispatcher.h"
-#include "dispatch/testing/scripted_server.h"
-#include "runtime/runtime.h"
-#include "store/memory/store.h"
+#include "dispatch/testing/push_fixture.h"
 
 namespace deferd {
 namespace {
 
 using namespace std::chrono_literals;
 using testing::HasSubstr;
-
-constexpr auto ample = 30s;  // to wait for what comes, on a busy machine too
-
-// Handlers hand over what they saw.
-class Seen {
- public:
-  void put(SeenRequest request) {
-    const std::lock_guard lock(mutex_);
-    requests_.push_back(std::move(request));
-    changed_.notify_all();
-  }
-  SeenRequest take() {
-    std::unique_lock lock(mutex_);
-    EXPECT_TRUE(changed_.wait_for(lock, ample, [&] { return !requests_.empty(); }));
-    if (requests_.empty()) return {};
-    SeenRequest request = std::move(requests_.front());
-    requests_.pop_front();
-    return request;
-  }
-  std::size_t left() {
-    const std::lock_guard lock(mutex_);
-    return requests_.size();
-  }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::deque<SeenRequest> requests_;
-};
-
-// Answers in turn, the last one for ever; each request is seen first.
-class Handler {
- public:
-  explicit Handler(std::vector<std::string> answers)
-      : answers_(std::move(answers)), server_([this](Peer& peer) {
-          SeenRequest request;
-          while (peer.read_request(request)) {
-            seen.put(request);
-            if (!peer.write(next())) return;
-          }
-        }) {}
-
-  std::string url() const { return server_.url(""); }
-  std::uint16_t port() const { return server_.port(); }
-  int connections() const { return server_.connections(); }
-
-  Seen seen;
-
- private:
-  std::string next() {
-    const std::lock_guard lock(mutex_);
-    const std::string bytes = answers_.front();
-    if (answers_.size() > 1) answers_.erase(answers_.begin());
-    return bytes;
-  }
-
-  std::mutex mutex_;
-  std::vector<std::string> answers_;
-  ScriptedServer server_;
-};
 
 PushRequest to(std::string path, std::string body = "") {
   PushRequest request;
@@ -89,112 +25,50 @@ PushRequest to(std::string path, std::string body = "") {
   return request;
 }
 
-class AppEnginePush : public testing::Test {
+class AppEnginePush : public PushTest {
  protected:
-  void start(PushOptions options) {
-    auto dispatcher = make_push_dispatcher(std::move(options));
-    ASSERT_TRUE(dispatcher) << dispatcher.error().message;
-    dispatcher_ = std::move(*dispatcher);
-    auto runtime = Runtime::start({}, clock_, store_, *dispatcher_);
-    ASSERT_TRUE(runtime) << runtime.error().message;
-    runtime_ = std::move(*runtime);
-  }
+  using PushTest::start;
   // The application is `shop`, and this is its only service.
   void start(const Handler& handler) {
     PushOptions options;
     options.appengine.routes.apps["shop"].url = handler.url();
     start(std::move(options));
   }
-  ~AppEnginePush() override {
-    if (!runtime_) return;
-    std::promise<void> stopped;
-    runtime_->stop(clock_.now().mono, [&] { stopped.set_value(); });
-    stopped.get_future().wait();
-  }
-
-  template <class Answer, class Command>
-  Result<Answer> ask(Command command) {
-    std::promise<Result<Answer>> promise;
-    command.reply = [&](Result<Answer> answer) { promise.set_value(std::move(answer)); };
-    runtime_->submit(std::move(command));
-    return promise.get_future().get();
-  }
-
-  // Retries come at once.
-  static QueueSettings eager() {
-    QueueSettings settings = QueueSettings::defaults(QueueMode::push);
-    settings.retry.min_backoff = settings.retry.max_backoff = 1ms;
-    return settings;
-  }
-  void queue(const std::string& name, const QueueSettings& settings) {
-    ConfigureQueue command{*QueueName::parse("shop", "l", name), {}, {}};
-    command.change = [settings](const QueueSettings*) -> Result<QueueSettings> { return settings; };
-    const auto made = ask<ConfigureQueue::Answer>(std::move(command));
-    ASSERT_TRUE(made) << made.error().message;
-  }
-  TaskId add(const std::string& name, const PushRequest& request, TaskOptions options = {},
-             std::optional<Wall> eta = {}) {
-    NewTask task;
-    task.payload = share(encode(request));
-    task.has_target = true;
-    task.eta = eta;
-    if (!options.empty()) task.options = std::make_shared<const TaskOptions>(std::move(options));
-    AddTasks command;
-    command.queue = *QueueName::parse("shop", "l", name);
-    command.tasks.push_back(std::move(task));
-    const auto added = ask<std::vector<Result<Task>>>(std::move(command));
-    if (added && added->front()) return added->front()->id;
-    ADD_FAILURE() << "the task was not added";
-    return {};
-  }
-  QueueStats stats(const std::string& name) {
-    const auto stats = ask<QueueStats>(GetQueueStats{*QueueName::parse("shop", "l", name), {}});
-    EXPECT_TRUE(stats);
-    return *stats;
-  }
-  // All its tasks have ended.
-  void wait_until_empty(const std::string& name) {
-    const auto until = std::chrono::steady_clock::now() + ample;
-    while (stats(name).tasks > 0) {
-      ASSERT_LT(std::chrono::steady_clock::now(), until);
-      std::this_thread::sleep_for(1ms);
-    }
-  }
-
-  SystemClock clock_;
-  MemoryStore store_;
-  std::unique_ptr<PushDispatcher> dispatcher_;
-  std::unique_ptr<Runtime> runtime_;
 };
 
-// GAE-136, GAE-137
+// GAE-136, GAE-137, CT-106: the same whichever door a task came through.
 TEST_F(AppEnginePush, AttemptsAreCountedUntilOneSucceeds) {
-  Handler handler({answer(503), answer(404), answer(429), answer(500), answer(302), answer(200)});
-  start(handler);
-  queue("q", eager());
-  const TaskId task = add("q", to("/work", "x"));
-  const std::string_view before[] = {"(none)", "503", "404", "429", "500", "302"};
-  std::set<std::string> log_ids;
-  for (int i = 0; i < 6; ++i) {
-    const SeenRequest request = handler.seen.take();
-    EXPECT_EQ(request.header("X-AppEngine-TaskRetryCount"), std::to_string(i));
-    EXPECT_EQ(request.header("X-AppEngine-TaskExecutionCount"), std::to_string(i));
-    EXPECT_EQ(request.header("X-AppEngine-TaskPreviousResponse"), before[i]);
-    EXPECT_EQ(request.header("X-AppEngine-TaskRetryReason") == "(none)", i == 0);
-    EXPECT_EQ(request.header("X-AppEngine-TaskName"), to_string(task));
-    EXPECT_EQ(request.body, "x");
-    log_ids.insert(request.header("X-AppEngine-Request-Log-Id"));
+  for (const Door door : {Door::appengine, Door::cloudtasks}) {
+    Handler handler({answer(503), answer(404), answer(429), answer(500), answer(302), answer(200)});
+    start(handler);
+    queue("q", eager());
+    PushRequest work = to("/work", "x");
+    work.door = door;
+    const TaskId id = add("q", work);
+    const std::string_view before[] = {"(none)", "503", "404", "429", "500", "302"};
+    std::set<std::string> log_ids;
+    for (int i = 0; i < 6; ++i) {
+      const SeenRequest request = handler.seen.take();
+      EXPECT_EQ(request.header("X-AppEngine-TaskRetryCount"), std::to_string(i));
+      EXPECT_EQ(request.header("X-AppEngine-TaskExecutionCount"), std::to_string(i));
+      EXPECT_EQ(request.header("X-AppEngine-TaskPreviousResponse"), before[i]);
+      EXPECT_EQ(request.header("X-AppEngine-TaskRetryReason") == "(none)", i == 0);
+      EXPECT_EQ(request.header("X-AppEngine-TaskName"), to_string(id));
+      EXPECT_EQ(request.body, "x");
+      log_ids.insert(request.header("X-AppEngine-Request-Log-Id"));
+    }
+    wait_until_empty("q");
+    EXPECT_EQ(log_ids.size(), 6u) << "each request has its own";
+    EXPECT_EQ(handler.seen.left(), 0u);
+    EXPECT_EQ(stats("q").completed_total, 1u);
+    EXPECT_EQ(handler.connections(), 1);
+    stop();
   }
-  wait_until_empty("q");
-  EXPECT_EQ(log_ids.size(), 6u) << "each request has its own";
-  EXPECT_EQ(handler.seen.left(), 0u);
-  EXPECT_EQ(stats("q").completed_total, 1u);
-  EXPECT_EQ(handler.connections(), 1);
 }
 
-// GAE-138, GAE-150
+// GAE-138, GAE-150, CT-105
 TEST_F(AppEnginePush, ATimeoutIsARetryButNoExecution) {
-  Seen seen;
+  Seen<SeenRequest> seen;
   std::promise<void> closed;
   ScriptedServer server([&](Peer& peer) {
     SeenRequest request;
@@ -229,7 +103,7 @@ TEST_F(AppEnginePush, ATimeoutIsARetryButNoExecution) {
 // GAE-139
 TEST_F(AppEnginePush, SuccessIs200To299AndNothingElse) {
   const std::unique_ptr<ScriptedServer> elsewhere = ScriptedServer::silent();
-  Seen seen;
+  Seen<SeenRequest> seen;
   ScriptedServer server([&](Peer& peer) {
     SeenRequest request;
     while (peer.read_request(request)) {
@@ -259,7 +133,7 @@ TEST_F(AppEnginePush, SuccessIs200To299AndNothingElse) {
   EXPECT_EQ(elsewhere->connections(), 0) << "no redirect is followed";
 }
 
-// GAE-145, GAE-146, GAE-147
+// GAE-145, GAE-146, GAE-147, CT-121
 TEST_F(AppEnginePush, TasksGoWhereTheRoutesSay) {
   Handler front({answer(200)});
   Handler worker({answer(200)});

@@ -60,7 +60,8 @@ bool is_app_push(const PushRequestView& request) {
 }
 
 const DoorHeaders& door_headers(const PushRequestView& request) {
-  return is_app_push(request) ? appengine_headers : native;
+  if (is_app_push(request)) return appengine_headers;
+  return request.door == Door::cloudtasks ? cloudtasks_headers : native;
 }
 
 }  // namespace deferd

@@ -67,8 +67,10 @@ const DoorHeaders& door_headers(const PushRequestView& request);
 // URL (GAE-226).
 bool is_app_push(const PushRequestView& request);
 
-// The row of App Engine (door_headers_appengine.cc).
+// Rows of the table that have files of their own: door_headers_appengine.cc,
+// door_headers_cloudtasks.cc.
 extern const DoorHeaders appengine_headers;
+extern const DoorHeaders cloudtasks_headers;
 
 // Seconds since 1970 with all six decimals, so that equal instants are equal texts. What lies
 // before is 0.

@@ -333,6 +333,7 @@ TEST(Push, InterimAnswersAreSkipped) {
   EXPECT_EQ(server.connections(), 1);
 }
 
+// CT-120
 TEST(Push, ALongAnswerEndsItsConnectionAndItsStatusCounts) {
   const std::string chunk = "400\r\n" + std::string(1024, 'x') + "\r\n";
   const std::pair<std::string, std::string> answers[] = {

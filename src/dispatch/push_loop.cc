@@ -9,6 +9,7 @@
 
 #include "base/assert.h"
 #include "base/log.h"
+#include "dispatch/http_override.h"
 #include "dispatch/request_head.h"
 
 namespace deferd {
@@ -163,6 +164,12 @@ void PushLoop::arrive(Arrival arrival) {
   Result<PushRequestView> request = decode_push_request_view(*made->attempt.task.payload);
   if (!request) return refuse(request.error().message);
   made->request = std::move(*request);
+  if (const HttpTarget* const target = made->attempt.http_target.get();
+      target != nullptr && !is_app_push(made->request)) {
+    made->own_url = overridden_url(*target, made->request.url);
+    made->request.url = made->own_url;
+    override_request(*target, made->request);
+  }
   if (Result<void> aimed = aim(*made); !aimed) return refuse(aimed.error().message);
   if (Result<void> headers = check_request_headers(made->request); !headers) {
     return refuse(headers.error().message);

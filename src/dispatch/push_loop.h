@@ -46,7 +46,8 @@ namespace deferd {
 struct Push : boost::intrusive::set_base_hook<>, boost::intrusive::list_base_hook<> {
   Attempt attempt;
   Callback<void(AttemptResult)> done;
-  PushRequestView request;  // into attempt.task.payload
+  PushRequestView request;  // into attempt: the task's payload and the queue's http_target
+  std::string own_url;      // request.url, when it is not the task's own
   TargetUrl url;
   ChosenBy chosen_by = ChosenBy::task;
   std::unique_ptr<const AppPush> app;  // of pushes to applications only (is_app_push)

@@ -13,6 +13,8 @@ constexpr std::array<std::string_view, 12> of_connection = {
     "te",         "proxy-authorization", "proxy-connection",
     "trailer",    "transfer-encoding",   "upgrade"};
 
+char to_lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+
 // RFC 9110: tchar.
 bool is_token(std::string_view text) {
   return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
@@ -43,12 +45,13 @@ Result<void> check_request_headers(const PushRequestView& request) {
   return {};
 }
 
+bool same_header(std::string_view a, std::string_view b) {
+  return std::ranges::equal(a, b, [](char x, char y) { return to_lower(x) == to_lower(y); });
+}
+
 std::string_view host_header(const PushRequestView& request) {
   for (const auto& [name, value] : request.headers) {
-    if (name.size() == 4 && (name[0] | 32) == 'h' && (name[1] | 32) == 'o' &&
-        (name[2] | 32) == 's' && (name[3] | 32) == 't') {
-      return value;
-    }
+    if (same_header(name, "host")) return value;
   }
   return {};
 }
@@ -71,9 +74,7 @@ void write_request_head(const HeadFacts& facts, std::string& out) {
   std::string lower;  // reused: names are short
   for (const auto& [name, value] : request.headers) {
     lower.assign(name);
-    for (char& c : lower) {
-      if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-    }
+    for (char& c : lower) c = to_lower(c);
     if (std::find(of_connection.begin(), of_connection.end(), lower) != of_connection.end()) {
       continue;
     }

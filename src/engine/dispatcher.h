@@ -7,6 +7,7 @@
 
 #include "base/callback.h"
 #include "base/time.h"
+#include "model/http_target.h"
 #include "model/names.h"
 #include "model/task.h"
 
@@ -17,6 +18,8 @@ struct Attempt {
   std::shared_ptr<const QueueName> queue;
   // The queue's AppEngineSettings::target; null: none.
   std::shared_ptr<const std::string> target;
+  // What the queue says of its HTTP tasks; null: nothing.
+  std::shared_ptr<const HttpTarget> http_target;
   Task task;  // progress as before this attempt; the payload is there
   // From the connect to the last byte of the answer.
   Micros timeout{0};

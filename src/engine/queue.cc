@@ -13,6 +13,10 @@ std::shared_ptr<const std::string> shared_target(const QueueSettings& settings) 
   const std::string& target = settings.appengine.target;
   return target.empty() ? nullptr : std::make_shared<const std::string>(target);
 }
+
+std::shared_ptr<const HttpTarget> shared_http_target(const QueueSettings& settings) {
+  return settings.http_target ? std::make_shared<const HttpTarget>(*settings.http_target) : nullptr;
+}
 }  // namespace
 
 Queue::Queue(ShardCore& core, QueueRecord record, const Now& now)
@@ -21,6 +25,7 @@ Queue::Queue(ShardCore& core, QueueRecord record, const Now& now)
       project_(core.projects->account(record.name.project)),
       record_(std::move(record)),
       target_(shared_target(record_.settings)),
+      http_target_(shared_http_target(record_.settings)),
       bucket_(record_.settings.rate, record_.settings.burst, now.mono) {
   due_counts_.fold(now.wall);
   stats_since_ = now.mono;
@@ -40,6 +45,7 @@ Queue::Queue(ShardCore& core, const StoredQueue& stored, const Now& now)
       project_(core.projects->account(stored.record.name.project)),
       record_(stored.record),
       target_(shared_target(record_.settings)),
+      http_target_(shared_http_target(record_.settings)),
       counters_(stored.counters),
       stored_counters_(stored.counters),
       bucket_(record_.settings.rate, record_.settings.burst, now.mono) {
@@ -75,6 +81,7 @@ void Queue::configure(const QueueSettings& settings, const Now& now) {
   bucket_.change(settings.rate, settings.burst, now.mono);
   record_.settings = settings;
   target_ = shared_target(settings);
+  http_target_ = shared_http_target(settings);
   pending_.record = true;
   mark_changed(now, true);
   core_.touch(*this);

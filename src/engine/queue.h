@@ -377,7 +377,8 @@ class Queue : public std::enable_shared_from_this<Queue> {
   std::shared_ptr<const QueueName> name_;
   std::shared_ptr<ProjectAccount> project_;
   QueueRecord record_;
-  std::shared_ptr<const std::string> target_;  // AppEngineSettings::target; null: none
+  std::shared_ptr<const std::string> target_;      // AppEngineSettings::target; null: none
+  std::shared_ptr<const HttpTarget> http_target_;  // of the settings; null: none
   QueueCounters counters_;
   QueueCounters stored_counters_;  // as of the last commit that succeeded: what a restart will find
   bool dropped_ = false;

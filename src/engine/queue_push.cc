@@ -57,7 +57,7 @@ void Queue::start_attempt_again(Held& held, const Now& now) {
                              ? task.options->timeout
                              : record_.settings.timeout;
   core_.effects.attempts.push_back({AttemptKey{record_.number, task.id, now.mono, now.wall, false},
-                                    Attempt{name_, target_, task, timeout}});
+                                    Attempt{name_, target_, http_target_, task, timeout}});
   Progress& progress = task.progress;
   ++progress.attempts;
   if (progress.first_attempt == Wall{}) progress.first_attempt = now.wall;

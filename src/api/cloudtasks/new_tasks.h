@@ -40,6 +40,7 @@ inline PushRequestView view_of(const PushRequest& request) {
   for (const auto& [name, value] : request.headers) view.headers.emplace_back(name, value);
   view.body = request.body;
   view.note = request.note;
+  view.token = request.token;
   return view;
 }
 

@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 
+#include "api/cloudtasks/http_targets.h"
 #include "api/cloudtasks/mask.h"
 #include "api/cloudtasks/outcome.h"
 #include "api/cloudtasks/rates.h"
@@ -33,12 +34,6 @@ inline Routing routing_of(const QueueSettings& settings, const QueueNote& note) 
   Routing noted = read_routing(note.routing());
   if (target_of(noted) == settings.appengine.target) return noted;
   return routing_of_target(settings.appengine.target);
-}
-
-// Messages that look alike on the wire.
-template <class From, class To>
-void copy_wire(const From& from, To& to) {
-  to.ParseFromString(from.SerializeAsString());
 }
 
 // ---- which fields a version has them in
@@ -156,24 +151,6 @@ Outcome<void> check_limits(const Limits& limits, bool sets_burst) {
     return refuse_argument("RateLimits.maxBurstSize cannot be negative.");
   if (sets_burst && limits.max_burst_size() > burst_max)
     return refuse_argument("RateLimits.maxBurstSize must be less than or equal to 500.");
-  return {};
-}
-
-template <class Target>
-Outcome<void> check_http_target(const Target& target) {
-  const auto& uri = target.uri_override();
-  if (uri.has_host() && uri.host().empty())
-    return refuse_argument("HttpTarget.uriOverride.host cannot be empty.");
-  if (uri.has_port() && (uri.port() < 0 || uri.port() > 65535))
-    return refuse_argument("HttpTarget.uriOverride.port must be between 0 and 65535.");
-  if (target.has_oidc_token() && (target.oidc_token().service_account_email().empty() ||
-                                  target.oidc_token().audience().empty())) {
-    return refuse_argument("HttpTarget.oidcToken must have both serviceAccountEmail and audience.");
-  }
-  if (target.has_oauth_token() && (target.oauth_token().service_account_email().empty() ||
-                                   target.oauth_token().scope().empty())) {
-    return refuse_argument("HttpTarget.oauthToken must have both serviceAccountEmail and scope.");
-  }
   return {};
 }
 
@@ -295,19 +272,20 @@ Outcome<QueueSettings> settings_of(const typename V::Queue& given, const Mask& m
     if (!after.empty()) write_routing(after, *note.mutable_routing());
   }
   if (reader.touches("http_target")) {
-    if (note.has_http_target()) copy_wire(note.http_target(), *merged.mutable_http_target());
+    if (settings.http_target)
+      write_http_target(*settings.http_target, *merged.mutable_http_target());
     if (mask.take("http_target") == Mask::Take::set) {
       merged.clear_http_target();
       if (given.has_http_target()) *merged.mutable_http_target() = given.http_target();
     } else {
-      google::protobuf::util::FieldMaskUtil::MergeMessageTo(given, mask.below("http_target"), {},
-                                                            &merged);
+      google::protobuf::util::FieldMaskUtil::MergeOptions options;
+      options.set_replace_repeated_fields(true);
+      google::protobuf::util::FieldMaskUtil::MergeMessageTo(given, mask.below("http_target"),
+                                                            options, &merged);
     }
-    note.clear_http_target();
-    if (merged.has_http_target() && merged.http_target().ByteSizeLong() > 0) {
-      if (auto ok = check_http_target(merged.http_target()); !ok) return refuse(ok.error());
-      copy_wire(merged.http_target(), *note.mutable_http_target());
-    }
+    auto target = read_http_target(merged.http_target());
+    if (!target) return refuse(target.error());
+    settings.http_target = std::move(*target);
   }
   if constexpr (requires { given.stackdriver_logging_config(); }) {
     const double ratio = given.stackdriver_logging_config().sampling_ratio();
@@ -406,7 +384,7 @@ void write_queue(const QueueInfo& info, typename V::Queue& queue) {
     write_routing(routing, *field);
     field->set_host(shown_host(routing, info.name.project, info.name.location));
   }
-  if (note.has_http_target()) copy_wire(note.http_target(), *queue.mutable_http_target());
+  if (settings.http_target) write_http_target(*settings.http_target, *queue.mutable_http_target());
   if constexpr (requires { queue.pull_target(); }) {
     if (pull) queue.mutable_pull_target();
   }

@@ -1,4 +1,6 @@
 // Queues: defaults, names, limits, masks, states, lists (CT-spec 8.1, 9.1, 9.2, 9.9, 9.15).
+#include <gmock/gmock.h>
+
 #include <cmath>
 #include <limits>
 #include <thread>
@@ -13,6 +15,7 @@ using google::rpc::ALREADY_EXISTS;
 using google::rpc::FAILED_PRECONDITION;
 using google::rpc::INVALID_ARGUMENT;
 using google::rpc::NOT_FOUND;
+using testing::HasSubstr;
 
 constexpr std::string_view queue_missing =
     "Queue does not exist. If you just created the queue, wait at least a minute for the queue to "
@@ -394,14 +397,90 @@ TEST_F(MaskTest, RoutingAndHttpTargetAreMergedAndCleared) {
   EXPECT_FALSE(updated->has_http_target());
 }
 
-// CT-210 (the refusal)
+// CT-210, CT-211 (the refusals)
 TEST_F(MaskTest, AnHttpTargetThatCannotBeIsRefused) {
+  using Target = google::cloud::tasks::v2::HttpTarget;
+  const auto refused_with = [&](void (*set)(Target&), std::string_view words) {
+    V2::Queue queue = queue_named("q");
+    set(*queue.mutable_http_target());
+    const auto updated = update_queue(queue, {"http_target"});
+    EXPECT_TRUE(refused(updated, INVALID_ARGUMENT));
+    EXPECT_THAT(updated.error().message(), HasSubstr(words));
+  };
+  refused_with([](Target& t) { t.mutable_uri_override()->set_host(""); }, "host cannot be empty");
+  refused_with([](Target& t) { t.mutable_uri_override()->set_host("a b"); }, "host is invalid");
+  for (const auto set : {+[](Target& t) { t.mutable_uri_override()->set_host("a:80"); },
+                         +[](Target& t) { t.mutable_uri_override()->set_host("a/b"); },
+                         +[](Target& t) { t.mutable_uri_override()->set_host("[::1]:80"); }}) {
+    refused_with(set, "host must be a host alone");
+  }
+  refused_with([](Target& t) { t.mutable_uri_override()->set_port(65536); }, "0 and 65535");
+  refused_with([](Target& t) { t.mutable_uri_override()->set_port(-1); }, "0 and 65535");
+  refused_with(
+      [](Target& t) { t.mutable_uri_override()->mutable_path_override()->set_path("/%zz"); },
+      "path is invalid");
+  refused_with([](Target& t) { t.mutable_oidc_token()->set_service_account_email("a@b"); },
+               "audience");
+  refused_with([](Target& t) { t.mutable_oauth_token()->set_scope("s"); }, "serviceAccountEmail");
+  refused_with([](Target& t) { t.add_header_overrides()->mutable_header()->set_key("X: y\r\nZ"); },
+               "not the name of a header");
+  refused_with([](Target& t) { t.set_http_method(google::cloud::tasks::v2::HttpMethod(99)); },
+               "httpMethod");
+}
+
+// CT-209, CT-211, CT-212: what is given is shown, in every version, and parts of it can be changed.
+TEST_F(MaskTest, AnHttpTargetIsShownAsGiven) {
   V2::Queue queue = queue_named("q");
-  queue.mutable_http_target()->mutable_uri_override()->set_host("");
-  EXPECT_TRUE(refused(update_queue(queue, {"http_target"}), INVALID_ARGUMENT));
-  queue.mutable_http_target()->mutable_uri_override()->set_host("a");
-  queue.mutable_http_target()->mutable_uri_override()->set_port(65536);
-  EXPECT_TRUE(refused(update_queue(queue, {"http_target"}), INVALID_ARGUMENT));
+  auto& target = *queue.mutable_http_target();
+  auto& uri = *target.mutable_uri_override();
+  uri.set_scheme(google::cloud::tasks::v2::UriOverride::HTTP);
+  uri.set_host("example.com");
+  uri.set_port(0);
+  uri.mutable_path_override()->set_path("");
+  uri.mutable_query_override()->set_query_params("a=1&b");
+  uri.set_uri_override_enforce_mode(google::cloud::tasks::v2::UriOverride::IF_NOT_EXISTS);
+  target.set_http_method(google::cloud::tasks::v2::PUT);
+  auto& header = *target.add_header_overrides()->mutable_header();
+  header.set_key("Host");  // ignored when a task is sent
+  header.set_value("x");
+  target.mutable_oidc_token()->set_service_account_email("a@example.com");
+  target.mutable_oidc_token()->set_audience("aud");
+  auto updated = update_queue(queue, {"http_target"});
+  ASSERT_TRUE(succeeded(updated));
+  EXPECT_EQ(updated->http_target().DebugString(), target.DebugString());
+
+  V2Beta3::GetQueueRequest beta;
+  beta.set_name(queue.name());
+  const auto shown = call<V2Beta3::Queue>(V2Beta3::service, "GetQueue", beta);
+  EXPECT_EQ(shown->http_target().SerializeAsString(), target.SerializeAsString());
+
+  V2::Queue change = queue_named("q");
+  auto& changed = *change.mutable_http_target();
+  changed.mutable_uri_override()->set_host("other.test");
+  auto& other = *changed.add_header_overrides()->mutable_header();
+  other.set_key("X-New");
+  updated = update_queue(change, {"http_target.uri_override.host", "http_target.uri_override.port",
+                                  "http_target.header_overrides"});
+  ASSERT_TRUE(succeeded(updated));
+  uri.set_host("other.test");
+  uri.clear_port();
+  header = other;
+  EXPECT_EQ(updated->http_target().DebugString(), target.DebugString());
+
+  // Defaults of what was not given; no part that was not.
+  change = queue_named("q");
+  change.mutable_http_target()->mutable_uri_override()->set_scheme(
+      google::cloud::tasks::v2::UriOverride::SCHEME_UNSPECIFIED);
+  updated = update_queue(change, {"http_target"});
+  EXPECT_EQ(updated->http_target().uri_override().scheme(),
+            google::cloud::tasks::v2::UriOverride::HTTPS);
+  EXPECT_EQ(updated->http_target().uri_override().uri_override_enforce_mode(),
+            google::cloud::tasks::v2::UriOverride::ALWAYS);
+  change.clear_http_target();
+  change.mutable_http_target()->set_http_method(google::cloud::tasks::v2::GET);
+  updated = update_queue(change, {"http_target"});
+  EXPECT_FALSE(updated->http_target().has_uri_override());
+  EXPECT_FALSE(update_queue(queue_named("q"), {"http_target"})->has_http_target());
 }
 
 // CT-035

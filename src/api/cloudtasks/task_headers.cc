@@ -37,7 +37,7 @@ const std::string* find_header(const HeaderList& headers, std::string_view name)
   return found == headers.end() ? nullptr : &found->second;
 }
 
-Outcome<HeaderList> kept_headers(HeaderList given, bool app_engine) {
+Outcome<void> check_headers(const HeaderList& given) {
   std::size_t bytes = 0;
   for (const auto& [name, value] : given) {
     if (name.empty() || !std::ranges::all_of(name, is_token_char)) {
@@ -54,6 +54,11 @@ Outcome<HeaderList> kept_headers(HeaderList given, bool app_engine) {
     return refuse_argument("The total size of the headers is " + std::to_string(bytes) +
                            " bytes; it must be less than 80 KB.");
   }
+  return {};
+}
+
+Outcome<HeaderList> kept_headers(HeaderList given, bool app_engine) {
+  if (auto ok = check_headers(given); !ok) return refuse(ok.error());
   std::erase_if(given, [&](const auto& header) { return is_ours(header.first, app_engine); });
   std::ranges::sort(given);
   HeaderList kept;

@@ -17,8 +17,11 @@ constexpr std::string_view http_user_agent = "Google-Cloud-Tasks";
 constexpr std::string_view app_engine_user_agent =
     "AppEngine-Google; (+http://code.google.com/appengine)";
 
+// Fails when a name or a value cannot be sent, or when all are 80 KB or more.
+Outcome<void> check_headers(const HeaderList& given);
+
 // Of names that differ in case alone the last by byte order is kept; what the service says itself
-// is left out. Fails when a name or a value cannot be sent, or when all are 80 KB or more.
+// is left out. Fails as check_headers() does.
 Outcome<HeaderList> kept_headers(HeaderList given, bool app_engine);
 
 bool same_header(std::string_view a, std::string_view b);

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "api/cloudtasks/attempt_status.h"
+#include "api/cloudtasks/http_targets.h"
 #include "api/cloudtasks/names.h"
 #include "api/cloudtasks/queue_messages.h"
 #include "api/cloudtasks/task_headers.h"
@@ -57,34 +58,6 @@ std::string* uri_field(Request& request) {
   }
 }
 
-// The numbers of all versions' HttpMethod.
-inline std::optional<HttpMethod> method_of(int number) {
-  constexpr HttpMethod methods[] = {HttpMethod::post,  HttpMethod::post,   HttpMethod::get,
-                                    HttpMethod::head,  HttpMethod::put,    HttpMethod::del,
-                                    HttpMethod::patch, HttpMethod::options};
-  if (number < 0 || number >= static_cast<int>(std::size(methods))) return std::nullopt;
-  return methods[number];
-}
-inline int number_of(HttpMethod method) {
-  switch (method) {
-    case HttpMethod::post:
-      return 1;
-    case HttpMethod::get:
-      return 2;
-    case HttpMethod::head:
-      return 3;
-    case HttpMethod::put:
-      return 4;
-    case HttpMethod::del:
-      return 5;
-    case HttpMethod::patch:
-      return 6;
-    case HttpMethod::options:
-      break;
-  }
-  return 7;
-}
-
 // ---- reading
 
 // A task that is to be made, checked but for what depends on its queue.
@@ -120,10 +93,7 @@ Outcome<void> read_http_request(const Request& given, ParsedTask& parsed) {
   request.headers = std::move(*headers);
   request.headers.emplace_back("User-Agent", http_user_agent);
   request.body = given.body();
-  TaskNote note;
-  if (given.has_oauth_token()) copy_wire(given.oauth_token(), *note.mutable_oauth_token());
-  if (given.has_oidc_token()) copy_wire(given.oidc_token(), *note.mutable_oidc_token());
-  request.note = note.SerializeAsString();
+  request.token = read_token(given);
   return {};
 }
 
@@ -310,8 +280,7 @@ void write_payload(const PushRequestView& request, const TaskOptions& options,
   out.set_http_method(method);
   for (const auto& [name, value] : request.headers)
     (*out.mutable_headers())[std::string(name)] = value;
-  if (note.has_oauth_token()) copy_wire(note.oauth_token(), *out.mutable_oauth_token());
-  if (note.has_oidc_token()) copy_wire(note.oidc_token(), *out.mutable_oidc_token());
+  if (request.token) write_token(*request.token, out);
   if (full) out.mutable_body()->assign(request.body);
 }
 

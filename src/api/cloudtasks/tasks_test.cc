@@ -338,14 +338,21 @@ TEST_F(TasksTest, AVersionMayHaveADot) {
 }
 
 TEST_F(TasksTest, TokensAreGivenBack) {
-  V2::Task task = http_task();
-  auto& token = *task.mutable_http_request()->mutable_oidc_token();
-  token.set_service_account_email("a@example.com");
-  token.set_audience("b");
+  V2::Task task = later(http_task());
+  auto& oidc = *task.mutable_http_request()->mutable_oidc_token();
+  oidc.set_service_account_email("a@example.com");
+  oidc.set_audience("b");
   const auto made = create(task);
-  const auto read = get_task(made->name());
-  EXPECT_EQ(read->http_request().oidc_token().service_account_email(), "a@example.com");
-  EXPECT_EQ(read->http_request().oidc_token().audience(), "b");
+  ASSERT_TRUE(succeeded(made));
+  EXPECT_EQ(made->http_request().oidc_token().DebugString(), oidc.DebugString());
+  EXPECT_EQ(get_task(made->name())->http_request().oidc_token().DebugString(), oidc.DebugString());
+
+  auto& oauth = *task.mutable_http_request()->mutable_oauth_token();
+  oauth.set_service_account_email("a@example.com");
+  oauth.set_scope("s");
+  const auto read = get_task(create(task)->name());
+  EXPECT_EQ(read->http_request().oauth_token().DebugString(), oauth.DebugString());
+  EXPECT_FALSE(read->http_request().has_oidc_token());
 }
 
 // CT-084
@@ -416,7 +423,7 @@ TEST_F(TasksTest, FullPagesStayBelowFourMebibytes) {
   EXPECT_EQ(listed, 6);
 }
 
-// CT-116, CT-117, CT-119
+// CT-092, CT-116, CT-117, CT-119
 TEST_F(TasksTest, AttemptsAreShown) {
   const auto task = create_task("q", http_task());
   ASSERT_TRUE(succeeded(task));
@@ -441,6 +448,8 @@ TEST_F(TasksTest, AttemptsAreShown) {
   EXPECT_EQ(read->last_attempt().response_status().code(), 14);
   EXPECT_EQ(read->last_attempt().response_status().message(),
             "UNAVAILABLE(14): HTTP status code 503");
+  EXPECT_EQ(read->http_request().headers_size(), 1) << "of what is sent, the task's own alone";
+  EXPECT_EQ(read->http_request().headers().count("User-Agent"), 1U);
 }
 
 // CT-118

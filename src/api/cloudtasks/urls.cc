@@ -10,13 +10,15 @@ namespace {
 
 constexpr std::size_t url_chars_max = 2083;
 
-std::string encoded(std::string_view url) {
+// `ends`: what would end the part of a URL that this is.
+std::string encoded(std::string_view url, std::string_view ends = "") {
   constexpr std::string_view hex = "0123456789ABCDEF";
   constexpr std::string_view never = " \"<>\\^`{|}";
   std::string out;
   for (const char c : url) {
     const auto byte = static_cast<unsigned char>(c);
-    if (byte > 0x20 && byte < 0x7f && never.find(c) == std::string_view::npos) {
+    if (byte > 0x20 && byte < 0x7f && never.find(c) == std::string_view::npos &&
+        ends.find(c) == std::string_view::npos) {
       out.push_back(c);
       continue;
     }
@@ -45,6 +47,38 @@ Outcome<std::string> checked_url(std::string_view url) {
   std::ranges::replace(without_escapes, '%', 'x');
   if (auto ok = parse_target_url(without_escapes); !ok)
     return refuse_argument("HttpRequest.url is invalid: " + ok.error().message);
+  return sent;
+}
+
+Outcome<void> check_host(std::string_view host) {
+  if (host.empty()) return refuse_argument("HttpTarget.uriOverride.host cannot be empty.");
+  const std::string url = "http://" + std::string(host);
+  const auto parsed = parse_target_url(url);
+  if (!parsed)
+    return refuse_argument("HttpTarget.uriOverride.host is invalid: " + parsed.error().message);
+  // A port, a path or a query are parts of their own.
+  const bool alone = host.starts_with('[') ? host.ends_with(']')
+                                           : host.find_first_of(":/?#") == std::string_view::npos;
+  if (!alone) return refuse_argument("HttpTarget.uriOverride.host must be a host alone.");
+  return {};
+}
+
+Outcome<std::string> checked_path(std::string_view path) {
+  std::string sent = encoded(path, "?#");
+  const std::string url = "http://h" + std::string(sent.starts_with('/') ? "" : "/") + sent;
+  if (auto ok = parse_target_url(url); !ok) {
+    return refuse_argument("HttpTarget.uriOverride.pathOverride.path is invalid: " +
+                           ok.error().message);
+  }
+  return sent;
+}
+
+Outcome<std::string> checked_query(std::string_view query) {
+  std::string sent = encoded(query, "#");
+  if (auto ok = parse_target_url("http://h/?" + sent); !ok) {
+    return refuse_argument("HttpTarget.uriOverride.queryOverride.queryParams is invalid: " +
+                           ok.error().message);
+  }
   return sent;
 }
 

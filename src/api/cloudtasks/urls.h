@@ -14,4 +14,10 @@ Outcome<std::string> checked_url(std::string_view url);
 // The same for a relative URI; empty is "/".
 Outcome<std::string> checked_relative_uri(std::string_view uri);
 
+// The parts of a queue's HttpTarget.uriOverride, each as it is sent. The host alone, without a
+// port; the path with or without its slash; either of the latter may be empty.
+Outcome<void> check_host(std::string_view host);
+Outcome<std::string> checked_path(std::string_view path);
+Outcome<std::string> checked_query(std::string_view query);
+
 }  // namespace deferd::cloudtasks

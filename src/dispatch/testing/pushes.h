@@ -75,6 +75,11 @@ class Seen {
     return value;
   }
 
+  std::size_t left() {
+    const std::lock_guard lock(mutex_);
+    return values_.size();
+  }
+
  private:
   std::mutex mutex_;
   std::condition_variable changed_;

@@ -695,8 +695,8 @@ void Checker::end_attempt(const AttemptEnded& ended) {
     return;
   }
   const Wall base = attempt.forced ? attempt.started.wall : now_.wall;
-  task.eta_from = std::max(
-      {base + backoff(policy, task.attempts), now_.wall + ended.result.retry_after, now_.wall});
+  const Micros asked = retry_after_in_force(policy, ended.result.retry_after);
+  task.eta_from = std::max({base + backoff(policy, task.attempts), now_.wall + asked, now_.wall});
   task.eta_to = task.eta_from;
   task.order = 0;
   changed(task, false);

@@ -66,8 +66,8 @@ void Checker::end_recurring(ModelTask& task, const RunningAttempt& attempt,
     task.recurs = {};
   } else {
     const Wall base = attempt.forced ? attempt.started.wall : now_.wall;
-    next = std::max(
-        {base + backoff(policy, task.attempts), now_.wall + result.retry_after, now_.wall});
+    const Micros asked = retry_after_in_force(policy, result.retry_after);
+    next = std::max({base + backoff(policy, task.attempts), now_.wall + asked, now_.wall});
     task.recurs.due = due;
   }
   if (next == Wall::max()) {

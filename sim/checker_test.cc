@@ -134,8 +134,8 @@ class Story {
   AttemptId started(const Task& task) {
     const AttemptId id = next_attempt_;
     ++next_attempt_.value;
-    event(Started{
-        id, Attempt{std::make_shared<const QueueName>(name), nullptr, nullptr, task, settings_.timeout}});
+    event(Started{id, Attempt{std::make_shared<const QueueName>(name), nullptr, nullptr, task,
+                              settings_.timeout}});
     return id;
   }
   void end(AttemptId attempt, std::int16_t status) {

@@ -79,6 +79,8 @@ struct ServerConfig {
 
   std::uint32_t push_connections_max = 10'000;
   std::uint32_t push_connections_per_target_max = 1000;
+  std::uint32_t push_redirects_max = 0;
+  bool push_throttling = false;
   std::vector<std::string> target_allow;
   std::vector<std::string> target_deny;
   std::string ca_file;

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/assert.h"
+#include "model/target_url.h"
 
 namespace deferd {
 namespace {
@@ -35,6 +36,9 @@ AnswerReader::Parser::Parser(bool to_head) {
 void AnswerReader::Parser::on_field_impl(http::field name, View, View value, Error&) {
   if (name == http::field::retry_after && value.size() <= retry_after_chars_max) {
     retry_after.assign(value.data(), value.size());
+  }
+  if (name == http::field::location && status / 100 == 3 && value.size() <= target_url_bytes_max) {
+    location.assign(value.data(), value.size());
   }
 }
 

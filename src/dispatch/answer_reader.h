@@ -1,7 +1,7 @@
 // Reads answers of a target from a stream of bytes, one after the other, keeping of each only what
-// the dispatcher reports: the status, Retry-After, and whether the connection can be used again.
-// Interim answers (100, 103) are skipped, bodies are dropped, heads and bodies are bounded. No I/O:
-// what a peer may send is tried in its fuzzer.
+// the dispatcher acts on: the status, Retry-After, Location, and whether the connection can be used
+// again. Interim answers (100, 103) are skipped, bodies are dropped, heads and bodies are bounded.
+// No I/O: what a peer may send is tried in its fuzzer.
 //
 //   reader.begin(to_head);
 //   read into reader.space(); reader.received(size);   again while State::reading
@@ -49,6 +49,8 @@ class AnswerReader {
   int status() const { return status_; }  // 100..599
   // As sent; empty: none, or longer than seconds and dates are.
   const std::string& retry_after() const { return parser_->retry_after; }
+  // As sent, of an answer 3xx; empty: none, or longer than a URL may be.
+  const std::string& location() const { return parser_->location; }
   bool reusable() const { return reusable_; }
   const std::string& why() const { return why_; }
 
@@ -61,6 +63,7 @@ class AnswerReader {
     int status = 0;
     std::uint64_t body_bytes = 0;
     std::string retry_after;
+    std::string location;
 
    private:
     using View = boost::beast::string_view;

@@ -198,5 +198,30 @@ TEST_F(CloudTasksPush, TheEtaIsTheScheduleTimeInSeconds) {
   wait_until_empty("q");
 }
 
+// CT-123: an application's 429 strains nobody.
+TEST(PushStrain, IsToldByStatusAndDoor) {
+  ScriptedServer server([](Peer& peer) {
+    SeenRequest request;
+    while (peer.read_request(request)) peer.write(answer(std::stoi(request.body)));
+  });
+  PushOptions options;
+  options.appengine.routes.app_url = server.url("");
+  auto pushes = dispatcher(options);
+  const auto strain = [&](const std::string& url, int status) {
+    return push(*pushes, to(url, std::to_string(status))).strain;
+  };
+  for (const auto& [status, http, app] : {std::tuple(200, Strain::none, Strain::none),
+                                          {404, Strain::none, Strain::none},
+                                          {429, Strain::overloaded, Strain::none},
+                                          {500, Strain::failing, Strain::none},
+                                          {503, Strain::overloaded, Strain::overloaded}}) {
+    EXPECT_EQ(strain(server.url("/"), status), http) << status;
+    EXPECT_EQ(strain("/", status), app) << status;
+  }
+  const auto silent = ScriptedServer::silent();
+  EXPECT_EQ(push(*pushes, to(silent->url()), 20ms).strain, Strain::failing);
+  EXPECT_EQ(push(*pushes, to("http://169.254.169.254/")).strain, Strain::none);
+}
+
 }  // namespace
 }  // namespace deferd

@@ -313,7 +313,8 @@ bool Connection::report() {
   ++served_;
   // An answer may come before all was sent: what is left would be taken for the next request.
   const bool reusable = reader_.reusable() && written_ == head_.size() + body_.size();
-  return loop_.answered(*this, std::move(result), reusable);  // may put the next push on it
+  // May put the next push on it.
+  return loop_.answered(*this, std::move(result), reader_.location(), reusable);
 }
 
 }  // namespace deferd

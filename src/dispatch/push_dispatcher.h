@@ -5,10 +5,10 @@
 //   start() ─▶ inbox ─▶ loop (a thread) ─▶ target (scheme, host, port) ─▶ connection ─▶ done()
 //
 // A target that does not answer holds its own connections and nothing else: its further attempts
-// wait in its own queue, their deadlines running. Redirects are not followed (a 3xx is an answer
-// like any other), bodies of answers are read and dropped. A reused connection that turns out to
-// have been closed before it said anything is replaced by a fresh one once, within the same
-// attempt; so a target may, in that rare case, see an attempt twice.
+// wait in its own queue, their deadlines running. Redirects are followed as far as redirects_max
+// says, else a 3xx is an answer like any other; bodies of answers are read and dropped. A reused
+// connection that turns out to have been closed before it said anything is replaced by a fresh one
+// once, within the same attempt; so a target may, in that rare case, see an attempt twice.
 #pragma once
 
 #include <cstddef>
@@ -58,6 +58,10 @@ struct PushOptions {
   // A longer answer ends its connection; its status counts all the same.
   std::uint64_t response_bytes_max = 64 * 1024;
 
+  // Redirects that one attempt follows (dispatch/redirect.h), within its deadline and each asked of
+  // the guard; never those of applications. The answer after the last of them is the attempt's.
+  std::uint32_t redirects_max = 0;
+
   // PEM file with certificates to trust beside the system's; empty: none.
   std::string ca_file;
 
@@ -84,6 +88,7 @@ struct PushStats {
   std::uint64_t unreachable = 0;
   std::uint64_t refused = 0;        // by the target guard, for want of a token, or not sendable
   std::uint64_t retried_stale = 0;  // on a fresh connection, as the reused one was closed
+  std::uint64_t redirected = 0;     // redirects that were followed
   std::uint64_t connections_opened = 0;
   std::uint64_t connections = 0;       // now, those being opened included
   std::uint64_t connections_idle = 0;  // now

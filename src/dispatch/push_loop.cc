@@ -10,6 +10,7 @@
 #include "base/assert.h"
 #include "base/log.h"
 #include "dispatch/http_override.h"
+#include "dispatch/redirect.h"
 #include "dispatch/request_head.h"
 
 namespace deferd {
@@ -55,6 +56,14 @@ std::string hex_text(std::uint64_t number) {
 std::uint64_t random_seed() {
   std::random_device device;
   return (std::uint64_t{device()} << 32) ^ device();
+}
+
+// An application says 429 of its task, not of itself (CT-123).
+Strain strain_of(std::int16_t status, bool of_app) {
+  if (status == 503 || (status == 429 && !of_app)) return Strain::overloaded;
+  if (of_app) return Strain::none;
+  const bool no_answer = status == status_timeout || status == status_unreachable;
+  return no_answer || status >= 500 ? Strain::failing : Strain::none;
 }
 
 AttemptResult shutting_down() { return {status_unreachable, "deferd is shutting down", Micros(0)}; }
@@ -370,8 +379,28 @@ void PushLoop::forget_if_unused(Target& target) {
   targets_.erase(targets_.find(*target.key));
 }
 
-bool PushLoop::answered(Connection& connection, AttemptResult result, bool reusable) {
+bool PushLoop::redirect(Push& push, int status, std::string_view location) {
+  if (push.redirects >= shared_.options.redirects_max || location.empty() || !is_redirect(status) ||
+      push.app != nullptr) {  // App Engine follows none (CT-112)
+    return false;
+  }
+  std::optional<TargetUrl> to = resolve_location(push.url, location);
+  if (!to) return false;
+  const bool same_place =
+      to->tls == push.url.tls && to->host == push.url.host && to->port == push.url.port;
+  redirect_request(status, same_place, push.request);
+  if (!same_place) push.authorization.clear();
+  push.url = std::move(*to);
+  push.retried = false;
+  ++push.redirects;
+  count(counters_.redirected);
+  return true;
+}
+
+bool PushLoop::answered(Connection& connection, AttemptResult result, const std::string& location,
+                        bool reusable) {
   Push& push = *connection.push();
+  const bool redirected = redirect(push, result.status, location);
   Target& target = connection.target();
   connection.release();
   push.connection = nullptr;
@@ -390,7 +419,11 @@ bool PushLoop::answered(Connection& connection, AttemptResult result, bool reusa
   } else {
     reusable = false;
   }
-  finish(push, std::move(result));
+  if (redirected) {
+    set_out(push);
+  } else {
+    finish(push, std::move(result));
+  }
   return reusable;
 }
 
@@ -426,6 +459,7 @@ void PushLoop::finish(Push& push, AttemptResult result) {
     push.target->waiting.erase(push.target->waiting.iterator_to(push));
     uncount(counters_.waiting);
   }
+  result.strain = strain_of(result.status, push.app != nullptr);
   switch (result.status) {
     case status_timeout:
       count(counters_.timed_out);
@@ -508,6 +542,7 @@ void PushLoop::add_to(PushStats& stats) const {
   add(stats.unreachable, counters_.unreachable);
   add(stats.refused, counters_.refused);
   add(stats.retried_stale, counters_.retried_stale);
+  add(stats.redirected, counters_.redirected);
   add(stats.connections_opened, counters_.connections_opened);
   add(stats.connections, counters_.connections);
   add(stats.connections_idle, counters_.connections_idle);

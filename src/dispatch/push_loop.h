@@ -57,6 +57,7 @@ struct Push : boost::intrusive::set_base_hook<>, boost::intrusive::list_base_hoo
   Target* target = nullptr;          // null: not known before it has its token
   Connection* connection = nullptr;  // null: waits
   bool retried = false;              // on a fresh connection after a stale one
+  std::uint32_t redirects = 0;       // that were followed
 };
 
 struct TargetKey {
@@ -144,7 +145,9 @@ class PushLoop {
   Gate& gate() { return gate_; }
   // The push on this connection was answered; `reusable` when the connection could carry another.
   // True: it has another, or is idle; false: it is to end.
-  bool answered(Connection& connection, AttemptResult result, bool reusable);
+  // `location`: of an answer 3xx; empty: none.
+  bool answered(Connection& connection, AttemptResult result, const std::string& location,
+                bool reusable);
   // It can carry no further push.
   void leave_idle(Connection& connection);
   // Closes the idle connection that rested longest; false: there is none.
@@ -170,6 +173,8 @@ class PushLoop {
   void token_came(std::uint64_t number, Result<std::string> token);
   // Finds the target of its URL, and goes there.
   void set_out(Push& push);
+  // Follows an answer 3xx, if it may: the push has a new URL, and is to set out again.
+  bool redirect(Push& push, int status, std::string_view location);
   void place(Push& push);
   bool may_open(const Target& target) const;
   void open(Push& push);
@@ -219,8 +224,8 @@ class PushLoop {
   // Written by the loop's thread (started: by callers), read by any.
   struct Counters {
     std::atomic<std::uint64_t> started{0}, answered_2xx{0}, answered_other{0}, timed_out{0},
-        unreachable{0}, refused{0}, retried_stale{0}, connections_opened{0}, connections{0},
-        connections_idle{0}, waiting{0};
+        unreachable{0}, refused{0}, retried_stale{0}, redirected{0}, connections_opened{0},
+        connections{0}, connections_idle{0}, waiting{0};
   };
   Counters counters_;
 

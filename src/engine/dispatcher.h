@@ -25,6 +25,13 @@ struct Attempt {
   Micros timeout{0};
 };
 
+// What an attempt says of the strength of its target.
+enum class Strain : std::uint8_t {
+  none,
+  failing,     // it gave no answer, or one of its own failure
+  overloaded,  // it said that it has too much
+};
+
 struct AttemptResult {
   // HTTP status (100..599), or one of status_timeout, status_unreachable, status_refused
   // (model/task.h).
@@ -35,6 +42,7 @@ struct AttemptResult {
   // What the target asked for (Retry-After), as a span from now; 0: nothing. At least 0, at most a
   // day.
   Micros retry_after{0};
+  Strain strain = Strain::none;
 };
 
 class Dispatcher {

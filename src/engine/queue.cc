@@ -78,8 +78,8 @@ QueueInfo Queue::info() const {
 
 void Queue::configure(const QueueSettings& settings, const Now& now) {
   DEFERD_ASSERT(settings.mode == record_.settings.mode);
-  bucket_.change(settings.rate, settings.burst, now.mono);
   record_.settings = settings;
+  pace(now);
   target_ = shared_target(settings);
   http_target_ = shared_http_target(settings);
   pending_.record = true;

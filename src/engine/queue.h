@@ -34,6 +34,7 @@
 #include "engine/recent_changes.h"
 #include "engine/shard_core.h"
 #include "engine/store.h"
+#include "engine/throttle.h"
 #include "engine/token_bucket.h"
 
 namespace deferd {
@@ -312,6 +313,11 @@ class Queue : public std::enable_shared_from_this<Queue> {
   void pump_push(const Now& now);
   void start_attempt(std::unique_ptr<Task> task, const Now& now, bool forced);
   void start_attempt_again(Held& held, const Now& now);
+  // Of the settings, or what the throttle leaves of it; a second.
+  double rate_in_force() const;
+  // Sets the bucket to that.
+  void pace(const Now& now);
+  void throttle(Strain strain, const Now& now);
   static bool is_recurring(const Task& task) {
     return task.options != nullptr && !task.options->recurrence.empty();
   }
@@ -385,6 +391,7 @@ class Queue : public std::enable_shared_from_this<Queue> {
 
   std::array<std::unique_ptr<Lane>, priority_count> lanes_;
   TokenBucket bucket_;
+  std::unique_ptr<Throttle> throttle_;  // null until an attempt strained its target
   boost::unordered_flat_map<TaskId, Held> held_;
   // Live leases and some that are over: what an ack needs, so that it asks no store. No payloads.
   boost::unordered_flat_map<TaskId, Task> leases_;

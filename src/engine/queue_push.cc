@@ -1,9 +1,21 @@
 // Push: starting attempts within rate and concurrency, and what follows when they end.
 #include <algorithm>
+#include <cmath>
+#include <limits>
 
+#include "base/log.h"
 #include "engine/queue.h"
 
 namespace deferd {
+namespace {
+
+// Attempts a second; infinity: unlimited.
+double own_rate(const QueueSettings& settings) {
+  return settings.rate.unlimited ? std::numeric_limits<double>::infinity()
+                                 : settings.rate.per_second();
+}
+
+}  // namespace
 
 void Queue::pump_push(const Now& now) {
   while (attempts_running_ < static_cast<std::uint32_t>(record_.settings.concurrency) &&
@@ -77,6 +89,8 @@ void Queue::attempt_done(const AttemptKey& key, const AttemptResult& result, con
   activity().attempt_ended(now.mono, std::chrono::duration_cast<Micros>(now.mono - key.started),
                            !succeeded);
 
+  throttle(result.strain, now);
+
   const auto at = held_.find(key.task);
   // Deleted, purged, or ended by another attempt meanwhile. After a failed commit nothing can be
   // recorded any more: the task runs again after the restart.
@@ -129,8 +143,46 @@ void Queue::attempt_done(const AttemptKey& key, const AttemptResult& result, con
   if (is_recurring(*task)) task->progress.run_due = run_due(*task);
   const Wall base = key.forced ? key.started_wall : now.wall;
   const Wall by_backoff = base + backoff(policy, std::max(1U, progress.attempts));
-  const Wall eta = std::max({by_backoff, now.wall + result.retry_after, now.wall});
+  const Micros asked = retry_after_in_force(policy, result.retry_after);
+  const Wall eta = std::max({by_backoff, now.wall + asked, now.wall});
   move_task(std::move(task), eta, now, false, false);
+}
+
+// ---- Throttling
+
+double Queue::rate_in_force() const {
+  const double own = own_rate(record_.settings);
+  return throttle_ ? std::min(own, throttle_->limit()) : own;
+}
+
+void Queue::pace(const Now& now) {
+  const QueueSettings& settings = record_.settings;
+  const double own = own_rate(settings);
+  const double in_force = rate_in_force();
+  if (in_force >= own) {
+    bucket_.change(settings.rate, settings.burst, now.mono);
+    return;
+  }
+  const Rate rate{.count = std::llround(in_force * 1000), .period = Seconds(1), .unlimited = false};
+  const auto burst = static_cast<std::int64_t>(in_force / own * settings.burst);
+  bucket_.change(rate, std::max<std::int64_t>(1, burst), now.mono);
+}
+
+void Queue::throttle(Strain strain, const Now& now) {
+  if (!core_.options.throttle) return;
+  if (throttle_ == nullptr) {
+    if (strain == Strain::none) return;
+    throttle_ = std::make_unique<Throttle>();
+  }
+  const Throttle::Change change =
+      throttle_->attempt_ended(strain, own_rate(record_.settings), now.mono);
+  if (change == Throttle::Change::none) return;
+  pace(now);
+  if (change == Throttle::Change::slower) {
+    log_warn("queue.throttled", {{"queue", name_->path()}, {"per_second", throttle_->limit()}});
+  } else if (change == Throttle::Change::over) {
+    log_info("queue.throttle_over", {{"queue", name_->path()}});
+  }
 }
 
 // ---- Recurring tasks (engine/recurrences.h)

@@ -97,10 +97,9 @@ QueueStats Queue::stats(const Now& now) {
   const bool runs = record_.state == QueueState::running && !core_.failed;
   if (runs) {
     // Leases are not paced.
-    const bool unlimited =
-        record_.settings.rate.unlimited || record_.settings.mode == QueueMode::pull;
-    stats.enforced_rate =
-        unlimited ? std::numeric_limits<double>::infinity() : record_.settings.rate.per_second();
+    stats.enforced_rate = record_.settings.mode == QueueMode::pull
+                              ? std::numeric_limits<double>::infinity()
+                              : rate_in_force();
   }
   stats.tokens = record_.settings.mode == QueueMode::pull ? std::numeric_limits<double>::infinity()
                                                           : bucket_.tokens(now.mono);

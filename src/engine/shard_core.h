@@ -38,6 +38,7 @@ struct ShardOptions {
   Micros sweep_interval = Seconds(60);    // between two sweeps of tombstones that are over
   Micros read_retry = Seconds(1);         // after a read of a lane failed
   std::uint64_t seed = 1;                 // of lease tokens
+  bool throttle = false;                  // queues whose targets cannot keep up (engine/throttle.h)
   bool sweeps = true;                     // one shard of a server sweeps the tombstones of all
   // When recurring tasks are next due; null: none are taken. Outlives the shard.
   const Recurrences* recurrences = nullptr;

@@ -72,6 +72,10 @@ Micros backoff(const RetryPolicy& policy, std::uint32_t failures) {
   return Micros(std::min(cap, interval * linear));
 }
 
+Micros retry_after_in_force(const RetryPolicy& policy, Micros asked) {
+  return std::min(asked, std::max<Micros>(policy.max_backoff, std::chrono::hours(1)));
+}
+
 bool exhausted(const RetryPolicy& policy, std::uint32_t attempts, Micros age) {
   const bool attempts_limited = policy.max_attempts >= 0;
   const bool age_limited = policy.max_age > Micros(0);

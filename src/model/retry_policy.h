@@ -41,6 +41,10 @@ struct RetryOverride {
 //   e = min(n - 1, max_doublings);  min(max_backoff, min_backoff * 2^e * max(1, n - e))
 Micros backoff(const RetryPolicy& policy, std::uint32_t failures);
 
+// What is heard of a target's Retry-After: `asked`, but at most an hour, or max_backoff if that is
+// longer (CT-spec 9.4).
+Micros retry_after_in_force(const RetryPolicy& policy, Micros asked);
+
 // Whether no attempt follows after `attempts` of them, the first of which began `age` ago. With
 // both limits set both must be reached.
 bool exhausted(const RetryPolicy& policy, std::uint32_t attempts, Micros age);

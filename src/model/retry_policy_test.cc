@@ -84,5 +84,16 @@ TEST(RetryOverride, ReplacesWhatItNamesOnly) {
   EXPECT_EQ(policy.max_doublings, 16);
 }
 
+// CT-spec 9.4
+TEST(RetryAfter, IsHeardForAnHourOrTheLongestBackoff) {
+  RetryPolicy policy;
+  policy.max_backoff = Seconds(10);
+  EXPECT_EQ(retry_after_in_force(policy, Micros(0)), Micros(0));
+  EXPECT_EQ(retry_after_in_force(policy, Seconds(60)), Seconds(60));
+  EXPECT_EQ(retry_after_in_force(policy, Seconds(7200)), Seconds(3600));
+  policy.max_backoff = Seconds(7000);
+  EXPECT_EQ(retry_after_in_force(policy, Seconds(7200)), Seconds(7000));
+}
+
 }  // namespace
 }  // namespace deferd

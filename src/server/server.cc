@@ -93,6 +93,7 @@ class WiredServer final : public Server {
         config_.dispatch_threads != 0 ? config_.dispatch_threads : std::max(1U, cores() / 2);
     push.connections_max = config_.push_connections_max;
     push.connections_per_target_max = config_.push_connections_per_target_max;
+    push.redirects_max = config_.push_redirects_max;
     push.ca_file = config_.ca_file;
     push.guard = {config_.target_deny, config_.target_allow, {http_->address()}};
     if (!config_.grpc_listen.empty()) push.guard.own.push_back(http_->grpc_address());
@@ -115,6 +116,7 @@ class WiredServer final : public Server {
     options.shards = config_.shards != 0 ? config_.shards : std::max(1U, cores() / 2);
     options.waiting_bytes_max = config_.waiting_bytes_max;
     options.shard.seed = random_seed();
+    options.shard.throttle = config_.push_throttling;
     options.shard.recurrences = recurrences_.get();
     auto runtime = Runtime::start(options, clock_, *store_, *dispatcher_);
     if (!runtime) return fail(runtime.error());

@@ -146,11 +146,12 @@ class EngineDriver {
     for (const Running& one : running_) payloads.push_back(*one.attempt.task.payload);
     return payloads;
   }
-  void finish(std::size_t index, std::int16_t status, Micros retry_after = Micros(0)) {
+  void finish(std::size_t index, std::int16_t status, Micros retry_after = Micros(0),
+              Strain strain = Strain::none) {
     ASSERT_LT(index, running_.size());
     const AttemptKey key = running_[index].key;
     running_.erase(running_.begin() + static_cast<std::ptrdiff_t>(index));
-    shard_->attempt_done(key, AttemptResult{status, "", retry_after}, now_);
+    shard_->attempt_done(key, AttemptResult{status, "", retry_after, strain}, now_);
     settle();
   }
   void finish_all(std::int16_t status) {

@@ -7,7 +7,7 @@ import calendar
 import time
 
 import pytest
-from harness import Answer, Client, wait_until
+from harness import Answer, Client, free_port, wait_until
 
 QUEUES = "/v2/projects/p/locations/l/queues"
 SEQUENCE = [503, 404, 429, 500, 302, 200]
@@ -83,27 +83,31 @@ def test_a_bodiless_post_has_a_length(client, target):
     assert target.pushes[0].headers["content-length"] == "0"
 
 
+def attempted(client: Client, name: str) -> dict:
+    """The task, once its only attempt has ended."""
+    return wait_until(lambda: "responseStatus" in (now := client.get("/v2/" + name)).get("lastAttempt", {}) and now,
+                      "the attempt to end")
+
+
 def test_a_failed_attempt_is_shown_and_nothing_of_what_was_sent(client, make_target):
-    """CT-092, CT-115, CT-116, CT-117"""
+    """CT-092, CT-116, CT-117"""
     target = make_target(lambda push: 503)
     path = make_queue(client, "q", retryConfig={"minBackoff": "100s"})
-    task = add(client, path, httpRequest={"url": target.url()})
-
-    def read() -> dict:
-        return client.get("/v2/" + task["name"])
-
-    shown = wait_until(lambda: (now := read()).get("responseCount") and now, "the response to be counted")
+    shown = attempted(client, add(client, path, httpRequest={"url": target.url()})["name"])
     assert (shown["dispatchCount"], shown["responseCount"]) == (1, 1)
     assert set(shown["firstAttempt"]) == {"dispatchTime"}
     assert set(shown["lastAttempt"]) == {"scheduleTime", "dispatchTime", "responseTime", "responseStatus"}
     assert shown["lastAttempt"]["responseStatus"] == {"code": 14, "message": "UNAVAILABLE(14): HTTP status code 503"}
     assert shown["httpRequest"]["headers"] == {"User-Agent": "Google-Cloud-Tasks"}
-    target.close()
-    client.post(f"/v2/{task['name']}:run")
-    shown = wait_until(lambda: (now := read())["dispatchCount"] == 2 and "responseStatus" in now["lastAttempt"] and now,
-                       "the second attempt to end")
-    assert shown["responseCount"] == 1
+
+
+def test_an_attempt_without_a_response_is_shown_as_one(client):
+    """CT-115"""
+    path = make_queue(client, "q", retryConfig={"minBackoff": "100s"})
+    shown = attempted(client, add(client, path, httpRequest={"url": f"http://127.0.0.1:{free_port()}/"})["name"])
+    assert (shown["dispatchCount"], shown.get("responseCount", 0)) == (1, 0)
     assert shown["lastAttempt"]["responseStatus"]["code"] == 14
+    assert shown["scheduleTime"] > shown["lastAttempt"]["scheduleTime"]
 
 
 def test_a_queues_http_target_reaches_stored_tasks(client, make_target):

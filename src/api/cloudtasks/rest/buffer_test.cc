@@ -63,8 +63,10 @@ TEST_F(RestBuffer, TheBodyIsTheTasks) {
   EXPECT_EQ(task.text_at("httpRequest.url"), "http://example.com:8080/in?a=b");
   EXPECT_EQ(task.text_at("httpRequest.httpMethod"), "POST");
   EXPECT_EQ(task.text_at("httpRequest.body"), "c29tZXRoaW5n");
-  EXPECT_EQ(json::serialize(task.at("httpRequest.headers")),
-            R"({"User-Agent":"Google-Cloud-Tasks","X-Mine":"yes","Content-Type":"text/plain"})");
+  EXPECT_EQ(  // in any order
+      task.at("httpRequest.headers"),
+      json::parse(
+          R"({"User-Agent":"Google-Cloud-Tasks","X-Mine":"yes","Content-Type":"text/plain"})"));
   const Answer named = buffer("/t-1:buffer", "");
   EXPECT_EQ(named.text_at("task.name"), "projects/p/locations/l/queues/q/tasks/t-1");
   EXPECT_EQ(buffer("/t-1:buffer", "").status, 409);

@@ -19,6 +19,10 @@ QUEUE = "projects/default/locations/local/queues/wire"
 TASK = create_task(QUEUE, "http://127.0.0.1:9/never")
 
 
+# A sanitizer's allocator holds on to more.
+SPARE = 3 if os.environ.get("SANITIZED") else 1
+
+
 class Use:
     """What the process holds: sockets (the store opens and closes files as it likes) and resident memory."""
 
@@ -72,6 +76,7 @@ def use(server):
     connection.close()
     server.client.close()
     wait_until(lambda: use.sockets() == listening, "all connections to end", 20)
+    assert server.stop() == 0, server.log()[-4000:]  # nothing leaked, where a sanitizer looks
 
 
 def tasks(server) -> int:
@@ -91,7 +96,7 @@ def test_ten_thousand_calls_at_once(server, use):
     assert tasks(server) == before + 10_000
     for connection in connections:
         connection.close()
-    wait_until(lambda: use.megabytes() < rss + 150, f"memory to fall from {use.megabytes():.0f} to {rss:.0f} MB", 20)
+    wait_until(lambda: use.megabytes() < rss + 150 * SPARE, f"memory to fall from {use.megabytes():.0f} to {rss:.0f} MB", 20)
 
 
 def test_messages_that_are_too_large_are_refused(server, use):
@@ -116,7 +121,7 @@ def test_memory_for_messages_that_never_end_is_bounded(server, use):
     with concurrent.futures.ThreadPoolExecutor(10) as floods:
         for one in [floods.submit(flood) for _ in range(10)]:
             one.result()
-    assert max(most) < before + 250
+    assert max(most) < before + 250 * SPARE
 
 
 def test_a_storm_of_tiny_deadlines(server, use):

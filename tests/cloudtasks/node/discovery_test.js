@@ -1,9 +1,9 @@
-// googleapis, which is made from Google's discovery documents: enums by name, masks in camelCase.
+// googleapis, which is made from Google's discovery documents: enums by name, masks in camelCase, tasks:buffer.
 'use strict';
 
 const assert = require('node:assert/strict');
 const { after, before, describe, test } = require('node:test');
-const { auth, cloudtasks } = require('googleapis/build/src/apis/cloudtasks');
+const { cloudtasks } = require('googleapis/build/src/apis/cloudtasks');
 const { startDeferd, startTarget } = require('./harness');
 
 describe('discovery', () => {
@@ -108,5 +108,18 @@ describe('discovery', () => {
     const { data: other } = await queues.tasks.create({ parent: queue, requestBody: { task } });
     assert.deepEqual((await queues.tasks.delete({ name: other.name })).data, {});
     await refused(queues.tasks.delete({ name: other.name }), 404, '');
+  });
+
+  // CT-213
+  test('a task is buffered: the queue says where it goes', async () => {
+    const { hostname, port } = new URL(target.url());
+    const { name: queue } = await makeQueue({
+      httpTarget: { uriOverride: { scheme: 'HTTP', host: hostname, port, pathOverride: { path: '/buffered' } } },
+    });
+    const requestBody = { body: { contentType: 'text/plain', data: Buffer.from('something').toString('base64') } };
+    const { data } = await queues.tasks.buffer({ queue, taskId: 'order-17', requestBody });
+    assert.equal(data.task.name, `${queue}/tasks/order-17`);
+    const [request] = await target.arrived('/buffered');
+    assert.equal(request.body.toString(), 'something');
   });
 });

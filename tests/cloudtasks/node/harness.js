@@ -89,4 +89,4 @@ async function startTarget() {
   return target;
 }
 
-module.exports = { startDeferd, startTarget, waitUntil };
+module.exports = { freePort, startDeferd, startTarget, waitUntil };

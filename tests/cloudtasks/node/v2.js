@@ -128,6 +128,22 @@ module.exports = function testV2(transport) {
     await refused(world.client.deleteQueue({ name }), 'NOT_FOUND', 'Requested entity was not found.');
   });
 
+  // CT-004 (no wait unless it is set), CT-041: the ways to a clean queue that the guide names for tests.
+  test('a queue that is made anew has forgotten its names; after a purge they are taken unless it says otherwise', async () => {
+    const queue = await makeQueue();
+    const task = { name: `${queue.name}/tasks/order_17` };
+    await makeTask(queue, task);
+    await world.client.purgeQueue({ name: queue.name });
+    await refused(makeTask(queue, task), 'ALREADY_EXISTS', 'existed too recently');
+    await world.client.deleteQueue({ name: queue.name });
+    await world.client.createQueue({ parent, queue: { name: queue.name } });
+    await makeTask(queue, task);
+    const answer = await fetch(`${world.deferd.url}/v1/${queue.name}`, { method: 'PUT', body: '{"tombstone": "0s"}' });
+    assert.equal(answer.status, 200);
+    await world.client.purgeQueue({ name: queue.name });
+    await makeTask(queue, task);
+  });
+
   // CT-175, CT-176, CT-177
   test('policies are kept, with an etag that guards them', async () => {
     const { name: resource } = await makeQueue();
@@ -227,22 +243,52 @@ module.exports = function testV2(transport) {
     await refused(world.client.listTasks({ parent: queue.name, pageToken: 'garbage' }), 'INVALID_ARGUMENT', 'page');
   });
 
-  // CT-100, CT-116, CT-117
-  test('a task reaches its url with method, headers and body, and is tried again', async () => {
-    const queue = await makeQueue({ retryConfig: { minBackoff: { seconds: 3600 } } });
-    world.target.answer = ({ path }) => (path === '/busy' ? 503 : 200);
+  // CT-100, CT-101, CT-102, CT-107, CT-108
+  test('a task reaches its url with method, headers and body, and with what handlers ask for', async () => {
+    const queue = await makeQueue();
     const body = Buffer.from([0, 1, 255]);
-    await world.client.createTask({
-      parent: queue.name,
-      task: { httpRequest: { url: world.target.url('/put?a=b'), httpMethod: 'PUT', headers: { 'X-Mine': 'yes' }, body } },
-    });
+    const httpRequest = {
+      url: world.target.url('/put?a=b'), httpMethod: 'PUT', headers: { 'X-Mine': 'yes', 'User-Agent': 'mine' }, body,
+    };
+    const [task] = await world.client.createTask({ parent: queue.name, task: { httpRequest } });
     const [request] = await world.target.arrived('/put?a=b');
     assert.equal(request.method, 'PUT');
-    assert.equal(request.headers['x-mine'], 'yes');
     assert.deepEqual(request.body, body);
+    const { headers } = request;
+    assert.equal(headers['x-mine'], 'yes');
+    assert.equal(headers['user-agent'], 'Google-Cloud-Tasks');
+    assert.equal(headers['content-type'], undefined);
+    assert.equal(headers['x-cloudtasks-queuename'], queue.name.split('/').pop());
+    assert.equal(headers['x-cloudtasks-taskname'], task.name.split('/').pop());
+    assert.equal(headers['x-cloudtasks-taskretrycount'], '0');
+    assert.equal(headers['x-cloudtasks-taskexecutioncount'], '0');
+    assert.equal(headers['x-cloudtasks-taskpreviousresponse'], undefined);
+    assert.equal(headers['x-cloudtasks-taskretryreason'], undefined);
+    assert.ok(Math.abs(Number(headers['x-cloudtasks-tasketa']) * 1000 - millis(task.scheduleTime)) < 1);
+  });
 
-    const busy = { httpRequest: { url: world.target.url('/busy') } };
-    const [{ name }] = await world.client.createTask({ parent: queue.name, task: busy });
+  // CT-103, CT-104
+  test('attempts are counted, and told what came before', async () => {
+    const queue = await makeQueue({ retryConfig: { minBackoff: { nanos: 1e6 }, maxBackoff: { nanos: 1e6 } } });
+    const answers = [503, 404, 429, 500, 302, 200];
+    const given = [...answers];
+    world.target.answer = ({ path }) => (path === '/sequence' ? given.shift() : 200);
+    const httpRequest = { url: world.target.url('/sequence') };
+    await world.client.createTask({ parent: queue.name, task: { httpRequest } });
+    const requests = await world.target.arrived('/sequence', answers.length);
+    const all = (name) => requests.map(({ headers }) => headers[`x-cloudtasks-${name}`]);
+    assert.deepEqual(all('taskretrycount'), ['0', '1', '2', '3', '4', '5']);
+    assert.deepEqual(all('taskexecutioncount'), ['0', '0', '1', '2', '2', '3']);
+    assert.deepEqual(all('taskpreviousresponse'), [undefined, '503', '404', '429', '500', '302']);
+    assert.deepEqual(all('taskretryreason'), [undefined, '', '', '', '', '']);
+  });
+
+  // CT-116, CT-117
+  test('a task tells of its attempts', async () => {
+    const queue = await makeQueue({ retryConfig: { minBackoff: { seconds: 3600 } } });
+    world.target.answer = ({ path }) => (path === '/busy' ? 503 : 200);
+    const httpRequest = { url: world.target.url('/busy') };
+    const [{ name }] = await world.client.createTask({ parent: queue.name, task: { httpRequest } });
     const task = await waitUntil(async () => {
       const [found] = await world.client.getTask({ name });
       return found.responseCount === 1 && found;

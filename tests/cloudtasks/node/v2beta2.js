@@ -87,4 +87,16 @@ module.exports = function testV2beta2(transport) {
     assert.equal(task.appEngineHttpRequest.relativeUrl, '/work');
     assert.equal((await world.v2.getTask({ name: task.name }))[0].appEngineHttpRequest.relativeUri, '/work');
   });
+
+  // CT-039; the client has this call over gRPC alone.
+  test('a queue.yaml is uploaded', { skip: transport !== 'grpc' }, async () => {
+    const appId = 'my-application';
+    const upload = (text) => world.client.uploadQueueYaml({ appId, httpBody: { data: Buffer.from(text) } });
+    await upload('queue:\n- name: mail\n  rate: 5/s\n- name: reports\n  rate: 1/s\n');
+    const parent = `projects/${appId}/locations/local`; // of the server, as the call names none
+    const [mail] = await world.client.getQueue({ name: `${parent}/queues/mail` });
+    assert.equal(mail.rateLimits.maxTasksDispatchedPerSecond, 5);
+    await upload('queue:\n- name: mail\n  rate: 5/s\n');
+    assert.equal((await world.client.getQueue({ name: `${parent}/queues/reports` }))[0].state, 'DISABLED');
+  });
 };

@@ -80,7 +80,7 @@ final class Harness extends ExternalResource {
     folder = Files.createTempDirectory("deferd-java-");
     String binary = System.getenv().getOrDefault("DEFERD_BINARY", "build/bin/deferd");
     ProcessBuilder builder =
-        new ProcessBuilder(binary, "--data", folder.resolve("data").toString(), "--listen", "127.0.0.1:" + port,
+        new ProcessBuilder(binary, "--data", folder.resolve("data").toString(), "--listen", address(),
             "--location", "us-central1", "--app-url", url(""));
     builder.environment().keySet().removeIf(name -> name.startsWith("DEFERD_"));
     File log = folder.resolve("deferd.log").toFile();
@@ -111,7 +111,7 @@ final class Harness extends ExternalResource {
 
   private boolean ready() {
     try {
-      HttpRequest request = HttpRequest.newBuilder(URI.create("http://127.0.0.1:" + port + "/readyz")).build();
+      HttpRequest request = HttpRequest.newBuilder(URI.create("http://" + address() + "/readyz")).build();
       return HttpClient.newHttpClient().send(request, HttpResponse.BodyHandlers.discarding()).statusCode() == 200;
     } catch (IOException error) {
       return false;
@@ -129,15 +129,20 @@ final class Harness extends ExternalResource {
     arrivals.computeIfAbsent(path, there -> new CopyOnWriteArrayList<>()).add(arrival);
   }
 
+  /** Where deferd listens: host:port. */
+  String address() {
+    return "127.0.0.1:" + port;
+  }
+
   /** The settings that an application has for a server of its own; all else is the client's. */
   <B extends ClientSettings.Builder<?, B>> B pointed(B builder, Transport transport) throws IOException {
     builder.setCredentialsProvider(NoCredentialsProvider.create());
     if (transport == Transport.HTTP_JSON) {
-      return builder.setEndpoint("http://127.0.0.1:" + port);
+      return builder.setEndpoint("http://" + address());
     }
     return builder.setTransportChannelProvider(
         InstantiatingGrpcChannelProvider.newBuilder()
-            .setEndpoint("127.0.0.1:" + port)
+            .setEndpoint(address())
             .setChannelConfigurator(channel -> channel.usePlaintext())
             .build());
   }

@@ -28,7 +28,7 @@ def later(world, queue, **task):
 
 
 def test_only_a_name_gives_the_defaults(client, make_queue):
-    """CT-001, CT-002."""
+    """CT-242 CT-243 CT-001, CT-002."""
     queue = make_queue()
     assert queue.rate_limits.max_dispatches_per_second == 500
     assert queue.rate_limits.max_burst_size == 100

@@ -36,7 +36,7 @@ def make_task(world, client, queue):
 
 
 def test_defaults_and_views(world, client, queue, make_task):
-    """CT-050, CT-053, CT-054, CT-058, CT-059, CT-060."""
+    """CT-242 CT-243 CT-050, CT-053, CT-054, CT-058, CT-059, CT-060."""
     request = {"url": world.target.url("/later"), "headers": {"X-Mine": "yes"}, "body": "hello é".encode()}
     basic = make_task(http_request=request)
     assert re.fullmatch(queue.name + "/tasks/[0-9]{17,20}", basic.name)

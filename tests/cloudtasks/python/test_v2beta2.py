@@ -40,7 +40,7 @@ def payloads(tasks) -> list[bytes]:
 
 
 def test_a_lease_hides_tasks_and_shows_payloads_when_asked(world, client, queue, add, lease):
-    """CT-220, CT-221, CT-222, CT-223."""
+    """CT-242 CT-243 CT-220, CT-221, CT-222, CT-223."""
     add(b"one")
     add(b"two")
     (basic,) = lease(max_tasks=1)

@@ -3,7 +3,10 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <string>
 #include <string_view>
+
+#include "model/target_url.h"
 
 namespace deferd {
 namespace {
@@ -125,6 +128,20 @@ TEST(AnswerReader, HeadsAreBounded) {
     EXPECT_EQ(read(fits, "HTTP/1.1 200 OK\r\nX: " + std::string(12000, 'x') + "\r\n\r\n", piece),
               AnswerReader::State::answered);
   }
+}
+
+TEST(AnswerReader, KeepsTheLocationOfARedirectAlone) {
+  const std::string head = "Location: /new?x\r\nContent-Length: 0\r\n\r\n";
+  AnswerReader reader(1000);
+  ASSERT_EQ(read(reader, "HTTP/1.1 302 Found\r\n" + head, 1), AnswerReader::State::answered);
+  EXPECT_EQ(reader.location(), "/new?x");
+  ASSERT_EQ(read(reader, "HTTP/1.1 201 Created\r\n" + head, 1), AnswerReader::State::answered);
+  EXPECT_EQ(reader.location(), "");
+  const std::string path(target_url_bytes_max, 'x');
+  ASSERT_EQ(
+      read(reader, "HTTP/1.1 301 M\r\nLocation: /" + path + "\r\nContent-Length: 0\r\n\r\n", 100),
+      AnswerReader::State::answered);
+  EXPECT_EQ(reader.location(), "") << "longer than a URL may be";
 }
 
 }  // namespace

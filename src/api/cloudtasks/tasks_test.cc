@@ -452,12 +452,15 @@ TEST_F(TasksTest, AttemptsAreShown) {
   EXPECT_EQ(read->http_request().headers().count("User-Agent"), 1U);
 }
 
-// CT-118
+// CT-114, CT-115, CT-118
 TEST_F(TasksTest, HttpStatusesHaveTheirCodes) {
   const std::pair<int, int> codes[] = {{400, 3}, {401, 16}, {403, 7},  {404, 5},
                                        {429, 8}, {500, 13}, {501, 12}, {504, 4}};
   for (const auto& [status, code] : codes)
     EXPECT_EQ(attempt_status(static_cast<std::int16_t>(status)).code(), code) << status;
+  EXPECT_EQ(attempt_status(302).code(), 2);
+  EXPECT_EQ(attempt_status(status_timeout).code(), 4);
+  EXPECT_EQ(attempt_status(status_unreachable).code(), 14);
 }
 
 // CT-160 (a far task in a paused queue), CT-161, CT-164

@@ -66,10 +66,12 @@ void BadRequest::add(std::string_view at, std::string description) {
   if (violations_.size() < violations_max) violations_.emplace_back(at, std::move(description));
 }
 
-std::string quoted(std::string_view text) {
+std::string quoted(std::string_view text, char quote) {
   constexpr std::size_t shown_max = 100;
-  std::string shown = "\"" + valid_utf8(text.substr(0, shown_max));
-  return shown += text.size() > shown_max ? "...\"" : "\"";
+  std::string shown = quote + valid_utf8(text.substr(0, shown_max));
+  if (text.size() > shown_max) shown += "...";
+  shown.push_back(quote);
+  return shown;
 }
 
 }  // namespace deferd::cloudtasks::rest

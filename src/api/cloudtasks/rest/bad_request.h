@@ -32,6 +32,6 @@ class BadRequest {
 };
 
 // What a caller wrote, in quotes, short enough for an error's text.
-std::string quoted(std::string_view text);
+std::string quoted(std::string_view text, char quote = '"');
 
 }  // namespace deferd::cloudtasks::rest

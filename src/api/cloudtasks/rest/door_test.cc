@@ -243,7 +243,7 @@ TEST_F(RestDoor, SystemParametersAreNoErrors) {
   EXPECT_EQ(
       unknown.text_at("error.message"),
       R"(Invalid JSON payload received. Unknown name "updatemask": Cannot bind query parameter. )"
-      R"(Field "updatemask" could not be found in request message.)");
+      R"(Field 'updatemask' could not be found in request message.)");
   EXPECT_EQ(get(std::string(queue) + "?a=%zz").status, 400);
 }
 

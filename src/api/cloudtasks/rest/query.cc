@@ -45,7 +45,7 @@ void put(const Shape& request, std::string_view name, std::string_view value, Me
     shape = field->message;
   }
   bad_request.unknown_name("", name,
-                           "Cannot bind query parameter. Field " + quoted(name) +
+                           "Cannot bind query parameter. Field " + quoted(name, '\'') +
                                " could not be found in request message.");
 }
 

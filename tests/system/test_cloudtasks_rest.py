@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 
 import pytest
 from harness import Refused, wait_until
@@ -59,6 +60,18 @@ def test_locations_where_nodes_client_looks(client):
     assert client.get("/v1/projects/default/locations/local/queues/default")["name"] == "default"
 
 
+def test_a_buffered_body_arrives_as_it_is(client, target, queue):
+    """CT-213: the body and its headers, at the queue's own URL."""
+    override = {"scheme": "HTTP", "host": "127.0.0.1", "port": target.port, "pathOverride": {"path": "/in"}}
+    client.call("PATCH", f"/v2/{queue}?updateMask=httpTarget", {"httpTarget": {"uriOverride": override}})
+    status, _, body = client.raw("POST", f"/v2/{queue}/tasks/t1:buffer", b"something", {"X-Mine": "yes", "Authorization": "Bearer x"})
+    assert status == 200, body
+    assert json.loads(body)["task"]["name"] == f"{queue}/tasks/t1"
+    push = wait_until(lambda: target.pushes and target.pushes[0], "the push")
+    assert (push.path, push.body, push.headers["x-mine"]) == ("/in", b"something", "yes")
+    assert "authorization" not in push.headers
+
+
 def test_firebase_enqueues_to_the_default_url_of_a_queue(client, target):
     """CT-249: the command line registers a queue, an Admin SDK adds a task without a URL."""
     client.post(f"/{QUEUE}", {"defaultUri": target.url("/project/us/function"), "memory": None})
@@ -70,6 +83,9 @@ def test_firebase_enqueues_to_the_default_url_of_a_queue(client, target):
     assert again.value.status == 409
     push = wait_until(lambda: target.pushes and target.pushes[0], "the push")
     assert (push.method, push.path, push.body) == ("POST", "/project/us/function", b'{"data":{}}')
+    # A URL of its own stays as it is, with nothing of the default.
+    client.post(f"/{QUEUE}/tasks", {"task": {"httpRequest": {"url": target.url("")}}})
+    assert wait_until(lambda: len(target.pushes) == 2 and target.pushes[1], "the second push").path == "/"
     with pytest.raises(Refused) as missing:
         client.delete(f"/{QUEUE}/tasks/none")
     assert missing.value.status == 404

@@ -74,10 +74,13 @@ class Client:
         self.port = port
         self.timeout = timeout
         self.tls = tls
+        self.key: str | None = None  # an API key, token or secret, shown with every call
         self._local = threading.local()
 
     def raw(self, method: str, path: str, body: bytes | None = None, headers: dict[str, str] | None = None):
         """(status, headers in lower case, body). A kept connection that the server has closed is made anew for GET alone."""
+        if self.key is not None:
+            headers = {"Authorization": f"Bearer {self.key}"} | (headers or {})
         fresh = getattr(self._local, "connection", None) is None
         if fresh:
             self._local.connection = (

@@ -10,6 +10,7 @@
 #include <optional>
 #include <utility>
 
+#include "auth/hex.h"
 #include "auth/secret_file.h"
 #include "base/assert.h"
 
@@ -19,28 +20,6 @@ namespace {
 constexpr std::string_view format = "1.";
 constexpr std::size_t mac_bytes = 16;
 constexpr std::size_t key_file_bytes_max = 4096;  // more than a key: what is wrong with it is said
-constexpr std::string_view hex_digits = "0123456789abcdef";
-
-std::string hex(const std::uint8_t* bytes, std::size_t size) {
-  std::string text;
-  text.reserve(2 * size);
-  for (std::size_t i = 0; i < size; ++i) {
-    text.push_back(hex_digits[bytes[i] >> 4]);
-    text.push_back(hex_digits[bytes[i] & 15]);
-  }
-  return text;
-}
-
-// False unless `text` is exactly `size` bytes in lower-case hex.
-bool from_hex(std::string_view text, std::uint8_t* bytes, std::size_t size) {
-  if (text.size() != 2 * size) return false;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const std::size_t digit = hex_digits.find(text[i]);
-    if (digit == std::string_view::npos) return false;
-    bytes[i / 2] = static_cast<std::uint8_t>((i % 2 == 0 ? 0 : bytes[i / 2] << 4) | digit);
-  }
-  return true;
-}
 
 // Takes as long for a wrong text as for the right one.
 bool same(std::string_view a, std::string_view b) {

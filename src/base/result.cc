@@ -42,6 +42,12 @@ std::string_view to_string(Reason reason) {
       return "not_found";
     case Reason::unsupported:
       return "unsupported";
+    case Reason::unauthenticated:
+      return "unauthenticated";
+    case Reason::forbidden:
+      return "forbidden";
+    case Reason::unavailable:
+      return "unavailable";
     case Reason::timeout:
       return "timeout";
     case Reason::internal:

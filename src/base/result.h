@@ -37,6 +37,9 @@ enum class Reason : std::uint8_t {
   stopping,          // the server is shutting down
   not_found,         // anything else that is not there (a path)
   unsupported,       // a method, a media type or a feature that is not offered here
+  unauthenticated,   // who calls is not known here
+  forbidden,         // who calls may not do this
+  unavailable,       // cannot be told just now: try again in a moment
   timeout,           // the caller or a peer took too long
   internal,          // ours: a bug that was contained
 };

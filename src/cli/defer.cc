@@ -33,6 +33,29 @@ std::string meant(const CLI::App& app, const std::string& typed) {
   return nearest ? "; did you mean " + std::string(*nearest) + "?" : "";
 }
 
+// No flag takes the key itself: whoever lists the processes of this machine would read it.
+std::optional<std::string> read_key(Session& session) {
+  if (session.key_file.empty())
+    session.key_file = session.world.variable("DEFERD_KEY_FILE").value_or("");
+  std::string from = "DEFERD_KEY";
+  if (session.key_file.empty()) {
+    session.key = session.world.variable("DEFERD_KEY").value_or("");
+  } else {
+    constexpr std::size_t key_file_bytes_max = 64 << 10;
+    from = session.key_file;
+    Outcome<std::string> text = read_all(session, session.key_file, key_file_bytes_max);
+    if (!text) return "--key-file: " + text.error().message;
+    while (!text->empty() && (text->back() == '\n' || text->back() == '\r')) text->pop_back();
+    if (text->empty()) return "--key-file: " + from + ": is empty";
+    session.key = std::move(*text);
+  }
+  for (const char c : session.key) {
+    if (c <= 0x20 || c >= 0x7f)
+      return from + ": is not a key or a token: one line of visible ASCII";
+  }
+  return std::nullopt;
+}
+
 // What every command takes, checked once the command is known.
 std::optional<std::string> check(Session& session) {
   if (session.url.empty())
@@ -44,6 +67,7 @@ std::optional<std::string> check(Session& session) {
     return "--url: " + session.url + " has a path; give scheme, host and port alone";
   session.server = *server;
   if (session.ca_file.empty()) session.ca_file = session.world.variable("DEFERD_CA").value_or("");
+  if (auto wrong = read_key(session)) return wrong;
   const Result<Micros> timeout = parse_duration(session.timeout_text);
   if (!timeout) return "--timeout: " + timeout.error().message;
   if (*timeout < Millis(1))
@@ -68,6 +92,11 @@ int run_defer(std::span<const std::string> arguments, World& world) {
   app.add_option("--project", session.project, "Not the server's own project")->type_name("NAME");
   app.add_option("--location", session.location, "Not the server's own location")
       ->type_name("NAME");
+  app.add_option(
+         "--key-file", session.key_file,
+         "A file with the API key or token to call with; DEFERD_KEY_FILE, or the key itself "
+         "in DEFERD_KEY")
+      ->type_name("FILE");
   app.add_option("--timeout", session.timeout_text, "How long to wait for an answer; 30s")
       ->type_name("DURATION");
   CLI::Option* as_json =
@@ -91,6 +120,7 @@ int run_defer(std::span<const std::string> arguments, World& world) {
   add_stats_command(app, session);
   add_cron_commands(app, session);
   add_server_commands(app, session);
+  add_key_commands(app, session);
   add_completion_commands(app, session);
 
   // Half a command line is not for the parser.

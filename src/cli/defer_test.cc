@@ -31,6 +31,7 @@ class ScriptedTransport final : public Transport {
     servers.push_back(server.authority());
     timeouts.push_back(call.timeout);
     ca_files.push_back(call.ca_file);
+    keys.push_back(call.key);
     if (answers.empty()) return fail(Reason::internal, "the script has no further answer");
     Result<HttpAnswer> answer = std::move(answers.front());
     answers.erase(answers.begin());
@@ -44,6 +45,7 @@ class ScriptedTransport final : public Transport {
   std::vector<std::string> servers;
   std::vector<Micros> timeouts;
   std::vector<std::string> ca_files;
+  std::vector<std::string> keys;
   std::vector<Result<HttpAnswer>> answers;
 };
 
@@ -756,6 +758,48 @@ TEST(Relative, SaysHowFar) {
   EXPECT_EQ(relative("2027-01-15T09:10:05Z", now), "in 1h10m");
   EXPECT_EQ(relative("2027-01-12T07:10:05Z", now), "3d ago");
   EXPECT_EQ(relative("soon", now), "soon");
+}
+
+TEST_F(Defer, CallsAreMadeWithTheKeyOfTheVariableOrTheFile) {
+  const std::string file = testing::TempDir() + "defer_key_" + std::to_string(getpid());
+  std::ofstream(file) << "deferd_of_file\n";
+  server_.answer(200, R"({"queues":[]})");
+  EXPECT_EQ(run({"queues", "ls"}), exit_done);
+  variables_["DEFERD_KEY"] = "deferd_of_variable";
+  server_.answer(200, R"({"queues":[]})");
+  EXPECT_EQ(run({"queues", "ls"}), exit_done);
+  server_.answer(200, R"({"queues":[]})");
+  EXPECT_EQ(run({"queues", "ls", "--key-file", file}), exit_done);
+  variables_["DEFERD_KEY_FILE"] = file;
+  server_.answer(200, R"({"queues":[]})");
+  EXPECT_EQ(run({"queues", "ls"}), exit_done);
+  EXPECT_THAT(server_.keys,
+              ElementsAre("", "deferd_of_variable", "deferd_of_file", "deferd_of_file"));
+  std::ofstream(file) << "two\nlines\n";
+  EXPECT_EQ(run({"queues", "ls"}), exit_usage);
+  EXPECT_THAT(err_.str(), Not(HasSubstr("two")));
+  std::filesystem::remove(file);
+  EXPECT_EQ(run({"queues", "ls"}), exit_usage);
+  EXPECT_THAT(err_.str(), HasSubstr("--key-file"));
+}
+
+TEST_F(Defer, AKeyIsMadeWithoutAServer) {
+  EXPECT_EQ(run({"key", "new", "web@shop.example", "--role", "enqueuer", "--project", "shop",
+                 "--queue", "emails", "--table"}),
+            exit_done);
+  EXPECT_THAT(server_.asked, IsEmpty());
+  EXPECT_THAT(out_.str(), StartsWith("key: deferd_"));
+  EXPECT_THAT(out_.str(), HasSubstr("  - name: web@shop.example\n    sha256: "));
+  EXPECT_THAT(out_.str(),
+              HasSubstr("    roles: [enqueuer]\n    project: shop\n    queues: [emails]\n"));
+  EXPECT_EQ(run({"key", "new", "ops", "--json"}), exit_done);
+  const auto made = boost::json::parse(out_.str()).as_object();
+  EXPECT_EQ(made.at("name").as_string(), "ops");
+  EXPECT_EQ(made.at("sha256").as_string().size(), 64U);
+  EXPECT_EQ(run({"key", "new", "ops", "--role", "boss"}), exit_usage);
+  EXPECT_THAT(err_.str(), HasSubstr("\"boss\" is none of viewer, enqueuer"));
+  EXPECT_EQ(run({"key", "new", "ops", "--queue", "q"}), exit_usage);
+  EXPECT_EQ(run({"key", "new", "a: b"}), exit_usage);
 }
 
 }  // namespace

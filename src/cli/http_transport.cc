@@ -130,6 +130,7 @@ class HttpTransport final : public Transport {
     request.set(http::field::host, server.authority());
     request.set(http::field::user_agent, "defer");
     request.set(http::field::accept, "application/json");
+    if (!call.key.empty()) request.set(http::field::authorization, "Bearer " + call.key);
     if (!call.body.empty()) request.set(http::field::content_type, "application/json");
     request.body() = call.body;
     request.prepare_payload();

@@ -59,6 +59,7 @@ Outcome<HttpAnswer> Session::raw_call(std::string_view method, const std::string
   const HttpCall call{.method = std::string(method),
                       .target = path,
                       .body = std::move(body),
+                      .key = key,
                       .timeout = timeout + extra,
                       .ca_file = ca_file};
   Result<HttpAnswer> answer = world.transport.call(server, call);

@@ -70,6 +70,8 @@ class Session {
   std::string url;
   std::string ca_file;
   TargetUrl server;
+  std::string key_file;
+  std::string key;  // what calls are made with; empty: nothing
   std::string project;
   std::string location;
   std::string timeout_text = "30s";
@@ -90,6 +92,7 @@ void add_lease_commands(CLI::App& app, Session& session);
 void add_stats_command(CLI::App& app, Session& session);
 void add_cron_commands(CLI::App& app, Session& session);
 void add_server_commands(CLI::App& app, Session& session);
+void add_key_commands(CLI::App& app, Session& session);
 void add_completion_commands(CLI::App& app, Session& session);
 
 // What the last of `words` may become, one a line; `words` are what stands on the line after

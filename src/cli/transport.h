@@ -16,6 +16,7 @@ struct HttpCall {
   std::string method;  // "GET"
   std::string target;  // "/v1/queues/default"
   std::string body;    // JSON, or empty
+  std::string key;     // an API key or a token; empty: none
   Micros timeout = Seconds(30);
   std::string ca_file = {};  // who else than the system's may have signed an https server's
                              // certificate; empty: nobody

@@ -93,6 +93,21 @@ TEST_F(Config, EverySettingIsAFlagAVariableAndALine) {
   }
 }
 
+TEST_F(Config, OtherMachinesReachOnlyAServerThatAsksWhoCalls) {
+  for (const char* address : {"0.0.0.0:8123", "[::]:8123", "10.0.0.1:80", "example.com:80"}) {
+    const std::string complaint = flag_complaint({"--listen", address});
+    EXPECT_THAT(complaint, testing::StartsWith("listen: " + std::string(address) +
+                                               " can be reached from other machines"));
+    EXPECT_THAT(complaint, HasSubstr("--access-yaml"));
+    EXPECT_THAT(flag_complaint({"--grpc-listen", address}), testing::StartsWith("grpc_listen: "));
+    EXPECT_TRUE(load({"--listen", address, "--access-yaml", "access.yaml"}));
+    EXPECT_TRUE(load({"--listen", address, "--tickets", "secret"}));
+    EXPECT_TRUE(load({"--listen", address, "--allow-unauthenticated", "true"}));
+  }
+  for (const char* address : {"127.0.0.1:1", "127.1.2.3:1", "localhost:1", "[::1]:1"})
+    EXPECT_TRUE(load({"--listen", address, "--grpc-listen", address})) << address;
+}
+
 TEST_F(Config, TheFileMayBeNamedByAVariable) {
   write("project: shop\n");
   const auto call = load({}, {"DEFERD_CONFIG=" + file_});

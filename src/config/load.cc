@@ -20,8 +20,9 @@ namespace {
 
 constexpr std::size_t file_bytes_max = 1 << 20;  // two thousand times what a full deferd.yaml needs
 constexpr std::string_view config_variable = "DEFERD_CONFIG";
-// Ours, but not the server's: defer reads the first two, test programs the third.
-constexpr std::string_view variables_of_others[] = {"DEFERD_URL", "DEFERD_CA", "DEFERD_SEED"};
+// Ours, but not the server's: defer reads these, test programs the last.
+constexpr std::string_view variables_of_others[] = {"DEFERD_URL", "DEFERD_CA", "DEFERD_KEY",
+                                                    "DEFERD_KEY_FILE", "DEFERD_SEED"};
 
 // One value, with the place to blame in an error and to show in /v1/config.
 struct Given {
@@ -194,7 +195,7 @@ Result<Flags> read_flags(std::span<const std::string> arguments) {
       "Flags win over variables, variables over the file.\n"
       "\nExamples:\n"
       "  deferd                                         on 127.0.0.1:8123, data in ./deferd-data\n"
-      "  deferd --data /var/lib/deferd --listen 0.0.0.0:8123\n"
+      "  deferd --data /var/lib/deferd --listen 0.0.0.0:8123 --access-yaml /etc/access.yaml\n"
       "  deferd --config /etc/deferd.yaml --log-level debug\n");
   try {
     std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());  // as CLI11 wants them
@@ -245,7 +246,25 @@ Result<void> lay_over(ServerConfig& config, const Values& values) {
   return {};
 }
 
+// Whoever may add a task makes the server call a URL.
+Result<void> check_reach(const ServerConfig& config, const std::string& setting,
+                         const HostPort& address) {
+  if (config.authentication() || config.allow_unauthenticated || is_loopback(address)) return {};
+  return fail(Reason::invalid,
+              setting + ": " + to_string(address) +
+                  " can be reached from other machines, and nobody would be asked who they are; "
+                  "name a file of API keys with --access-yaml (`defer key new NAME` prints what it "
+                  "needs), or listen on 127.0.0.1; --allow-unauthenticated true lets anybody in",
+              setting);
+}
+
 Result<void> check_together(const ServerConfig& config) {
+  if (auto ok = check_reach(config, "listen", config.listen); !ok) return ok;
+  if (!config.grpc_listen.empty()) {
+    const Result<HostPort> grpc = parse_host_port(config.grpc_listen);
+    if (!grpc) return fail(grpc.error());
+    if (auto ok = check_reach(config, "grpc_listen", *grpc); !ok) return ok;
+  }
   if (config.tls_cert.empty() != config.tls_key.empty()) {
     const std::string there = config.tls_key.empty() ? "tls_cert" : "tls_key";
     const std::string missing = config.tls_key.empty() ? "tls_key" : "tls_cert";

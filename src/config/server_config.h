@@ -32,6 +32,9 @@ struct HostPort {
 Result<HostPort> parse_host_port(std::string_view text);
 std::string to_string(const HostPort& address);
 
+// Whether only this machine can reach it: localhost, 127.0.0.0/8 or ::1.
+bool is_loopback(const HostPort& address);
+
 // Accepts a number of bytes ("65536") or one with a unit ("64KiB", "1MiB", "2GiB").
 Result<std::uint64_t> parse_bytes(std::string_view text);
 std::string format_bytes(std::uint64_t bytes);
@@ -62,6 +65,8 @@ struct ServerConfig {
   std::string queue_yaml;  // a file; empty: none
   std::string cron_yaml;   // a file; empty: none
   CronMissed cron_missed = CronMissed::run;
+  std::string access_yaml;  // a file; empty: none
+  bool allow_unauthenticated = false;
 
   LogLevel log_level = LogLevel::info;
   std::uint32_t shards = 0;            // 0: one for two cores
@@ -102,6 +107,9 @@ struct ServerConfig {
   bool forwarded_for = true;
   bool eta_whole_seconds = false;
   std::string cron_user_ip = "0.1.0.1";
+
+  // Whether callers are asked who they are.
+  bool authentication() const { return !access_yaml.empty() || !tickets.empty(); }
 
   const std::string& app() const { return default_app.empty() ? project : default_app; }
 

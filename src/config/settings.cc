@@ -414,6 +414,22 @@ constexpr Setting table[] = {
               "than a minute late; reaches the jobs when cron.yaml is applied",
      .read = read_word<&C::cron_missed, cron_missed>,
      .print = print_word<&C::cron_missed, cron_missed>},
+    {.name = "access_yaml",
+     .kind = K::text,
+     .hint = "FILE",
+     .about = "Who may call and what each may do: API keys, issuers of tokens, roles; read at the "
+              "start and on SIGHUP; without it and without tickets nobody is asked, and the server "
+              "listens on this machine only",
+     .read = read_optional_path<&C::access_yaml>,
+     .print = print_text<&C::access_yaml>},
+    {.name = "allow_unauthenticated",
+     .kind = K::truth,
+     .hint = "true|false",
+     .about = "Whether a server that asks nobody who they are may listen on addresses that other "
+              "machines reach: whoever gets there may then read, change and delete everything, and "
+              "make this server call URLs",
+     .read = read_truth<&C::allow_unauthenticated>,
+     .print = print_truth<&C::allow_unauthenticated>},
     {.name = "log_level",
      .kind = K::text,
      .hint = "LEVEL",
@@ -611,8 +627,9 @@ constexpr Setting table[] = {
     {.name = "tickets",
      .kind = K::list,
      .hint = "SECRET,...",
-     .about = "Secrets that App Engine's SDKs may carry as their ticket; with one set, calls "
-              "without one, or without the ticket of a push, are refused",
+     .about =
+         "Secrets that App Engine's SDKs may carry as their ticket, each an operator's; with one "
+         "set every call needs one, the ticket of a push, or what access_yaml knows",
      .secret = true,
      .read = read_tickets,
      .print = print_list<&C::tickets>},
@@ -698,6 +715,12 @@ Result<HostPort> parse_host_port(std::string_view text) {
   }
   address.host = host;
   return address;
+}
+
+bool is_loopback(const HostPort& address) {
+  std::array<unsigned char, 4> bytes{};
+  if (inet_pton(AF_INET, address.host.c_str(), bytes.data()) == 1) return bytes[0] == 127;
+  return address.host == "localhost" || address.host == "::1";
 }
 
 std::string to_string(const HostPort& address) {

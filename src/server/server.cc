@@ -22,10 +22,13 @@
 #include "api/taskqueue_rest/taskqueue_rest.h"
 #include "apply/cron_uploads.h"
 #include "apply/uploads.h"
+#include "auth/access.h"
+#include "auth/https_get.h"
 #include "auth/oauth_tokens.h"
 #include "auth/oidc_issuer.h"
 #include "auth/ticket.h"
 #include "base/log.h"
+#include "config/access_yaml.h"
 #include "config/queue_yaml.h"
 #include "cron/recurrences.h"
 #include "dispatch/push_dispatcher.h"
@@ -100,6 +103,7 @@ class WiredServer final : public Server {
     auto tickets = make_tickets();
     if (!tickets) return fail(tickets.error());
     tickets_ = std::move(*tickets);
+    if (auto ok = make_access(); !ok) return ok;
     push.appengine.routes = config_.routes;
     push.appengine.headers = {config_.forwarded_for, config_.eta_whole_seconds,
                               config_.cron_user_ip};
@@ -139,6 +143,7 @@ class WiredServer final : public Server {
     door.location = config_.location;
     door.task_bytes_max = config_.task_bytes_max;
     door.app = config_.app();
+    door.access = access_.get();
     door.uploads = uploads_.get();
     door.cron = cron_.get();
     door.config_json = [this] { return shown_config(); };
@@ -156,30 +161,16 @@ class WiredServer final : public Server {
     if (config_.transactional_tasks == TransactionalTasks::immediate) {
       appengine.transactional_tasks = AppEngineDoorOptions::Transactional::immediate;
     }
-    // A secret is an operator's, a minted ticket its application's.
-    appengine.identify = [this](std::string_view ticket, Wall now) -> Result<AppEngineCaller> {
-      Result<std::string> app = tickets_->verify(ticket, now);
-      if (!app) return fail(app.error());
-      const bool admin = app->empty();
-      return AppEngineCaller{admin ? config_.app() : std::move(*app), admin};
-    };
-    appengine.authentication = !config_.tickets.empty();
+    appengine.access = access_.get();
+    appengine.tickets = tickets_.get();
     doors_->add(is_appengine_path, make_appengine_door(std::move(appengine), *runtime_, clock_));
 
     TaskqueueRestOptions rest;
     rest.location = config_.location;
     rest.task_bytes_max = config_.task_bytes_max;
-    if (!config_.tickets.empty()) {
-      // A secret is an operator's; an application is admin of its own queues. Neither has an email,
-      // so access lists let nobody else in.
-      rest.caller = [this](std::string_view token,
-                           std::string_view project) -> std::optional<TaskqueueRestCaller> {
-        const Result<std::string> app = tickets_->verify(token, clock_.now().wall);
-        if (!app) return std::nullopt;
-        return TaskqueueRestCaller{{}, app->empty() || *app == project};
-      };
-    }
-    doors_->add(is_taskqueue_rest_path, make_taskqueue_rest_door(std::move(rest), *runtime_));
+    rest.access = access_.get();
+    doors_->add(is_taskqueue_rest_path,
+                make_taskqueue_rest_door(std::move(rest), *runtime_, clock_));
     doors_->add(is_oidc_path, make_oidc_door(*oidc_, clock_));
     cloud_tasks_ = make_cloud_tasks(cloud_tasks_options(), *runtime_, clock_);
     doors_->add(is_cloud_tasks_path,
@@ -283,6 +274,7 @@ class WiredServer final : public Server {
     if (config_.app_limits == AppLimits::strict) {
       options.queue_tombstone = std::chrono::hours(24 * 3);
     }
+    options.access = access_.get();
     options.upload_queue_yaml = [this](std::string project, std::string yaml,
                                        CloudTasksOptions::UploadDone done) {
       uploads_->upload(
@@ -334,6 +326,32 @@ class WiredServer final : public Server {
     }
     push_tokens_ = std::make_unique<PushTokens>(*oidc_, oauth_.get());
     return {};
+  }
+
+  // Absent with authentication off.
+  Result<void> make_access() {
+    if (!config_.authentication()) {
+      if (config_.allow_unauthenticated) {
+        log_warn("auth.off", {{"effect",
+                               "whoever reaches this server may read, change and delete "
+                               "everything and make it call URLs"}});
+      }
+      return {};
+    }
+    const HttpsGetOptions get{.ca_file = config_.ca_file};
+    access_ = std::make_unique<Access>(
+        AccessOptions{*tickets_, policy_of_queue,
+                      [get](const std::string& url) { return https_get(url, get); }},
+        AccessRules{});
+    if (config_.access_yaml.empty()) return {};
+    const ReloadActions::Action read = [this]() -> Result<void> {
+      auto rules = read_access_yaml(config_.access_yaml);
+      if (!rules) return fail(rules.error());
+      access_->set_rules(std::move(*rules));
+      return {};
+    };
+    reload_.add(config_.access_yaml, read);
+    return read();
   }
 
   Result<void> open_store() {
@@ -446,6 +464,7 @@ class WiredServer final : public Server {
   Metrics metrics_;
   std::unique_ptr<Store> store_;
   std::unique_ptr<const Tickets> tickets_;
+  std::unique_ptr<Access> access_;  // null: authentication is off
   std::unique_ptr<OidcIssuer> oidc_;
   std::unique_ptr<OauthTokens> oauth_;  // null: not set
   std::unique_ptr<PushTokens> push_tokens_;

@@ -145,6 +145,7 @@ def test_a_handler_calls_back_with_its_ticket_and_nobody_without(make_server, ta
     server.kill()
     server.start()
     assert add(server, "/c", ticket=ticket) == OK, "a ticket outlives a restart"
+    server.client.key = "open-sesame"
     for secret in ("open-sesame", ticket, key.read_text().strip()):
         assert secret not in server.log()
         assert secret not in str(server.client.get("/v1/config"))

@@ -103,7 +103,9 @@ def test_with_tickets_configured_only_who_has_one_gets_in(make_server):
     """GAE-217: nobody without a ticket; an operator's is an admin's."""
     server = make_server("--tickets", "secret-of-the-operator")
     client = server.client
+    client.key = "secret-of-the-operator"
     client.put("/v1/queues/work", {"mode": "pull"})
+    client.key = None
     status, headers, body = client.raw("GET", QUEUE)
     assert (status, headers["www-authenticate"]) == (401, "Bearer")
     assert json.loads(body)["error"]["code"] == 401

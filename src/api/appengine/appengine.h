@@ -13,19 +13,13 @@
 #include <string_view>
 
 #include "api/http/http.h"
+#include "auth/access.h"
 #include "base/result.h"
 #include "base/time.h"
 #include "runtime/clock.h"
 #include "runtime/runtime.h"
 
 namespace deferd {
-
-// Who calls.
-struct AppEngineCaller {
-  std::string app;  // without a partition: "myapp"
-  // May name another application, and call what App Engine keeps for its console.
-  bool admin = false;
-};
 
 struct AppEngineDoorOptions {
   // Tasks of a transaction of the datastore, which deferd has no part in (GAE-spec 5.4).
@@ -48,11 +42,12 @@ struct AppEngineDoorOptions {
   // How long the name of a deleted queue stays taken.
   Micros queue_tombstone = std::chrono::hours(24 * 7);
 
-  // Whom a ticket (the envelope's request_id) stands for; fails when it stands for nobody. Called
-  // on the server's threads; must not block. Null: tickets are not looked at.
-  std::function<Result<AppEngineCaller>(std::string_view ticket, Wall now)> identify;
-  // Off: a ticket that stands for nobody is as good as none, and everybody is an admin.
-  bool authentication = false;
+  // Who may call: by the ticket (the envelope's request_id), unless HTTP has other credentials.
+  // Outlives the door. Null: authentication is off, and everybody may do everything.
+  const Access* access = nullptr;
+  // What tells, without authentication, which application a ticket is of. Outlives the door. Null:
+  // every call without an app_id is of the default one.
+  const Tickets* tickets = nullptr;
 };
 
 // Whether a request is this door's: /rpc_http and /remote_api.

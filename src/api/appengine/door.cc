@@ -7,6 +7,7 @@
 #include "api/appengine/deadline.h"
 #include "api/appengine/names.h"
 #include "api/appengine/wire_reader.h"
+#include "api/http/credentials.h"
 
 namespace deferd {
 
@@ -83,45 +84,56 @@ std::optional<RpcFailure> check_fields(std::string_view request, bool is_batch) 
 
 }  // namespace
 
+using P = Permission;
+
 const AppEngineDoor::Method AppEngineDoor::methods[] = {
     // The first, as they are asked for most.
     {"BulkAdd", &AppEngineDoor::with<wire::TaskQueueBulkAddRequest, &AppEngineDoor::bulk_add>,
-     false},
-    {"Add", &AppEngineDoor::with<wire::TaskQueueAddRequest, &AppEngineDoor::add>, false},
+     P::tasks_create},
+    {"Add", &AppEngineDoor::with<wire::TaskQueueAddRequest, &AppEngineDoor::add>, P::tasks_create},
     {"Delete", &AppEngineDoor::with<wire::TaskQueueDeleteRequest, &AppEngineDoor::delete_tasks>,
-     false},
+     P::tasks_delete},
     {"QueryAndOwnTasks",
      &AppEngineDoor::with<wire::TaskQueueQueryAndOwnTasksRequest,
                           &AppEngineDoor::query_and_own_tasks>,
-     false},
+     {P::tasks_run, P::tasks_full_view}},
     {"ModifyTaskLease",
      &AppEngineDoor::with<wire::TaskQueueModifyTaskLeaseRequest, &AppEngineDoor::modify_task_lease>,
-     false},
+     P::tasks_run},
     {"FetchQueueStats",
      &AppEngineDoor::with<wire::TaskQueueFetchQueueStatsRequest, &AppEngineDoor::fetch_queue_stats>,
-     false},
+     P::queues_get},
     {"PurgeQueue",
-     &AppEngineDoor::with<wire::TaskQueuePurgeQueueRequest, &AppEngineDoor::purge_queue>, false},
+     &AppEngineDoor::with<wire::TaskQueuePurgeQueueRequest, &AppEngineDoor::purge_queue>,
+     P::queues_purge},
     {"FetchQueues",
-     &AppEngineDoor::with<wire::TaskQueueFetchQueuesRequest, &AppEngineDoor::fetch_queues>, false},
+     &AppEngineDoor::with<wire::TaskQueueFetchQueuesRequest, &AppEngineDoor::fetch_queues>,
+     P::queues_list},
     {"QueryTasks",
-     &AppEngineDoor::with<wire::TaskQueueQueryTasksRequest, &AppEngineDoor::query_tasks>, false},
-    {"FetchTask", &AppEngineDoor::with<wire::TaskQueueFetchTaskRequest, &AppEngineDoor::fetch_task>,
-     false},
-    {"ForceRun", &AppEngineDoor::with<wire::TaskQueueForceRunRequest, &AppEngineDoor::force_run>,
-     true},
+     &AppEngineDoor::with<wire::TaskQueueQueryTasksRequest, &AppEngineDoor::query_tasks>,
+     {P::tasks_list, P::tasks_full_view}},
+    {"FetchTask",
+     &AppEngineDoor::with<wire::TaskQueueFetchTaskRequest, &AppEngineDoor::fetch_task>,
+     {P::tasks_get, P::tasks_full_view}},
+    {"ForceRun",
+     &AppEngineDoor::with<wire::TaskQueueForceRunRequest, &AppEngineDoor::force_run>,
+     {P::queues_update, P::tasks_run}},
     {"UpdateQueue",
-     &AppEngineDoor::with<wire::TaskQueueUpdateQueueRequest, &AppEngineDoor::update_queue>, true},
+     &AppEngineDoor::with<wire::TaskQueueUpdateQueueRequest, &AppEngineDoor::update_queue>,
+     {P::queues_create, P::queues_update}},
     {"PauseQueue",
-     &AppEngineDoor::with<wire::TaskQueuePauseQueueRequest, &AppEngineDoor::pause_queue>, true},
+     &AppEngineDoor::with<wire::TaskQueuePauseQueueRequest, &AppEngineDoor::pause_queue>,
+     {P::queues_pause, P::queues_resume}},
     {"DeleteQueue",
-     &AppEngineDoor::with<wire::TaskQueueDeleteQueueRequest, &AppEngineDoor::delete_queue>, true},
+     &AppEngineDoor::with<wire::TaskQueueDeleteQueueRequest, &AppEngineDoor::delete_queue>,
+     P::queues_delete},
     {"DeleteGroup",
-     &AppEngineDoor::with<wire::TaskQueueDeleteGroupRequest, &AppEngineDoor::delete_group>, true},
+     &AppEngineDoor::with<wire::TaskQueueDeleteGroupRequest, &AppEngineDoor::delete_group>,
+     P::queues_delete},
     {"UpdateStorageLimit",
      &AppEngineDoor::with<wire::TaskQueueUpdateStorageLimitRequest,
                           &AppEngineDoor::update_storage_limit>,
-     true},
+     P::queues_update},
 };
 
 AppEngineDoor::AppEngineDoor(AppEngineDoorOptions options, Runtime& runtime, const Clock& clock)
@@ -177,30 +189,27 @@ void AppEngineDoor::rpc(const HttpRequest& request, HttpReply http_reply, Face f
         rpc_failure(Rpc::CALL_NOT_FOUND, "the service \"taskqueue\" has no method \"" +
                                              std::string(envelope->method.substr(0, 100)) + "\""));
   }
-  auto caller = identify(envelope->request_id);
-  if (!caller) {
-    return reply.send(rpc_failure(Rpc::SECURITY_VIOLATION, caller.error().message));
-  }
-  if (method->admin && !caller->admin) {
-    return reply.send(refusal(Service::PERMISSION_DENIED,
-                              std::string(method->name) + " is for admins of the application"));
-  }
-  std::string project = caller->app;
-  (this->*method->run)({std::move(reply), std::move(*caller), std::move(project)},
+  auto identity = identify(request, envelope->request_id);
+  if (!identity) return reply.send(failure_of(identity.error(), {}));
+  std::string project = identity->app;
+  (this->*method->run)({std::move(reply), std::move(*identity), method->needs, std::move(project)},
                        envelope->request);
 }
 
-Result<AppEngineCaller> AppEngineDoor::identify(std::string_view ticket) const {
-  Result<AppEngineCaller> caller = AppEngineCaller{options_.default_app, false};
-  if (options_.identify) {
-    caller = options_.identify(ticket, clock_.now().wall);
-  } else if (options_.authentication) {
-    caller = fail(Reason::unsupported, "no ticket is accepted here");
+Result<AppEngineDoor::Identity> AppEngineDoor::identify(const HttpRequest& request,
+                                                        std::string_view ticket) const {
+  const Wall now = clock_.now().wall;
+  if (options_.access == nullptr) {
+    const auto app = options_.tickets != nullptr ? options_.tickets->verify(ticket, now)
+                                                 : Result<std::string>(std::string());
+    return Identity{app && !app->empty() ? *app : options_.default_app, nullptr};
   }
-  if (options_.authentication) return caller;
-  if (!caller) caller = AppEngineCaller{options_.default_app, true};
-  caller->admin = true;
-  return caller;
+  CredentialsView credentials = credentials_of(request);
+  if (credentials.api_key.empty()) credentials.api_key = ticket;
+  auto caller = options_.access->authenticate(credentials, now);
+  if (!caller) return fail(caller.error());
+  const std::string_view home = (*caller)->home();
+  return Identity{home.empty() ? options_.default_app : std::string(home), std::move(*caller)};
 }
 
 template <class Request, auto run>
@@ -224,14 +233,12 @@ void AppEngineDoor::with(Call call, std::string_view bytes) {
   } else if constexpr (requires { request.app_id(); }) {
     app_id = request.app_id();
   }
-  if (!app_id.empty()) {
-    const std::string_view project = project_of(app_id);
-    if (project != call.caller.app && !call.caller.admin) {
+  if (!app_id.empty()) call.project = project_of(app_id);
+  if (const Caller* caller = call.identity.caller.get(); caller != nullptr) {
+    const Permissions missing = lacking(*caller, call.needs, {call.project});
+    if (!missing.is_empty())
       return call.reply.send(
-          refusal(Service::PERMISSION_DENIED, "the caller is application \"" + call.caller.app +
-                                                  "\" and may not name another in app_id"));
-    }
-    call.project = project;
+          failure_of(access_refusal(*caller, missing, "projects/" + call.project), {}));
   }
   (this->*run)(std::move(call), request);
 }

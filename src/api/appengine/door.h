@@ -30,21 +30,27 @@ class AppEngineDoor final : public HttpHandler {
   std::optional<HttpResponse> too_large(const HttpRequest& head) override;
 
  private:
+  struct Identity {
+    std::string app;       // that speaks when the call names none
+    CallerPointer caller;  // null: authentication is off
+  };
   // What an RPC gets. Its request is gone when it returns.
   struct Call {
     RpcReply reply;
-    AppEngineCaller caller;
+    Identity identity;
+    Permissions needs;
     std::string project;  // of the application that the call is about
   };
   struct Method {
     std::string_view name;
     void (AppEngineDoor::*run)(Call call, std::string_view request);
-    bool admin;  // what App Engine keeps for its console and its deployment tools
+    Permissions needs;  // of the project of the application; a ticket's never include what App
+                        // Engine keeps for its console and its deployment tools
   };
   static const Method methods[];
 
   void rpc(const HttpRequest& request, HttpReply reply, Face face);
-  Result<AppEngineCaller> identify(std::string_view ticket) const;
+  Result<Identity> identify(const HttpRequest& request, std::string_view ticket) const;
 
   // Decodes `request` and goes on with `run`, for the application that it names.
   template <class Request, auto run>

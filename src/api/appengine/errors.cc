@@ -33,6 +33,10 @@ std::optional<ErrorCode> code_of(Reason reason) {
       return Service::TRANSIENT_ERROR;
     case Reason::internal:
       return Service::INTERNAL_ERROR;
+    case Reason::forbidden:
+      return Service::PERMISSION_DENIED;
+    case Reason::unauthenticated:
+    case Reason::unavailable:
     case Reason::store_failed:
     case Reason::stopping:
     case Reason::timeout:
@@ -62,6 +66,10 @@ RpcFailure failure_of(const Error& error, std::string_view queue) {
       return rpc_failure(Rpc::CAPABILITY_DISABLED, error.message);
     case Reason::stopping:
       return rpc_failure(Rpc::CANCELLED, error.message);
+    case Reason::unauthenticated:
+      return rpc_failure(Rpc::SECURITY_VIOLATION, error.message);
+    case Reason::unavailable:
+      return refusal(Service::TRANSIENT_ERROR, error.message);
     case Reason::timeout:
       return rpc_failure(Rpc::DEADLINE_EXCEEDED, error.message);
     default:

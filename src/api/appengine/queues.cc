@@ -128,7 +128,7 @@ void AppEngineDoor::delete_all(RpcReply reply, std::string project, std::vector<
            if (!queues.empty()) {
              return delete_all(std::move(reply), std::move(project), std::move(queues));
            }
-           Call again{std::move(reply), {}, std::move(project)};  // the next page
+           Call again{std::move(reply), {}, {}, std::move(project)};  // the next page
            delete_group(std::move(again), {});
          });
 }

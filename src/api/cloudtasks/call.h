@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 
+#include "auth/caller.h"
 #include "base/callback.h"
 #include "base/time.h"
 
@@ -32,6 +33,7 @@ struct Context {
   std::shared_ptr<CallThread> thread;
   Mono good_until = Mono::max();  // the caller waits no longer
   Credentials credentials = {};
+  CallerPointer caller = nullptr;  // whom run() found them to be of; null: authentication is off
 };
 
 }  // namespace deferd::cloudtasks

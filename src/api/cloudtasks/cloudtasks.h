@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "auth/access.h"
 #include "runtime/clock.h"
 #include "runtime/runtime.h"
 
@@ -24,11 +25,18 @@ struct CloudTasksOptions {
   // Of the stored task in full view (CT-spec 8.3).
   std::uint64_t task_bytes_max = 1'048'569;
 
+  // Who may call; outlives the service. Null: authentication is off.
+  const Access* access = nullptr;
+
   // Applies a queue.yaml to the queues of a project (v2beta2's UploadQueueYaml); calls `done` once,
   // on any thread. Null: not offered.
   using UploadDone = Callback<void(Result<void>)>;
   std::function<void(std::string project, std::string yaml, UploadDone done)> upload_queue_yaml;
 };
+
+// What SetIamPolicy left in a queue's settings. Bindings with a condition are left out: nothing
+// here can tell whether it holds.
+std::vector<RoleBinding> policy_of_queue(const QueueSettings& settings);
 
 namespace cloudtasks {
 class Service;

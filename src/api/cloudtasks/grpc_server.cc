@@ -47,6 +47,17 @@ Mono good_until(const grpc::ServerContextBase& context, const Clock& clock) {
   return clock.now().mono + std::chrono::duration_cast<Nanos>(left);
 }
 
+// The same name may be there more than once; the first counts.
+std::string value_of(const grpc::ServerContextBase& context, const char* name) {
+  const auto found = context.client_metadata().find(name);
+  if (found == context.client_metadata().end()) return {};
+  return std::string(found->second.data(), found->second.size());
+}
+
+cloudtasks::Credentials credentials_of(const grpc::ServerContextBase& context) {
+  return {value_of(context, "authorization"), value_of(context, "x-goog-api-key")};
+}
+
 // The duty to end one call; dropped, it says that the server is stopping rather than leave a client
 // waiting.
 class Ending {
@@ -89,15 +100,17 @@ class TableService final : public grpc::Service {
                                                             const grpc::ByteBuffer* request,
                                                             grpc::ByteBuffer* response) {
                          grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-                         run(method, service, {threads, good_until(*context, clock)}, *request,
-                             Ending(reactor, response));
+                         Context call{threads, good_until(*context, clock)};
+                         if (service.options.access != nullptr)
+                           call.credentials = credentials_of(*context);
+                         run(method, service, std::move(call), *request, Ending(reactor, response));
                          return reactor;
                        }));
     }
   }
 
  private:
-  static void run(const Method& method, cloudtasks::Service& service, const Context& context,
+  static void run(const Method& method, cloudtasks::Service& service, Context context,
                   const grpc::ByteBuffer& bytes, Ending ending) {
     grpc::ByteBuffer copy = bytes;  // shares the slices; the reader wants one that it may change
     grpc::ProtoBufferReader reader(&copy);
@@ -106,7 +119,7 @@ class TableService final : public grpc::Service {
       return ending.end({grpc::StatusCode::INVALID_ARGUMENT,
                          "the request is not a " + method.request->GetTypeName()});
     }
-    method.run(service, *request, context, std::move(ending));
+    cloudtasks::run(method, service, *request, std::move(context), std::move(ending));
   }
 };
 

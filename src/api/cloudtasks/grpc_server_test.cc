@@ -155,5 +155,29 @@ TEST_F(GrpcTest, StoppingEndsConnections) {
   EXPECT_EQ(create("other", queue).error_code(), grpc::StatusCode::UNAVAILABLE);
 }
 
+class GrpcAccessTest : public GrpcTest {
+ protected:
+  GrpcAccessTest() { options_.access = &access_; }
+
+  grpc::StatusCode create_with(const char* name, const std::string& value) {
+    V2::Queue queue;
+    grpc::ClientContext context;
+    context.AddMetadata(name, value);
+    return create("q", queue, &context).error_code();
+  }
+
+  const Tickets tickets_{Tickets::Key{}, {}};
+  Access access_{
+      {tickets_, policy_of_queue},
+      {.keys = {{"ops", hash_of_key("deferd_1"), {{find_role("admin")->permissions, {}, {}}}}}}};
+};
+
+TEST_F(GrpcAccessTest, CredentialsComeAsMetadata) {
+  EXPECT_EQ(create_with("x-goog-api-client", "gl-cpp/1"), grpc::StatusCode::UNAUTHENTICATED);
+  EXPECT_EQ(create_with("authorization", "Bearer owner"), grpc::StatusCode::UNAUTHENTICATED);
+  EXPECT_EQ(create_with("authorization", "Bearer deferd_1"), grpc::StatusCode::OK);
+  EXPECT_EQ(create_with("x-goog-api-key", "deferd_1"), grpc::StatusCode::ALREADY_EXISTS);
+}
+
 }  // namespace
 }  // namespace deferd::cloudtasks

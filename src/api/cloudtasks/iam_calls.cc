@@ -7,6 +7,20 @@
 #include "api/cloudtasks/names.h"
 #include "api/cloudtasks/queue_messages.h"
 
+namespace deferd {
+
+std::vector<RoleBinding> policy_of_queue(const QueueSettings& settings) {
+  std::vector<RoleBinding> bindings;
+  const cloudtasks::QueueNote note = cloudtasks::note_of(settings);
+  for (const google::iam::v1::Binding& binding : note.policy().bindings()) {
+    if (binding.has_condition()) continue;
+    bindings.push_back({binding.role(), {binding.members().begin(), binding.members().end()}});
+  }
+  return bindings;
+}
+
+}  // namespace deferd
+
 namespace deferd::cloudtasks {
 namespace {
 
@@ -36,6 +50,14 @@ std::string etag_after(const std::string& etag) {
     if (next[i] != 0) return next;
   }
   return "\x01" + next;
+}
+
+// Everybody holds everything while authentication is off.
+bool is_held(const Service& service, const CallerPointer& caller, const std::string& permission,
+             const QueueInfo& queue) {
+  if (caller == nullptr) return true;
+  const auto known = find_permission(permission);
+  return known && service.options.access->lacking(*caller, *known, queue).is_empty();
 }
 
 }  // namespace
@@ -99,11 +121,14 @@ void test_iam_permissions(Service& service,
   GetQueue command;
   command.queue = std::move(*name);
   service.submit(context, std::move(command),
-                 [permissions = request.permissions(),
+                 [&service, caller = context.caller, permissions = request.permissions(),
                   done = std::move(done)](const Result<QueueInfo>& info) mutable {
                    google::iam::v1::TestIamPermissionsResponse response;
                    if (info) {
-                     *response.mutable_permissions() = permissions;
+                     for (std::string& one : permissions) {
+                       if (is_held(service, caller, one, *info))
+                         response.add_permissions(std::move(one));
+                     }
                    } else if (info.error().reason != Reason::queue_missing &&
                               info.error().reason != Reason::queue_gone) {
                      return done(refuse(failure_of(info.error(), Subject::queue)));

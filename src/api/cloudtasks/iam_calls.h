@@ -1,5 +1,5 @@
-// Policies of queues: kept with their queue and given back; who may do what is the business of
-// whoever authenticates callers (CT-spec 11).
+// Policies of queues: kept with their queue, given back as they were written, and asked by whoever
+// decides what a caller may do (CT-spec 11).
 #pragma once
 
 #include <google/iam/v1/iam_policy.pb.h>

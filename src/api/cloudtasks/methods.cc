@@ -29,14 +29,17 @@ std::vector<Method> make_methods() {
   add_v2(all);
   add_v2beta3(all);
   add_v2beta2(all);
+  using P = Permission;
   constexpr std::string_view locations = "google.cloud.location.Locations";
   all.push_back(method<google::cloud::location::ListLocationsRequest,
                        google::cloud::location::ListLocationsResponse, &list_locations>(
-      locations, "ListLocations"));
-  all.push_back(method<google::cloud::location::GetLocationRequest,
-                       google::cloud::location::Location, &get_location>(locations, "GetLocation"));
-  all.push_back(method<google::longrunning::GetOperationRequest, google::longrunning::Operation,
-                       &get_operation>("google.longrunning.Operations", "GetOperation"));
+      locations, "ListLocations", P::locations_list));
+  all.push_back(
+      method<google::cloud::location::GetLocationRequest, google::cloud::location::Location,
+             &get_location>(locations, "GetLocation", P::locations_get));
+  all.push_back(
+      method<google::longrunning::GetOperationRequest, google::longrunning::Operation,
+             &get_operation>("google.longrunning.Operations", "GetOperation", P::tasks_create));
   return all;
 }
 

@@ -9,7 +9,9 @@
 #include <string>
 #include <string_view>
 
+#include "api/cloudtasks/resources.h"
 #include "api/cloudtasks/service.h"
+#include "auth/permissions.h"
 
 namespace deferd::cloudtasks {
 
@@ -22,11 +24,19 @@ struct Method {
   std::string path;          // "/google.cloud.tasks.v2.CloudTasks/CreateTask"
   const Message* request;    // prototypes
   const Message* response;
-  // `request` is of the type of the prototype and may go when this returns.
+  Permissions needs;  // of `resource`, and tasks.fullView when `shows_all` (CT-spec 11)
+  const std::string& (*resource)(const Message& request);
+  bool (*shows_all)(const Message& request);
+  // Whoever calls. `request` is of the type of the prototype and may go when this returns.
   void (*run)(Service& service, const Message& request, const Context& context, Answer answer);
 };
 
 std::span<const Method> methods();
+
+// A call as it comes from a transport, with the credentials of its caller: carried out if the
+// caller may (CT-spec 7: authentication, authorization, then all the rest).
+void run(const Method& method, Service& service, const Method::Message& request, Context context,
+         Method::Answer answer);
 
 // The names of the services, each once.
 std::span<const std::string_view> services();
@@ -34,12 +44,19 @@ std::span<const std::string_view> services();
 // One method, from a function of the call's own types.
 template <class Request, class Response,
           void (*function)(Service&, const Request&, const Context&, Done<Response>)>
-Method method(std::string_view service, std::string_view name) {
+Method method(std::string_view service, std::string_view name, Permissions needs) {
   return {service,
           name,
           "/" + std::string(service) + "/" + std::string(name),
           &Request::default_instance(),
           &Response::default_instance(),
+          needs,
+          [](const Method::Message& request) -> const std::string& {
+            return resource_of(static_cast<const Request&>(request));
+          },
+          [](const Method::Message& request) {
+            return shows_all(static_cast<const Request&>(request));
+          },
           [](Service& to, const Method::Message& request, const Context& context,
              Method::Answer answer) {
             function(to, static_cast<const Request&>(request), context,

@@ -80,10 +80,15 @@ Failure failure_of(const Error& error, Subject subject) {
       return make(google::rpc::FAILED_PRECONDITION, error.message);
     case Reason::unsupported:
       return make(google::rpc::UNIMPLEMENTED, error.message);
+    case Reason::unauthenticated:
+      return make(google::rpc::UNAUTHENTICATED, error.message);
+    case Reason::forbidden:
+      return make(google::rpc::PERMISSION_DENIED, error.message);
     case Reason::timeout:
       return make(google::rpc::DEADLINE_EXCEEDED, error.message);
     case Reason::store_failed:
     case Reason::stopping:
+    case Reason::unavailable:
       return make(google::rpc::UNAVAILABLE, error.message);
     case Reason::queue_full_tasks:
     case Reason::queue_full_bytes:

@@ -22,34 +22,40 @@ constexpr PageQueryKnows view_query{.view = true};
 constexpr PageQueryKnows plan_query{.plan = true};
 constexpr PageQueryKnows app_query{.app = true};
 
+using P = Permission;
+constexpr Permissions nothing;
+constexpr Permissions works = {P::tasks_run, P::tasks_full_view};  // the answer has bodies
+constexpr Permissions configures = {P::queues_create, P::queues_update};
+constexpr Permissions schedules = {P::queues_update, P::tasks_create};  // a job adds tasks
+
 const NativeDoor::Endpoint NativeDoor::endpoints[] = {
     // The first, as it is asked for most.
-    {Resource::tasks, "POST", &NativeDoor::add_task, no_query},
-    {Resource::tasks_batch, "POST", &NativeDoor::add_tasks, no_query},
-    {Resource::tasks_lease, "POST", &NativeDoor::lease_tasks, no_query},
-    {Resource::tasks_ack, "POST", &NativeDoor::ack_tasks, no_query},
-    {Resource::tasks_renew, "POST", &NativeDoor::renew_leases, no_query},
-    {Resource::tasks_release, "POST", &NativeDoor::release_tasks, no_query},
-    {Resource::tasks, "GET", &NativeDoor::list_tasks, tasks_query},
-    {Resource::task, "GET", &NativeDoor::get_task, view_query},
-    {Resource::task, "DELETE", &NativeDoor::delete_task, no_query},
-    {Resource::task_run, "POST", &NativeDoor::run_task, no_query},
-    {Resource::queues, "GET", &NativeDoor::list_queues, page_query},
-    {Resource::queues_apply, "POST", &NativeDoor::apply_queues, plan_query},
-    {Resource::app_queues, "POST", &NativeDoor::update_app_engine_queues, app_query},
-    {Resource::queue, "PUT", &NativeDoor::put_queue, no_query},
-    {Resource::queue, "GET", &NativeDoor::get_queue, no_query},
-    {Resource::queue, "DELETE", &NativeDoor::delete_queue, no_query},
-    {Resource::queue_pause, "POST", &NativeDoor::pause_queue, no_query},
-    {Resource::queue_resume, "POST", &NativeDoor::resume_queue, no_query},
-    {Resource::queue_purge, "POST", &NativeDoor::purge_queue, no_query},
-    {Resource::queue_stats, "GET", &NativeDoor::queue_stats, no_query},
-    {Resource::cron, "GET", &NativeDoor::list_cron, no_query},
-    {Resource::cron, "POST", &NativeDoor::apply_cron, plan_query},
-    {Resource::healthz, "GET", &NativeDoor::healthz, no_query},
-    {Resource::readyz, "GET", &NativeDoor::readyz, no_query},
-    {Resource::metrics, "GET", &NativeDoor::metrics, no_query},
-    {Resource::config, "GET", &NativeDoor::config, no_query},
+    {Resource::tasks, "POST", &NativeDoor::add_task, no_query, P::tasks_create},
+    {Resource::tasks_batch, "POST", &NativeDoor::add_tasks, no_query, P::tasks_create},
+    {Resource::tasks_lease, "POST", &NativeDoor::lease_tasks, no_query, works},
+    {Resource::tasks_ack, "POST", &NativeDoor::ack_tasks, no_query, P::tasks_run},
+    {Resource::tasks_renew, "POST", &NativeDoor::renew_leases, no_query, P::tasks_run},
+    {Resource::tasks_release, "POST", &NativeDoor::release_tasks, no_query, P::tasks_run},
+    {Resource::tasks, "GET", &NativeDoor::list_tasks, tasks_query, P::tasks_list},
+    {Resource::task, "GET", &NativeDoor::get_task, view_query, P::tasks_get},
+    {Resource::task, "DELETE", &NativeDoor::delete_task, no_query, P::tasks_delete},
+    {Resource::task_run, "POST", &NativeDoor::run_task, no_query, P::tasks_run},
+    {Resource::queues, "GET", &NativeDoor::list_queues, page_query, P::queues_list},
+    {Resource::queues_apply, "POST", &NativeDoor::apply_queues, plan_query, configures},
+    {Resource::app_queues, "POST", &NativeDoor::update_app_engine_queues, app_query, configures},
+    {Resource::queue, "PUT", &NativeDoor::put_queue, no_query, configures},
+    {Resource::queue, "GET", &NativeDoor::get_queue, no_query, P::queues_get},
+    {Resource::queue, "DELETE", &NativeDoor::delete_queue, no_query, P::queues_delete},
+    {Resource::queue_pause, "POST", &NativeDoor::pause_queue, no_query, P::queues_pause},
+    {Resource::queue_resume, "POST", &NativeDoor::resume_queue, no_query, P::queues_resume},
+    {Resource::queue_purge, "POST", &NativeDoor::purge_queue, no_query, P::queues_purge},
+    {Resource::queue_stats, "GET", &NativeDoor::queue_stats, no_query, P::queues_get},
+    {Resource::cron, "GET", &NativeDoor::list_cron, no_query, P::queues_list},
+    {Resource::cron, "POST", &NativeDoor::apply_cron, plan_query, schedules},
+    {Resource::healthz, "GET", &NativeDoor::healthz, no_query, nothing},
+    {Resource::readyz, "GET", &NativeDoor::readyz, no_query, nothing},
+    {Resource::metrics, "GET", &NativeDoor::metrics, no_query, P::server_get},
+    {Resource::config, "GET", &NativeDoor::config, no_query, P::server_get},
 };
 
 NativeDoor::NativeDoor(NativeDoorOptions options, Runtime& runtime, const Clock& clock)
@@ -75,7 +81,9 @@ void NativeDoor::handle(const HttpRequest& request, HttpReply reply) {
     }
     auto query = parse_page_query(request.query, endpoint.query);
     if (!query) return reply.send(error_response(query.error()));
-    return (this->*endpoint.run)({request, std::move(*route), std::move(*query), std::move(reply)});
+    Call call{request, std::move(*route), std::move(*query), std::move(reply)};
+    if (options_.access != nullptr) return authorize(endpoint, std::move(call));
+    return (this->*endpoint.run)(std::move(call));
   }
   HttpResponse response =
       error_response({Reason::unsupported, "this path takes " + allowed, {}, std::nullopt});

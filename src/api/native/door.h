@@ -38,8 +38,14 @@ class NativeDoor final : public HttpHandler {
     std::string_view method;
     void (NativeDoor::*run)(Call call);
     PageQueryKnows query;
+    Permissions needs;  // of the queue, else the project, else the server that the path names
   };
   static const Endpoint endpoints[];
+
+  // authorize.cc: runs the endpoint if its caller may.
+  void authorize(const Endpoint& endpoint, Call call);
+  void authorize_by_policy(const Endpoint& endpoint, Call call, CallerPointer caller,
+                           Permissions needs);
 
   // server_pages.cc
   void healthz(Call call);
@@ -60,6 +66,7 @@ class NativeDoor final : public HttpHandler {
   void apply_queues(Call call);
   void update_app_engine_queues(Call call);
   void upload_queues(Call call, QueueUpload upload);
+  Result<std::string> application_of(const PageQuery& query) const;
   // cron.cc
   void list_cron(Call call);
   void apply_cron(Call call);

@@ -44,6 +44,12 @@ Voice voice_of(Reason reason) {
       return {404, "NOT_FOUND"};
     case Reason::unsupported:
       return {405, "UNIMPLEMENTED"};
+    case Reason::unauthenticated:
+      return {401, "UNAUTHENTICATED"};
+    case Reason::forbidden:
+      return {403, "PERMISSION_DENIED"};
+    case Reason::unavailable:
+      return {503, "UNAVAILABLE"};
     case Reason::timeout:
       return {504, "DEADLINE_EXCEEDED"};
     case Reason::internal:
@@ -70,6 +76,7 @@ HttpResponse error_response(const Error& error) {
   write_error(json, error);
   json.end_object();
   response.headers = retry_after_line(error);
+  if (error.reason == Reason::unauthenticated) response.headers += "WWW-Authenticate: Bearer\r\n";
   return response;
 }
 

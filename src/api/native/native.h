@@ -9,6 +9,7 @@
 #include <string>
 
 #include "api/http/http.h"
+#include "auth/access.h"
 #include "runtime/clock.h"
 #include "runtime/runtime.h"
 
@@ -33,6 +34,8 @@ struct NativeDoorOptions {
   std::uint64_t task_bytes_max = 1 << 20;
   // The application that App Engine's tools mean when they name none; empty: `project`.
   std::string app;
+  // Who may call; outlives the door. Null: authentication is off.
+  const Access* access = nullptr;
   // What carries out an uploaded queue.yaml; outlives the door. Null: none is taken.
   QueueUploads* uploads = nullptr;
   // The same for cron.yaml and its jobs.

@@ -69,6 +69,8 @@ Result<PageQuery> parse_page_query(std::string_view query, PageQueryKnows knows)
       if (*value != "true" && *value != "false")
         return bad("plan is none of true and false", "plan");
       page.plan = *value == "true";
+    } else if (*name == "key") {
+      // Whose call it is (api/http/credentials.h).
     } else if (knows.app) {
       if (*name == "appId" || *name == "app_id") page.app = *value;
     } else {

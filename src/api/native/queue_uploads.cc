@@ -53,21 +53,24 @@ void NativeDoor::apply_queues(Call call) {
   upload_queues(std::move(call), std::move(upload));
 }
 
-// The application stands in the query, perhaps with the partition it had at Google ("s~shop").
+// It stands in the query, perhaps with the partition it had at Google ("s~shop").
+Result<std::string> NativeDoor::application_of(const PageQuery& query) const {
+  if (query.app.empty()) return options_.app.empty() ? options_.project : options_.app;
+  const std::size_t tilde = query.app.find('~');
+  std::string app = tilde == std::string::npos ? query.app : query.app.substr(tilde + 1);
+  // Only to check it: a queue is not named here.
+  if (auto ok = QueueName::parse(app, options_.location, "q"); !ok)
+    return fail(Reason::invalid, ok.error().message, "appId");
+  return app;
+}
+
 void NativeDoor::update_app_engine_queues(Call call) {
   QueueUpload upload;
   upload.file = {"queue.yaml", std::string(call.request.body)};
-  upload.project = options_.app.empty() ? options_.project : options_.app;
+  auto application = application_of(call.query);
+  if (!application) return send_error(std::move(call.reply), application.error(), {});
+  upload.project = std::move(*application);
   upload.location = options_.location;
-  if (!call.query.app.empty()) {
-    const std::size_t tilde = call.query.app.find('~');
-    upload.project = tilde == std::string::npos ? call.query.app : call.query.app.substr(tilde + 1);
-    // Only to check it: a queue is not named here.
-    if (auto ok = QueueName::parse(upload.project, upload.location, "q"); !ok) {
-      return send_error(std::move(call.reply),
-                        {Reason::invalid, ok.error().message, "appId", std::nullopt}, {});
-    }
-  }
   upload_queues(std::move(call), std::move(upload));
 }
 

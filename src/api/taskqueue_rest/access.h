@@ -1,5 +1,6 @@
 // Who may do what with a queue: `acl` of queue.yaml as a rule (GAE-217). A user_email works with
-// tasks, a writer_email adds them, and only admins may use a queue that names nobody.
+// tasks, a writer_email adds them. Roles stand beside it: whoever has what a method needs is asked
+// for no list, and a queue that names nobody is theirs alone.
 #pragma once
 
 #include <cstdint>
@@ -16,6 +17,7 @@ enum class Right : std::uint8_t {
   insert,  // writer_email
 };
 
-bool may(const AppEngineSettings& acl, const TaskqueueRestCaller& caller, Right right);
+// `email` is empty for a caller that has none, whom no list names.
+bool may(const AppEngineSettings& acl, std::string_view email, Right right);
 
 }  // namespace deferd::taskqueue_rest

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "api/http/call.h"
+#include "api/http/credentials.h"
 #include "api/taskqueue_rest/answers.h"
 #include "api/taskqueue_rest/errors.h"
 
@@ -14,8 +15,8 @@ bool is_taskqueue_rest_path(std::string_view path) {
 }
 
 std::unique_ptr<HttpHandler> make_taskqueue_rest_door(TaskqueueRestOptions options,
-                                                      Runtime& runtime) {
-  return std::make_unique<taskqueue_rest::RestDoor>(std::move(options), runtime);
+                                                      Runtime& runtime, const Clock& clock) {
+  return std::make_unique<taskqueue_rest::RestDoor>(std::move(options), runtime, clock);
 }
 
 }  // namespace deferd
@@ -48,30 +49,29 @@ std::string_view method_of(const HttpRequest& request) {
   return request.method;
 }
 
-std::string_view token_of(const HttpRequest& request, const Query& query) {
-  constexpr std::string_view scheme = "Bearer ";
-  const std::string_view header = request.header("authorization");
-  if (header.size() > scheme.size() &&
-      equal_ignoring_case(header.substr(0, scheme.size()), scheme)) {
-    return header.substr(scheme.size());
-  }
-  for (const std::string_view name : {"access_token", "oauth_token"}) {
-    if (const std::string* token = query.find(name)) return *token;
-  }
-  return {};
-}
-
 }  // namespace
 
+using P = Permission;
+
 const RestDoor::Method RestDoor::methods[] = {
-    {Resource::lease, "POST", &RestDoor::lease, tasks_shape},
-    {Resource::tasks, "POST", &RestDoor::insert, task_shape},
-    {Resource::tasks, "GET", &RestDoor::list, tasks_shape},
-    {Resource::task, "GET", &RestDoor::get, task_shape},
-    {Resource::task, "POST", &RestDoor::update, task_shape},
-    {Resource::task, "PATCH", &RestDoor::patch, task_shape},
-    {Resource::task, "DELETE", &RestDoor::remove, task_shape},
-    {Resource::queue, "GET", &RestDoor::get_queue, queue_shape},
+    {Resource::lease,
+     "POST",
+     &RestDoor::lease,
+     tasks_shape,
+     Right::work,
+     {P::tasks_run, P::tasks_full_view}},
+    {Resource::tasks, "POST", &RestDoor::insert, task_shape, Right::insert, P::tasks_create},
+    {Resource::tasks, "GET", &RestDoor::list, tasks_shape, Right::work, P::tasks_list},
+    {Resource::task,
+     "GET",
+     &RestDoor::get,
+     task_shape,
+     Right::work,
+     {P::tasks_get, P::tasks_full_view}},
+    {Resource::task, "POST", &RestDoor::update, task_shape, Right::work, P::tasks_run},
+    {Resource::task, "PATCH", &RestDoor::patch, task_shape, Right::work, P::tasks_run},
+    {Resource::task, "DELETE", &RestDoor::remove, task_shape, Right::work, P::tasks_delete},
+    {Resource::queue, "GET", &RestDoor::get_queue, queue_shape, Right::see, P::queues_get},
 };
 
 void RestDoor::handle(const HttpRequest& request, HttpReply reply) {
@@ -101,17 +101,14 @@ void RestDoor::handle(const HttpRequest& request, HttpReply reply) {
       if (!parsed) return send_error(std::move(reply), parsed.error(), route->queue);
       fields = std::move(*parsed);
     }
-    std::optional<TaskqueueRestCaller> caller;
-    if (options_.caller) {
-      caller = options_.caller(token_of(request, *query), route->queue.project);
-      if (!caller) {
-        HttpResponse refused = error_response(401, "authError", "Invalid Credentials");
-        refused.headers = "WWW-Authenticate: Bearer\r\n";
-        return reply.send(std::move(refused));
-      }
+    CallerPointer caller;
+    if (options_.access != nullptr) {
+      auto found = options_.access->authenticate(credentials_of(request), clock_.now().wall);
+      if (!found) return send_error(std::move(reply), found.error(), route->queue);
+      caller = std::move(*found);
     }
     return (this->*each.run)({request.body, std::move(*route), std::move(*query), std::move(fields),
-                              std::move(caller), std::move(reply)});
+                              each, std::move(caller), std::move(reply)});
   }
   if (allowed.empty()) allowed = "GET";  // of the discovery document
   HttpResponse response =
@@ -120,22 +117,30 @@ void RestDoor::handle(const HttpRequest& request, HttpReply reply) {
   reply.send(std::move(response));
 }
 
+std::optional<Error> RestDoor::refusal(const Call& call, const Result<QueueInfo>& queue) const {
+  if (call.caller == nullptr) return std::nullopt;
+  const QueueName& name = call.route.queue;
+  const Caller& caller = *call.caller;
+  const Permissions missing = queue ? options_.access->lacking(caller, call.method.needs, *queue)
+                                    : lacking(caller, call.method.needs, {name.project, &name});
+  if (missing.is_empty()) return std::nullopt;
+  if (queue && may(queue->settings.appengine, caller.email(), call.method.right))
+    return std::nullopt;
+  return access_refusal(caller, missing, name.path());
+}
+
 template <class Then>
-void RestDoor::with_queue(Call call, Right right, Then then) {
+void RestDoor::with_queue(Call call, Then then) {
   GetQueue command;
   command.queue = call.route.queue;
   std::shared_ptr<HttpThread> thread = call.reply.thread();
   call.body = {};
   call_on(std::move(thread), runtime_, std::move(command),
-          [call = std::move(call), right, then = std::move(then)](Result<QueueInfo> queue) mutable {
+          [this, call = std::move(call), then = std::move(then)](Result<QueueInfo> queue) mutable {
             const QueueName& name = call.route.queue;
+            if (auto refused = refusal(call, queue))
+              return send_error(std::move(call.reply), *refused, name);
             if (!queue) return send_error(std::move(call.reply), queue.error(), name);
-            if (call.caller && !may(queue->settings.appengine, *call.caller, right)) {
-              return call.reply.send(error_response(
-                  403, "forbidden",
-                  "you are not allowed to make this call: no access list of queue \"" + name.queue +
-                      "\" names you for it"));
-            }
             if (queue->settings.mode != QueueMode::pull) {
               return call.reply.send(error_response(400, "invalid", pull_only_text));
             }
@@ -146,7 +151,7 @@ void RestDoor::with_queue(Call call, Right right, Then then) {
 void RestDoor::get_queue(Call call) {
   const auto with_stats = call.query.flag("getStats", false);
   if (!with_stats) return send_error(std::move(call.reply), with_stats.error(), call.route.queue);
-  with_queue(std::move(call), Right::see, [this, stats = *with_stats](Call next, QueueInfo info) {
+  with_queue(std::move(call), [this, stats = *with_stats](Call next, QueueInfo info) {
     if (!stats) return send_json(std::move(next.reply), next.fields, queue_json(info, {}));
     GetQueueStats command;
     command.queue = info.name;
@@ -160,7 +165,7 @@ void RestDoor::get_queue(Call call) {
 }
 
 void RestDoor::list(Call call) {
-  with_queue(std::move(call), Right::work,
+  with_queue(std::move(call),
              [this](Call next, const QueueInfo&) { list_page(std::move(next), {}, {}); });
 }
 
@@ -191,22 +196,20 @@ void RestDoor::list_page(Call call, std::vector<TaskInfo> listed, TaskId after) 
 void RestDoor::insert(Call call) {
   auto task = parse_insert(call.body, call.route, options_.task_bytes_max);
   if (!task) return send_error(std::move(call.reply), task.error(), call.route.queue);
-  with_queue(std::move(call), Right::insert,
-             [this, task = std::move(*task)](Call next, const QueueInfo&) mutable {
-               AddTasks command;
-               command.queue = next.route.queue;
-               command.tasks.push_back(std::move(task));
-               deferd::call(
-                   runtime_, std::move(command), std::move(next.reply),
-                   [name = std::move(next.route.queue), fields = std::move(next.fields)](
-                       HttpReply reply, Result<std::vector<Result<Task>>> stored) {
-                     if (!stored) return send_error(std::move(reply), stored.error(), name);
-                     const Result<Task>& added = stored->front();
-                     if (!added) return send_error(std::move(reply), added.error(), name);
-                     send_json(std::move(reply), fields,
-                               task_json({*added, TaskState::ready}, name.queue, Payload::shown));
-                   });
-             });
+  with_queue(std::move(call), [this, task = std::move(*task)](Call next, const QueueInfo&) mutable {
+    AddTasks command;
+    command.queue = next.route.queue;
+    command.tasks.push_back(std::move(task));
+    deferd::call(runtime_, std::move(command), std::move(next.reply),
+                 [name = std::move(next.route.queue), fields = std::move(next.fields)](
+                     HttpReply reply, Result<std::vector<Result<Task>>> stored) {
+                   if (!stored) return send_error(std::move(reply), stored.error(), name);
+                   const Result<Task>& added = stored->front();
+                   if (!added) return send_error(std::move(reply), added.error(), name);
+                   send_json(std::move(reply), fields,
+                             task_json({*added, TaskState::ready}, name.queue, Payload::shown));
+                 });
+  });
 }
 
 void RestDoor::lease(Call call) {
@@ -236,38 +239,36 @@ void RestDoor::lease(Call call) {
     command.by = has_tag ? LeaseTasks::By::key : LeaseTasks::By::oldest_key;
     if (has_tag) command.key = *tag;
   }
-  with_queue(std::move(call), Right::work,
-             [this, command = std::move(command)](Call next, const QueueInfo&) mutable {
-               deferd::call(runtime_, std::move(command), std::move(next.reply),
-                            [route = std::move(next.route), fields = std::move(next.fields)](
-                                HttpReply reply, Result<std::vector<TaskInfo>> leased) {
-                              if (!leased)
-                                return send_error(std::move(reply), leased.error(), route.queue);
-                              const std::string queue =
-                                  "projects/" + route.project + "/taskqueues/" + route.queue.queue;
-                              send_json(
-                                  std::move(reply), fields,
-                                  tasks_json("taskqueue#tasks", *leased, queue, Payload::shown));
-                            });
-             });
+  with_queue(
+      std::move(call), [this, command = std::move(command)](Call next, const QueueInfo&) mutable {
+        deferd::call(runtime_, std::move(command), std::move(next.reply),
+                     [route = std::move(next.route), fields = std::move(next.fields)](
+                         HttpReply reply, Result<std::vector<TaskInfo>> leased) {
+                       if (!leased)
+                         return send_error(std::move(reply), leased.error(), route.queue);
+                       const std::string queue =
+                           "projects/" + route.project + "/taskqueues/" + route.queue.queue;
+                       send_json(std::move(reply), fields,
+                                 tasks_json("taskqueue#tasks", *leased, queue, Payload::shown));
+                     });
+      });
 }
 
 void RestDoor::get(Call call) {
   auto task = parse_task_of_path(call.route);
   if (!task) return send_error(std::move(call.reply), task.error(), call.route.queue);
-  with_queue(std::move(call), Right::work,
-             [this, task = std::move(*task)](Call next, const QueueInfo&) mutable {
-               GetTask command;
-               command.queue = next.route.queue;
-               command.task = std::move(task);
-               deferd::call(runtime_, std::move(command), std::move(next.reply),
-                            [name = std::move(next.route.queue), fields = std::move(next.fields)](
-                                HttpReply reply, Result<TaskInfo> info) {
-                              if (!info) return send_error(std::move(reply), info.error(), name);
-                              send_json(std::move(reply), fields,
-                                        task_json(*info, name.queue, Payload::shown));
-                            });
-             });
+  with_queue(std::move(call), [this, task = std::move(*task)](Call next, const QueueInfo&) mutable {
+    GetTask command;
+    command.queue = next.route.queue;
+    command.task = std::move(task);
+    deferd::call(runtime_, std::move(command), std::move(next.reply),
+                 [name = std::move(next.route.queue), fields = std::move(next.fields)](
+                     HttpReply reply, Result<TaskInfo> info) {
+                   if (!info) return send_error(std::move(reply), info.error(), name);
+                   send_json(std::move(reply), fields,
+                             task_json(*info, name.queue, Payload::shown));
+                 });
+  });
 }
 
 void RestDoor::update(Call call) {
@@ -299,52 +300,49 @@ void RestDoor::change_lease(Call call, Result<LeaseUpdate> update) {
                              task_json(*info, name.queue, Payload::shown));
                  });
   };
-  with_queue(std::move(call), Right::work,
-             [this, send, command = std::move(command), end = update->end](
-                 Call next, const QueueInfo&) mutable {
-               if (end && !end->in_seconds) {
-                 command.eta = wall_from_micros(end->value);
-                 return send(std::move(next), std::move(command));
-               }
-               GetTask look;
-               look.queue = command.queue;
-               look.task = command.task;
-               std::shared_ptr<HttpThread> thread = next.reply.thread();
-               call_on(std::move(thread), runtime_, std::move(look),
-                       [send, end, command = std::move(command),
-                        next = std::move(next)](Result<TaskInfo> info) mutable {
-                         if (!info)
-                           return send_error(std::move(next.reply), info.error(), next.route.queue);
-                         const Wall eta = info->task.place.eta;
-                         if (info->state != TaskState::leased || (end && !end->matches(eta))) {
-                           return send_error(std::move(next.reply),
-                                             {Reason::lease_lost, {}, {}, {}}, next.route.queue);
-                         }
-                         command.eta = eta;
-                         send(std::move(next), std::move(command));
-                       });
-             });
+  with_queue(std::move(call), [this, send, command = std::move(command), end = update->end](
+                                  Call next, const QueueInfo&) mutable {
+    if (end && !end->in_seconds) {
+      command.eta = wall_from_micros(end->value);
+      return send(std::move(next), std::move(command));
+    }
+    GetTask look;
+    look.queue = command.queue;
+    look.task = command.task;
+    std::shared_ptr<HttpThread> thread = next.reply.thread();
+    call_on(std::move(thread), runtime_, std::move(look),
+            [send, end, command = std::move(command),
+             next = std::move(next)](Result<TaskInfo> info) mutable {
+              if (!info) return send_error(std::move(next.reply), info.error(), next.route.queue);
+              const Wall eta = info->task.place.eta;
+              if (info->state != TaskState::leased || (end && !end->matches(eta))) {
+                return send_error(std::move(next.reply), {Reason::lease_lost, {}, {}, {}},
+                                  next.route.queue);
+              }
+              command.eta = eta;
+              send(std::move(next), std::move(command));
+            });
+  });
 }
 
 void RestDoor::remove(Call call) {
   auto task = parse_task_of_path(call.route);
   if (!task) return send_error(std::move(call.reply), task.error(), call.route.queue);
-  with_queue(std::move(call), Right::work,
-             [this, task = std::move(*task)](Call next, const QueueInfo&) mutable {
-               DeleteTasks command;
-               command.queue = next.route.queue;
-               command.tasks.push_back(std::move(task));
-               deferd::call(runtime_, std::move(command), std::move(next.reply),
-                            [name = std::move(next.route.queue)](
-                                HttpReply reply, Result<std::vector<Result<void>>> gone) {
-                              if (!gone) return send_error(std::move(reply), gone.error(), name);
-                              if (!gone->front())
-                                return send_error(std::move(reply), gone->front().error(), name);
-                              HttpResponse response;
-                              response.status = 204;
-                              reply.send(std::move(response));
-                            });
-             });
+  with_queue(std::move(call), [this, task = std::move(*task)](Call next, const QueueInfo&) mutable {
+    DeleteTasks command;
+    command.queue = next.route.queue;
+    command.tasks.push_back(std::move(task));
+    deferd::call(runtime_, std::move(command), std::move(next.reply),
+                 [name = std::move(next.route.queue)](HttpReply reply,
+                                                      Result<std::vector<Result<void>>> gone) {
+                   if (!gone) return send_error(std::move(reply), gone.error(), name);
+                   if (!gone->front())
+                     return send_error(std::move(reply), gone->front().error(), name);
+                   HttpResponse response;
+                   response.status = 204;
+                   reply.send(std::move(response));
+                 });
+  });
 }
 
 }  // namespace deferd::taskqueue_rest

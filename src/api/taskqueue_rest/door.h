@@ -19,19 +19,21 @@ namespace deferd::taskqueue_rest {
 
 class RestDoor final : public HttpHandler {
  public:
-  RestDoor(TaskqueueRestOptions options, Runtime& runtime)
-      : options_(std::move(options)), runtime_(runtime) {}
+  RestDoor(TaskqueueRestOptions options, Runtime& runtime, const Clock& clock)
+      : options_(std::move(options)), runtime_(runtime), clock_(clock) {}
 
   void handle(const HttpRequest& request, HttpReply reply) override;
 
  private:
+  struct Method;
   // What a method gets. `body` is gone when the method returns.
   struct Call {
     std::string_view body;
     Route route;
     Query query;
     Selection fields;
-    std::optional<TaskqueueRestCaller> caller;  // absent: authentication is off
+    const Method& method;
+    CallerPointer caller;  // null: authentication is off
     HttpReply reply;
   };
   struct Method {
@@ -39,6 +41,10 @@ class RestDoor final : public HttpHandler {
     std::string_view http_method;
     void (RestDoor::*run)(Call call);
     const Shape& shape;  // of its answer
+    // Whoever has one of the two may call: the right by the queue's access list, or the
+    // permissions.
+    Right right;
+    Permissions needs;
   };
   static const Method methods[];
 
@@ -54,12 +60,15 @@ class RestDoor final : public HttpHandler {
   void change_lease(Call call, Result<LeaseUpdate> update);
   void list_page(Call call, std::vector<TaskInfo> listed, TaskId after);
 
+  // Why the caller may not make the call of this queue (or of one that is not there).
+  std::optional<Error> refusal(const Call& call, const Result<QueueInfo>& queue) const;
   // Goes on with `then(Call, QueueInfo)` when the queue is a pull queue that the caller may use so.
   template <class Then>
-  void with_queue(Call call, Right right, Then then);
+  void with_queue(Call call, Then then);
 
   const TaskqueueRestOptions options_;
   Runtime& runtime_;
+  const Clock& clock_;
 };
 
 // The discovery document. `host` is what the caller called the server.

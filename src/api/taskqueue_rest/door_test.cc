@@ -61,7 +61,7 @@ class RestDoorTest : public testing::Test {
   void open(TaskqueueRestOptions rest = {}) {
     client_.reset();
     server_.reset();
-    door_ = make_taskqueue_rest_door(std::move(rest), *runtime_);
+    door_ = make_taskqueue_rest_door(std::move(rest), *runtime_, clock_);
     HttpOptions http;
     http.listen = "127.0.0.1:0";
     http.threads = 1;
@@ -439,21 +439,22 @@ TEST_F(RestDoorTest, AWebPageOfAnotherOriginChangesNothing) {
 
 // GAE-217
 TEST_F(RestDoorTest, AccessListsHoldWhenAuthenticationIsOn) {
+  const Tickets tickets(Tickets::Key{}, {"admin"});
+  AccessRules rules;
+  for (const std::string who : {"user", "writer", "other", "lister"})
+    rules.keys.push_back({who + "@example.com", hash_of_key(who), {}});
+  rules.keys.back().grants = {{Permission::tasks_list, "app", {}}};
+  Access access({tickets, [](const QueueSettings&) { return std::vector<RoleBinding>(); }}, rules);
   TaskqueueRestOptions rest;
-  rest.caller = [](std::string_view token,
-                   std::string_view project) -> std::optional<TaskqueueRestCaller> {
-    EXPECT_EQ(project, "app");
-    if (token.empty()) return std::nullopt;
-    return TaskqueueRestCaller{std::string(token), token == "admin"};
-  };
+  rest.access = &access;
   open(std::move(rest));
   make_queue("q", QueueMode::pull, [](QueueSettings& settings) {
     settings.appengine.user_emails = {"user@example.com"};
     settings.appengine.writer_emails = {"writer@example.com"};
   });
   make_queue("closed");
-  const std::string user = "Authorization: Bearer user@example.com\r\n";
-  const std::string writer = "Authorization: bearer writer@example.com\r\n";
+  const std::string user = "Authorization: Bearer user\r\n";
+  const std::string writer = "Authorization: bearer writer\r\n";
   const std::string admin = "Authorization: Bearer admin\r\n";
   const std::string task = R"({"payloadBase64":"","id":"t"})";
   const std::string lease_path = "q/tasks/lease?numTasks=1&leaseSecs=60";
@@ -468,9 +469,9 @@ TEST_F(RestDoorTest, AccessListsHoldWhenAuthenticationIsOn) {
   EXPECT_EQ(call("POST", lease_path, "", writer).status, 403);
   EXPECT_EQ(call("DELETE", "q/tasks/t", "", writer).status, 403);
   EXPECT_EQ(call("GET", "q", "", writer).status, 200);
-  EXPECT_EQ(call("GET", "q?oauth_token=writer@example.com").status, 200);
-  EXPECT_EQ(call("GET", "q?access_token=other@example.com").status, 403);
-  EXPECT_EQ(call("GET", "q", "", "Authorization: Basic user@example.com\r\n").status, 401);
+  EXPECT_EQ(call("GET", "q?oauth_token=writer").status, 200);
+  EXPECT_EQ(call("GET", "q?access_token=other").status, 403);
+  EXPECT_EQ(call("GET", "q", "", "Authorization: Basic user\r\n").status, 401);
   EXPECT_EQ(call("GET", "q/tasks", "", user).status, 200);
   EXPECT_EQ(call("GET", "q/tasks/t", "", user).status, 200);
   const Answer leased = call("POST", lease_path, "", user);
@@ -482,6 +483,14 @@ TEST_F(RestDoorTest, AccessListsHoldWhenAuthenticationIsOn) {
   // A queue that names nobody is for admins.
   EXPECT_EQ(call("POST", "closed/tasks", task, user).status, 403);
   EXPECT_EQ(call("POST", "closed/tasks", task, admin).status, 200);
+  // A role needs no list.
+  const std::string lister = "Authorization: Bearer lister\r\n";
+  EXPECT_EQ(call("GET", "closed/tasks", "", lister).status, 200);
+  EXPECT_EQ(call("POST", "closed/tasks", task, lister).status, 403);
+  // Nor does a stranger learn which queues there are.
+  EXPECT_EQ(call("GET", "none", "", user).status, 403);
+  EXPECT_EQ(call("GET", "none", "", admin).status, 404);
+  EXPECT_EQ(call("GET", "none").status, 401);
   // The document that clients are built from is for everybody.
   EXPECT_EQ(call("GET", "/discovery/v1/apis/taskqueue/v1beta2/rest").text("/id"),
             "taskqueue:v1beta2");

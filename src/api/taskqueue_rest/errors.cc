@@ -39,6 +39,11 @@ Voice voice_of(Reason reason) {
       return {429, "rateLimitExceeded"};
     case Reason::unsupported:
       return {405, "httpMethodNotAllowed"};
+    case Reason::unauthenticated:
+      return {401, "authError"};
+    case Reason::forbidden:
+      return {403, "forbidden"};
+    case Reason::unavailable:
     case Reason::store_failed:
     case Reason::stopping:
       return {503, "backendError"};
@@ -87,6 +92,7 @@ HttpResponse error_response(const Error& error, const QueueName& queue) {
   const Voice voice = voice_of(error.reason);
   HttpResponse response = error_response(voice.code, voice.word, message);
   response.headers = retry_after_line(error);
+  if (error.reason == Reason::unauthenticated) response.headers += "WWW-Authenticate: Bearer\r\n";
   return response;
 }
 

@@ -14,15 +14,11 @@
 #include <string_view>
 
 #include "api/http/http.h"
+#include "auth/access.h"
+#include "runtime/clock.h"
 #include "runtime/runtime.h"
 
 namespace deferd {
-
-// Who calls, as far as access lists of queues (`acl` in queue.yaml) care.
-struct TaskqueueRestCaller {
-  std::string email;      // empty: has none, so no list names it
-  bool is_admin = false;  // of the project: may do all, as an App Engine application's admins could
-};
 
 struct TaskqueueRestOptions {
   // Where the queues of an application live: project P and queue Q of a path mean
@@ -30,21 +26,17 @@ struct TaskqueueRestOptions {
   std::string location = "local";
   // Of one task as it is stored.
   std::uint64_t task_bytes_max = 1 << 20;
-  // Who calls for `project` with `token`: that of "Authorization: Bearer TOKEN", or of the query's
-  // access_token or oauth_token; empty when there is none. Nothing: nobody that is known here
-  // (401). Null: authentication is off, and everybody may do everything. Runs on the server's
-  // threads; must not block.
-  std::function<std::optional<TaskqueueRestCaller>(std::string_view token,
-                                                   std::string_view project)>
-      caller;
+  // Who may call, beside those that the access lists of queues (`acl` in queue.yaml) name; outlives
+  // the door. Null: authentication is off, and everybody may do everything.
+  const Access* access = nullptr;
 };
 
 // Whether this door is the one to ask.
 bool is_taskqueue_rest_path(std::string_view path);
 
-// The runtime outlives the door; the door outlives the HTTP server and every reply of the
+// The references outlive the door; the door outlives the HTTP server and every reply of the
 // runtime.
 std::unique_ptr<HttpHandler> make_taskqueue_rest_door(TaskqueueRestOptions options,
-                                                      Runtime& runtime);
+                                                      Runtime& runtime, const Clock& clock);
 
 }  // namespace deferd

@@ -89,9 +89,8 @@ void Door::handle(const HttpRequest& request, HttpReply reply) {
   if (!query) return reply.send(error_response(query.error()));
   const auto message = found.binding->request(path, *query, request);
   if (!message) return reply.send(error_response(message.error()));
-  const Context context = context_of(request, *query, reply.thread());
-  found.binding->method().run(
-      *service_, **message, context,
+  Context context = context_of(request, *query, reply.thread());
+  run(found.binding->method(), *service_, **message, std::move(context),
       [reply = std::move(reply), shape = &found.binding->response(), format = query->format,
        is_pretty = query->pretty](Outcome<std::unique_ptr<Method::Message>> outcome) mutable {
         reply.send(outcome ? json_response(**outcome, *shape, format, is_pretty)
@@ -111,6 +110,7 @@ Context Door::context_of(const HttpRequest& request, const Query& query,
   context.thread = std::make_shared<HttpCallThread>(thread);
   if (const auto timeout = timeout_of(request))
     context.good_until = service_->clock.now().mono + *timeout;
+  if (service_->options.access == nullptr) return context;
   context.credentials.authorization = request.header("authorization");
   if (context.credentials.authorization.empty() && !query.access_token.empty())
     context.credentials.authorization = "Bearer " + query.access_token;

@@ -42,7 +42,8 @@ void buffer_task(Service& service, const BufferTaskRequest& request, const Conte
 
 template <class V, class Response>
 Method buffer_method() {
-  return method<BufferTaskRequest, Response, &buffer_task<V, Response>>(V::service, "BufferTask");
+  return method<BufferTaskRequest, Response, &buffer_task<V, Response>>(V::service, "BufferTask",
+                                                                        Permission::tasks_create);
 }
 
 }  // namespace
@@ -52,10 +53,11 @@ std::span<const Method> http_methods() {
       buffer_method<V2, BufferTaskResponseV2>(),
       buffer_method<V2Beta3, BufferTaskResponseV2Beta3>(),
       buffer_method<V2Beta2, BufferTaskResponseV2Beta2>(),
-      method<V2::CreateTaskRequest, V2::Task, &create_firebase_task>(firebase_service,
-                                                                     "CreateTask"),
-      method<FirebaseQueue, FirebaseQueueMade, &register_firebase_queue>(firebase_service,
-                                                                         "RegisterQueue"),
+      method<V2::CreateTaskRequest, V2::Task, &create_firebase_task>(firebase_service, "CreateTask",
+                                                                     Permission::tasks_create),
+      method<FirebaseQueue, FirebaseQueueMade, &register_firebase_queue>(
+          firebase_service, "RegisterQueue",
+          {Permission::queues_create, Permission::queues_update}),
   };
   return all;
 }

@@ -38,6 +38,7 @@ class CloudTasksTest : public testing::Test {
   static constexpr const char* location_path = "projects/p/locations/l";
 
   CloudTasksOptions options_;  // before the first call
+  Credentials credentials_;    // of the calls
 
   ~CloudTasksTest() override {
     dispatcher_.finish(200);
@@ -58,16 +59,20 @@ class CloudTasksTest : public testing::Test {
 
   std::shared_ptr<Service> shared_service() { return service_; }
 
-  template <class Response, class Request>
-  Outcome<Response> call(std::string_view service_name, std::string_view name,
-                         const Request& request, Mono good_until = Mono::max()) {
+  Outcome<std::unique_ptr<Method::Message>> ask(const Method& method,
+                                                const Method::Message& request,
+                                                Mono good_until = Mono::max()) {
     std::promise<Outcome<std::unique_ptr<Method::Message>>> answered;
     auto answer = answered.get_future();
     Service& to = service();
-    find_method(service_name, name).run(to, request, {threads_, good_until}, [&](auto outcome) {
-      answered.set_value(std::move(outcome));
-    });
-    auto outcome = answer.get();
+    run(method, to, request, {threads_, good_until, credentials_},
+        [&](auto outcome) { answered.set_value(std::move(outcome)); });
+    return answer.get();
+  }
+  template <class Response, class Request>
+  Outcome<Response> call(std::string_view service_name, std::string_view name,
+                         const Request& request, Mono good_until = Mono::max()) {
+    auto outcome = ask(find_method(service_name, name), request, good_until);
     if (!outcome) return refuse(outcome.error());
     return static_cast<const Response&>(**outcome);
   }

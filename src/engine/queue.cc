@@ -26,7 +26,8 @@ Queue::Queue(ShardCore& core, QueueRecord record, const Now& now)
       record_(std::move(record)),
       target_(shared_target(record_.settings)),
       http_target_(shared_http_target(record_.settings)),
-      bucket_(record_.settings.rate, record_.settings.burst, now.mono) {
+      bucket_(record_.settings.rate, record_.settings.burst, now.mono),
+      due_counts_(core.options.due_slots_max) {
   due_counts_.fold(now.wall);
   stats_since_ = now.mono;
   // No order lies before the queue's making, whatever a clock does later: see id_is_gone().
@@ -48,22 +49,18 @@ Queue::Queue(ShardCore& core, const StoredQueue& stored, const Now& now)
       http_target_(shared_http_target(record_.settings)),
       counters_(stored.counters),
       stored_counters_(stored.counters),
-      bucket_(record_.settings.rate, record_.settings.burst, now.mono) {
+      bucket_(record_.settings.rate, record_.settings.burst, now.mono),
+      due_counts_(core.options.due_slots_max) {
   due_counts_.fold(now.wall);
   stats_since_ = now.mono;
   due_counts_.add_ready(counters_.tasks);
   project_->take(counters_.bytes);
   if (counters_.tasks == 0) return;
-  restart_ = std::make_unique<Restart>();
-  restart_->loaded_at = Wall(std::chrono::floor<Millis>(now.wall.time_since_epoch()));
-  restart_->last_order = counters_.last_order;
   for (std::uint8_t p = 0; p < priority_count; ++p) {
-    restart_->counted_up_to[p] = {p, restart_->loaded_at,
-                                  std::numeric_limits<std::uint64_t>::max()};
-    if (counters_.lane_tasks[p] > 0) {
+    if (counters_.lane_tasks[p] > 0)
       lanes_[p] = Lane::stored_before(p, core_.windows, counters_.due_from);
-    }
   }
+  count_all(now);
 }
 
 QueueInfo Queue::info() const {
@@ -110,9 +107,11 @@ void Queue::purge(const Now& now) {
   key_marks_.clear();
   keyless_ = {};
   last_leases_.clear();
-  restart_.reset();
+  recount_.reset();
+  for (auto& waiting : stats_waiting_)
+    waiting.stats.counted &= !std::exchange(waiting.is_blurred, false);
   tasks_pushing_ = 0;
-  due_counts_ = DueCounts();
+  due_counts_ = DueCounts(core_.options.due_slots_max);
   due_counts_.fold(now.wall);
   counters_ = QueueCounters{.last_order = counters_.last_order};
   pending_.puts.clear();
@@ -164,6 +163,7 @@ void Queue::pump(const Now& now) {
     drop_exhausted(now);
     serve_waiters(now);
   }
+  if (due_counts_.is_splitting()) count_more(now);
   if (!stats_waiting_.empty()) serve_stats(now, false);
 }
 
@@ -233,14 +233,18 @@ Lane& Queue::lane(std::uint8_t priority) {
 }
 
 void Queue::uncount_free(const Task& task) {
-  if (restart_ != nullptr && task.place.order <= restart_->last_order &&
-      task.place.eta > restart_->loaded_at &&
-      task.place > restart_->counted_up_to[task.place.priority]) {
-    due_counts_.remove_ready();
-    restart_->removed.insert(task.place.order);
+  const bool leased = task.progress.lease_token != 0;
+  if (recount_ == nullptr || !recount_->counts(task.place)) {
+    due_counts_.remove(task.place.eta, leased);
     return;
   }
-  due_counts_.remove(task.place.eta, task.progress.lease_token != 0);
+  recount_->done.insert(task.place.order);
+  if (recount_->after_restart) {
+    due_counts_.remove_ready();
+  } else {
+    due_counts_.remove_undecided(leased);
+    note_due(task.place, leased);
+  }
 }
 
 void Queue::mark_changed(const Now& now, bool durable, std::size_t changes) {

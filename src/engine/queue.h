@@ -115,10 +115,9 @@ class Queue : public std::enable_shared_from_this<Queue> {
   // Whoever waits for a commit that will not come; each keeps its queue alive.
   void forget_parked() { on_settle_.clear(); }
 
-  // One more read of what a restart left uncounted (queue_commit.cc). False: all is counted, or a
-  // read is under way.
-  bool count_more(const Now& now);
-  bool counted() const { return restart_ == nullptr; }
+  // One more read of what a restart left uncounted (queue_count.cc).
+  void count_more(const Now& now);
+  bool counted() const { return recount_ == nullptr || !recount_->after_restart; }
 
   // Recounts what can be recounted and asserts that it agrees; for tests and the simulator.
   void check() const;
@@ -217,6 +216,10 @@ class Queue : public std::enable_shared_from_this<Queue> {
   struct StatsWaiting {
     QueueStats stats;
     Reply<QueueStats> reply;
+    Wall at{};
+    std::uint64_t last_order = 0;
+    // Tasks that are told as scheduled or leased may have been due: note_due() puts that right.
+    bool is_blurred = false;
   };
 
   struct NameInHand {
@@ -224,16 +227,27 @@ class Queue : public std::enable_shared_from_this<Queue> {
     std::uint32_t changes = 0;  // that are not settled
   };
 
-  // After a restart, until every stored task was looked at once: what lies ahead is counted, what
-  // was taken away in the meantime is remembered. Until then every stored task counts as ready.
-  struct Restart {
-    Wall loaded_at{};
-    std::uint64_t last_order = 0;  // places given before the restart are at most this
+  // Tasks are looked at in the store, a lane after the other, to tell what is due when: all of them
+  // after a restart (until then they count as ready), or those of a slot of due_counts_ that the
+  // present lies in. What is added meanwhile is counted at once; what goes away is remembered.
+  struct Recount {
+    bool after_restart = false;
+    Wall after{};  // ETAs in (after, last] are not told apart; up to and with it they are
+    Wall last{};
+    Wall reach{};                  // as far as is read
+    Micros ahead{0};               // of the present, when that is not told by reading so far
+    std::uint64_t last_order = 0;  // places given since are counted already
     std::uint8_t lane = 0;
     std::array<Place, priority_count> counted_up_to{};  // by lane
-    boost::unordered_flat_set<std::uint64_t>
-        removed;  // orders of uncounted places that are no more
+    // Orders of places that need no counting any more: what stood there went away, or was counted
+    // before its lane was read.
+    boost::unordered_flat_set<std::uint64_t> done;
     bool reading = false;
+
+    bool counts(const Place& place) const {
+      return place.order <= last_order && place.eta > after && place.eta <= last &&
+             place > counted_up_to[place.priority] && !done.contains(place.order);
+    }
   };
 
   // -- queue.cc
@@ -367,6 +381,16 @@ class Queue : public std::enable_shared_from_this<Queue> {
   template <class Command, class Item, class Act>
   void with_leases(Command command, const Now& now, Act act);
 
+  // -- queue_count.cc
+  void count_all(const Now& now);
+  // False: how many tasks are due can only be told by a read, which is under way now.
+  bool split_counts(const Now& now);
+  void begin_split(const Now& now);
+  void count_places(const ScanPlacesAnswer& found, std::uint8_t priority);
+  bool end_recount(const Now& now);
+  // The task at this place was not told apart when these statistics were taken.
+  void note_due(const Place& place, bool leased);
+
   // -- queue_commit.cc
   void scan_lanes(const Now& now);
   void start_scan(Lane& lane, std::uint8_t priority);
@@ -418,7 +442,7 @@ class Queue : public std::enable_shared_from_this<Queue> {
   Mono stats_since_{};
   std::unique_ptr<Activity> activity_;
   Activity& activity();
-  std::unique_ptr<Restart> restart_;
+  std::unique_ptr<Recount> recount_;
   bool loading_payloads_ = false;
   Mono retry_reads_at_{};  // after a read of a lane failed
 };

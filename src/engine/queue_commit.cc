@@ -261,59 +261,6 @@ void Queue::load_payloads(const std::vector<TaskId>& ids) {
       });
 }
 
-bool Queue::count_more(const Now& now) {
-  if (restart_ == nullptr || restart_->reading || dropped_ || retry_reads_at_ > now.mono)
-    return false;
-  while (restart_->lane < priority_count && lanes_[restart_->lane] == nullptr) {
-    restart_->counted_up_to[restart_->lane] = {restart_->lane, Wall::max(),
-                                               std::numeric_limits<std::uint64_t>::max()};
-    ++restart_->lane;
-  }
-  if (restart_->lane == priority_count) {
-    restart_.reset();
-    return false;
-  }
-  constexpr std::uint32_t places_max = 10'000;
-  const std::uint8_t p = restart_->lane;
-  restart_->reading = true;
-  core_.read(
-      ScanPlaces{{record_.number, record_.generation}, p, restart_->counted_up_to[p], places_max},
-      [self = shared_from_this(), p, generation = record_.generation](Result<ReadAnswer> answer,
-                                                                      const Now& later) {
-        if (self->dropped_ || generation != self->record_.generation)
-          return;  // nothing is left to count
-        DEFERD_ASSERT(self->restart_ != nullptr);
-        Restart& restart = *self->restart_;
-        restart.reading = false;
-        if (!answer) {
-          log_error("queue.count_failed",
-                    {{"queue", self->name_->queue}, {"error", answer.error().message}});
-          self->retry_reads_at_ = later.mono + self->core_.options.read_retry;
-          return;
-        }
-        self->due_counts_.fold(later.wall);
-        self->core_.touch(*self);  // there may be leases whose end is to be waited for
-        auto& found = std::get<ScanPlacesAnswer>(*answer);
-        for (const auto& item : found.items) {
-          // Placed after the restart: counted when it was. Removed since: taken off when it was.
-          if (item.order > restart.last_order || restart.removed.erase(item.order) > 0) continue;
-          self->due_counts_.remove_ready();
-          self->due_counts_.add(item.eta, item.leased);
-          // Whether it was its last is not known before it is read, at its end.
-          if (item.leased && item.attempts > 0 &&
-              self->last_leases_.size() < self->core_.options.leases_in_memory_max)
-            self->last_leases_.insert({item.eta, item.id});
-        }
-        if (found.end) {
-          restart.counted_up_to[p] = {p, Wall::max(), std::numeric_limits<std::uint64_t>::max()};
-          ++restart.lane;
-        } else {
-          restart.counted_up_to[p] = {p, found.items.back().eta, found.items.back().order};
-        }
-      });
-  return true;
-}
-
 void Queue::check() const {
   std::size_t pushing = 0;
   std::uint32_t running = 0;

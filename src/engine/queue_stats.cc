@@ -10,15 +10,23 @@ namespace deferd {
 
 void Queue::get_stats(GetQueueStats command, const Now& now) {
   // As of now, whatever comes in while a read is under way.
-  stats_waiting_.push_back({stats(now), std::move(command.reply)});
+  QueueStats as_of_now = stats(now);
+  const bool blurred = due_counts_.is_blurred() || due_counts_.is_splitting();
+  // Two slots at once: only when reads are slower than time.
+  as_of_now.counted &= !(due_counts_.is_blurred() && due_counts_.is_splitting());
+  stats_waiting_.push_back(
+      {std::move(as_of_now), std::move(command.reply), now.wall, counters_.last_order, blurred});
   serve_stats(now, false);
 }
 
 void Queue::serve_stats(const Now& now, bool as_known) {
-  if (!look_for_heads(now) && !as_known) return;
+  const bool heads = look_for_heads(now);
+  const bool counts = split_counts(now);
+  if (!(heads && counts) && !as_known) return;
   const std::optional<Wall> oldest = oldest_eta();
   for (auto& waiting : std::exchange(stats_waiting_, {})) {
     waiting.stats.oldest_eta = oldest;
+    waiting.stats.counted &= !waiting.is_blurred;
     core_.reply(std::move(waiting.reply), Result<QueueStats>(std::move(waiting.stats)));
   }
 }

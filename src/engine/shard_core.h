@@ -32,6 +32,9 @@ struct ShardOptions {
       262'144;  // a queue's leases beyond this many are found in the store
   std::uint64_t lease_bytes_max =
       32 << 20;  // payload in one lease answer (the first task always fits)
+  // Instants of its scheduled tasks that a queue tells apart in memory (due_counts.h): 40 bytes
+  // each.
+  std::size_t due_slots_max = 1024;
   Micros linger =
       Millis(2);  // how long completions alone wait for company before they are committed
   std::size_t linger_changes_max = 1024;  // ... or until there are this many

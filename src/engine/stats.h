@@ -22,7 +22,8 @@ struct DurationStats {
 
 struct QueueStats {
   // Live tasks; exact, also after a restart. `counted` is false while scheduled, ready and leased
-  // are still being counted after one (tasks, bytes and in_flight are right at once).
+  // are still being counted after one, and when the store could not be asked for what it takes to
+  // tell them apart (tasks, bytes and in_flight are right at once).
   std::uint64_t tasks = 0;
   std::uint64_t bytes = 0;
   std::uint64_t scheduled = 0;

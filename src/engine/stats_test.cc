@@ -8,7 +8,6 @@
 
 #include "base/random.h"
 #include "base/testing/seed.h"
-#include "engine/due_counts.h"
 
 namespace deferd {
 namespace {
@@ -62,41 +61,6 @@ TEST(DurationHistogram, ForgetsAfterAnHourAtMost) {
   EXPECT_EQ(histogram.read(Mono(Seconds(3599))).count, 1U);
   EXPECT_EQ(histogram.read(Mono(Seconds(3600))).count, 1U);
   EXPECT_EQ(histogram.read(Mono(Seconds(5400))).count, 0U);
-}
-
-TEST(DueCounts, AgreesWithARecountAsTimePasses) {
-  Random random(test_seed());
-  DueCounts counts;
-  struct Entry {
-    Wall eta;
-    bool leased;
-  };
-  std::vector<Entry> tasks;
-  Wall now = wall_from_micros(1'000'000);
-  counts.fold(now);
-  for (int i = 0; i < 20'000; ++i) {
-    now += Micros(random.between(0, 1'500));
-    counts.fold(now);
-    if (tasks.empty() || random.chance(55)) {
-      const Entry entry{now + Micros(random.between(-5'000, 50'000)), random.chance(30)};
-      counts.add(entry.eta, entry.leased);
-      tasks.push_back(entry);
-    } else {
-      const auto at = static_cast<std::ptrdiff_t>(random.below(tasks.size()));
-      counts.remove(tasks[static_cast<std::size_t>(at)].eta,
-                    tasks[static_cast<std::size_t>(at)].leased);
-      tasks.erase(tasks.begin() + at);
-    }
-    std::uint64_t ready = 0, scheduled = 0, leased = 0;
-    for (const Entry& entry : tasks) {
-      const auto slot = std::chrono::ceil<Millis>(entry.eta.time_since_epoch());
-      const bool due = slot <= std::chrono::floor<Millis>(now.time_since_epoch());
-      ++(due ? ready : entry.leased ? leased : scheduled);
-    }
-    ASSERT_EQ(counts.ready(), ready);
-    ASSERT_EQ(counts.scheduled(), scheduled);
-    ASSERT_EQ(counts.leased(), leased);
-  }
 }
 
 }  // namespace

@@ -59,6 +59,7 @@ void Checker::on(Event event) {
       self.runs_at_once_ = e.now.mono == self.now_.mono ? self.runs_at_once_ + 1 : 0;
       if (self.runs_at_once_ > 2000)
         self.violated(17, "the shard turns round and round without an end");
+      self.note_disturbance(e.now);
       self.now_ = e.now;
       self.wall_max_ = std::max(self.wall_max_, e.now.wall);
       ++self.run_;
@@ -404,7 +405,9 @@ bool Checker::sure(ModelTask& task) {
       task.queue->settings.mode == QueueMode::pull && task.attempts > 0 &&
       task.eta_from <= now_.wall &&
       exhausted(policy_of(task), task.attempts, now_.wall - task.first_attempt);
-  if (may_be_dropped) {
+  const bool may_be_old = may_be_too_old(task);
+  if (may_be_old && !task.doubt) ++marks_.aged;
+  if (may_be_dropped || may_be_old) {
     task.doubt = true;
     task.unsure_event = event_;
   }
@@ -597,6 +600,8 @@ void Checker::start(const Started& started) {
     if (!queue.bucket.take(now_.mono)) return bad(8, "faster than the rate allows");
     check_order(task);
     if (is_violated()) return;
+    judge_age(task, now_.wall);
+    if (is_violated()) return;
   }
   if (!forced) task.doubt = false;
 
@@ -783,6 +788,7 @@ void Checker::die(const Died& died) {
 
 void Checker::open(const Opened& opened) {
   now_ = opened.now;
+  undisturbed_since_ = now_.mono;
   next_number_ = opened.next_number;
   current_.clear();
   std::map<QueueNumber, const StoredQueue*> stored;

@@ -52,6 +52,8 @@
 //     use is a recount. It survives restarts.
 // 23. The name of a deleted queue is taken until its time, and not longer, whatever dies.
 // 24. A list by ETA is in order and holds each task in its range that stood still.
+// 25. No task is met that is older than its queue's task_ttl, but for a little while. (That none
+// ends by it too soon is 1.)
 //
 // Sound: a true engine never trips it. To be so it works with intervals: between a call and its
 // answer the effect has no known instant. It uses what a history does tell exactly: a run takes the
@@ -105,6 +107,7 @@ class Checker {
     std::uint64_t names_recent = 0;
     std::uint64_t dropped = 0;
     std::uint64_t resurrected = 0;
+    std::uint64_t aged = 0;  // tasks that may have grown too old
     std::uint64_t modified = 0;
     std::uint64_t modify_refused = 0;
     std::uint64_t listed = 0;
@@ -258,6 +261,11 @@ class Checker {
   void judge_project_added(Call& call);
   bool may_be_full(const Call& call) const;
   void open_projects(const Opened& opened);
+  // -- the age of tasks (checker_age.cc)
+  bool may_be_too_old(const ModelTask& task) const;
+  void note_disturbance(const Now& now);
+  // Of a task that was met at `seen`.
+  void judge_age(const ModelTask& task, Wall seen);
   // -- recurring tasks (checker_recurring.cc)
   void end_recurring(ModelTask& task, const RunningAttempt& attempt, const AttemptResult& result);
   void undo_end(ModelTask& task);
@@ -278,6 +286,7 @@ class Checker {
   std::uint64_t run_ = 0;
   std::uint64_t horizon_ = 0;  // all changes of runs up to this one are durable
   Now now_{};
+  Mono undisturbed_since_{};  // the process opened, or a clock jumped ahead
   Wall wall_max_{};  // a tombstone that was over once may have been swept, whatever the clock says
                      // later
   bool failed_ = false;

@@ -431,6 +431,8 @@ ModelTask* Checker::judge_sighting(Call& call, const TaskInfo& info) {
     return bad(15, "read with another name or key");
   if (seen.created != task.created || seen.bytes != task.bytes)
     return bad(15, "read with another age or size");
+  judge_age(task, call.applied_at.wall);
+  if (is_violated()) return nullptr;
   if (task.life == Life::live && task.unsure_event < call.applied_event) task.doubt = false;
   if (task.life != Life::live || !still_since(task, call.applied_event)) return &task;
 
@@ -702,6 +704,8 @@ void Checker::judge_granted(Call& call, const LeaseTasks& command, const TaskInf
   if (queue.paused_since && *queue.paused_since < at)
     return bad(12, "leased while the queue is paused");
   if (task.life == Life::ended) return;  // purged or deleted while the answer was under way
+  judge_age(task, call.applied_at.wall);
+  if (is_violated()) return;
   if (task.movings == 0) {
     if (task.lease_token != 0 && task.lease_end > at)
       return bad(4, "leased while another lease is live");
@@ -737,6 +741,13 @@ void Checker::judge_granted(Call& call, const LeaseTasks& command, const TaskInf
   changed(task, true);
 }
 
+namespace {
+bool is_lease_of(const ModelTask& task, const Lease& lease) {
+  if (lease.token != 0) return lease.token == task.lease_token;
+  return task.lease_token != 0 && lease.end == task.lease_end;
+}
+}  // namespace
+
 // An ack, a renewal or a release was accepted: the lease was live at some instant since the call
 // was taken.
 ModelTask* Checker::judge_lease(Call& call, const Lease& lease) {
@@ -752,7 +763,7 @@ ModelTask* Checker::judge_lease(Call& call, const Lease& lease) {
   for (ModelTask* task : met) {
     if (task->life == Life::asked || task->life == Life::refused) continue;
     if (task->life == Life::ended && task->ended_event < call.applied_event) continue;
-    if (task->lease_token != lease.token || lease.token == 0) continue;
+    if (!is_lease_of(*task, lease)) continue;
     if (task->life == Life::live && task->lease_end <= call.applied_at.wall) {
       violated(5, "a lease that was over was accepted: " + describe(*task));
       return nullptr;
@@ -772,8 +783,7 @@ void Checker::judge_lease_refused(Call& call, const Lease& lease, const Error& e
   if (error.reason != Reason::lease_lost)
     return violated(16, "a lease was refused without a reason: " + error.message);
   for (ModelTask* task : candidates(*call.queue, lease.task)) {
-    const bool was_live =
-        task->lease_token == lease.token && lease.token != 0 && task->lease_end > now_.wall;
+    const bool was_live = is_lease_of(*task, lease) && task->lease_end > now_.wall;
     if (was_live && sure_since(*task, call.applied_event) &&
         still_since(*task, call.applied_event)) {
       return violated(5, "a live lease was refused: " + describe(*task));

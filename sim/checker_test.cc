@@ -920,5 +920,32 @@ TEST(Checker, Property24AListByEtaLeavesOutOrIsOutOfOrder) {
   }
 }
 
+// ---- 25
+
+TEST(Checker, Property25ATaskOutlivesItsTtl) {
+  QueueSettings settings = push();
+  settings.task_ttl = Seconds(20);
+  for (const Micros age : {Seconds(19), Seconds(21), Seconds(26)}) {
+    Story story({.answer_within = Seconds(5)});
+    story.make(settings);
+    const Task task = story.add(1, {.delay = Seconds(100)});
+    story.wait(age);
+    story.get(task, TaskInfo{task, TaskState::scheduled});
+    EXPECT_VIOLATES(story, age > Seconds(25) ? 25 : 0);
+  }
+}
+TEST(Checker, Property1ATtlEndsATaskTooSoon) {
+  QueueSettings settings = push();
+  settings.task_ttl = Seconds(20);
+  for (const Micros age : {Seconds(19), Seconds(21)}) {
+    Story story;
+    story.make(settings);
+    const Task task = story.add(1, {.delay = Seconds(100)});
+    story.wait(age);
+    story.get(task, fail(Reason::task_gone, ""));
+    EXPECT_VIOLATES(story, age < Seconds(20) ? 1 : 0);
+  }
+}
+
 }  // namespace
 }  // namespace deferd::sim

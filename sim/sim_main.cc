@@ -60,6 +60,7 @@ void add(Checker::Marks& sum, const Checker::Marks& more) {
   sum.names_recent += more.names_recent;
   sum.dropped += more.dropped;
   sum.resurrected += more.resurrected;
+  sum.aged += more.aged;
   sum.modified += more.modified;
   sum.modify_refused += more.modify_refused;
   sum.listed += more.listed;
@@ -154,6 +155,7 @@ int main(int argc, char** argv) {
   show("skipped", marks.skipped);
   show("full projects", marks.project_full);
   show("names of deleted queues", marks.queue_gone);
+  show("too old", marks.aged);
   std::printf("back after a crash %llu\n", static_cast<unsigned long long>(marks.resurrected));
   return 0;
 }

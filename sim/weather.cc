@@ -113,6 +113,9 @@ Weather Weather::choose(Random& random) {
     w.recurring_percent = pick(extra, {0U, 5U, 30U});
     w.span_max = pick(extra, {Micros(Millis(10)), Micros(Millis(500)), Micros(Seconds(5))});
   }
+  w.leases_by_end = extra.chance(20);
+  w.shard.due_slots_max = pick(extra, {std::size_t{4}, std::size_t{16}, std::size_t{1024}});
+  w.ttl_max = pick(extra, {Micros(0), Micros(0), Micros(Seconds(1)), Micros(Seconds(20))});
   return w;
 }
 

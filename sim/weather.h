@@ -79,6 +79,8 @@ struct Weather {
   std::size_t payload_max = 0;
   std::uint32_t recurring_percent = 0;  // of tasks of push queues
   Micros span_max{};                    // between two times of such a task
+  bool leases_by_end = false;           // holders know them by their ends, not by tokens
+  Micros ttl_max{};                     // of tasks, in queues that have a task_ttl; 0: none has
   bool slow_rates = false;
   bool tight_limits = false;  // max_tasks, max_bytes, max_attempts, concurrency of a few
   Micros tombstone_max{};

@@ -91,6 +91,8 @@ QueueSettings Workload::some_settings(std::size_t queue) {
   settings.priority = static_cast<std::uint8_t>(random_.chance(80) ? priority_default
                                                                    : random_.below(priority_count));
   settings.tombstone = Micros(random_.between(0, weather_.tombstone_max.count()));
+  if (weather_.ttl_max > Micros(0) && random_.chance(70))
+    settings.task_ttl = Micros(random_.between(1, weather_.ttl_max.count()));
   return settings;
 }
 
@@ -223,6 +225,7 @@ std::vector<Lease> Workload::some_leases(std::size_t queue) {
     Lease lease = held_[mine[at]].lease;
     if (!careful && random_.chance(10)) lease.token ^= 1;
     if (!careful && random_.chance(5)) lease.token = 0;
+    if (weather_.leases_by_end) lease.token = 0, lease.end = held_[mine[at]].eta;
     leases.push_back(lease);
     if (careful) mine.pop_back();  // nobody is named twice
   }

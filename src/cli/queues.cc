@@ -78,6 +78,7 @@ struct SetOptions {
       {"max-tasks", "max_tasks", true, "How many tasks the queue takes; 0 is no limit"},
       {"max-bytes", "max_bytes", true, "How many bytes of tasks the queue takes; 0 is no limit"},
       {"tombstone", "tombstone", false, "How long the name of an ended task stays taken"},
+      {"task-ttl", "task_ttl", false, "Age at which a task is dropped, run or not; 0s is never"},
       {"max-attempts", "retry.max_attempts", true,
        "Attempts until a task is given up; -1 is no limit"},
       {"max-age", "retry.max_age", false, "Age at which a task is given up; 0s is no limit"},

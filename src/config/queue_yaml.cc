@@ -444,6 +444,7 @@ QueueSettings DeclaredQueue::over(const QueueSettings& existing) const {
   after.max_tasks = existing.max_tasks;
   after.max_bytes = existing.max_bytes;
   after.tombstone = existing.tombstone;
+  after.task_ttl = existing.task_ttl;
   return after;
 }
 

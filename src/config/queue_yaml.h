@@ -23,7 +23,7 @@ struct DeclaredQueue {
   std::string name;  // 1..100 of [A-Za-z0-9-]
   TextPlace place;   // of its name
   // What the file says, and App Engine's default where it says nothing. Members that queue.yaml has
-  // no word for (timeout, priority, max_tasks, max_bytes, tombstone) have deferd's.
+  // no word for (timeout, priority, max_tasks, max_bytes, tombstone, task_ttl) have deferd's.
   QueueSettings settings;
 
   // The settings after an upload: all that queue.yaml speaks of replaced, the rest as it was.

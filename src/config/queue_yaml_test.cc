@@ -75,7 +75,7 @@ queue:
   expected.concurrency = 20;
   expected.appengine.rate_text = "0.5/s";
   expected.appengine.target = "v2.worker";
-  expected.retry = {.max_attempts = 8,
+  expected.retry = {.max_attempts = 8,  // CT-139: a limit of 7 retries
                     .max_age = std::chrono::hours(48),
                     .min_backoff = Seconds(10),
                     .max_backoff = Millis(200'500),

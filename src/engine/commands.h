@@ -194,9 +194,12 @@ struct LeaseTasks {
   bool refuse_paused = false;          // Reason::queue_paused from a paused queue, instead of none
   Reply<std::vector<TaskInfo>> reply;  // lease token in progress.lease_token, its end in place.eta
 };
+// Known by its token or, when that is 0, by the ETA that it set (its end), as callers know it to
+// whom no token is told.
 struct Lease {
   TaskRef task;
   std::uint64_t token = 0;
+  Wall end{};
 };
 struct AckTasks {
   QueueName queue;

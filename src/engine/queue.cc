@@ -9,6 +9,11 @@ namespace {
 constexpr std::size_t purges_kept_max = 64;
 constexpr Millis keyless_poll(20);
 
+Mono mono_of(Wall at, const Now& now) {
+  if (at >= now.wall + duration_max) return Mono::max();
+  return now.mono + std::max(Micros(0), at - now.wall);
+}
+
 std::shared_ptr<const std::string> shared_target(const QueueSettings& settings) {
   const std::string& target = settings.appengine.target;
   return target.empty() ? nullptr : std::make_shared<const std::string>(target);
@@ -157,6 +162,7 @@ void Queue::drop(const Now& now) {
 void Queue::pump(const Now& now) {
   if (dropped_ || core_.failed) return;
   due_counts_.fold(now.wall);
+  expire(now);
   if (record_.settings.mode == QueueMode::push) {
     if (record_.state == QueueState::running) pump_push(now);
   } else {
@@ -169,11 +175,15 @@ void Queue::pump(const Now& now) {
 
 Mono Queue::wake_at(const Now& now) const {
   if (dropped_ || core_.failed) return Mono::max();
+  const Wall expires = expires_from();
+  if (expires == Wall::max()) return work_at(now);
+  return std::min(work_at(now),
+                  std::max({mono_of(expires, now), expiry_.not_before, retry_reads_at_}));
+}
+
+// When there may be something to push, to lease or to drop.
+Mono Queue::work_at(const Now& now) const {
   // What waits for a read is woken by its answer.
-  const auto mono_of = [&now](Wall at) {
-    if (at >= now.wall + duration_max) return Mono::max();
-    return now.mono + std::max(Micros(0), at - now.wall);
-  };
   const bool runs = record_.state == QueueState::running;
   if (record_.settings.mode == QueueMode::push) {
     const bool full =
@@ -185,10 +195,11 @@ Mono Queue::wake_at(const Now& now) const {
     }
     const Wall due = lanes_due_from();
     if (due == Wall::max()) return Mono::max();
-    return std::max({mono_of(due), bucket_.ready_at(), retry_reads_at_});
+    return std::max({mono_of(due, now), bucket_.ready_at(), retry_reads_at_});
   }
   Mono wake = Mono::max();
-  if (!last_leases_.empty()) wake = std::max(mono_of(last_leases_.begin()->end), retry_reads_at_);
+  if (!last_leases_.empty())
+    wake = std::max(mono_of(last_leases_.begin()->end, now), retry_reads_at_);
   const Wall lanes_due = lanes_due_from();
   for (const auto& waiter : waiters_) {
     if (waiter->deadline > now.mono) wake = std::min(wake, waiter->deadline);
@@ -197,7 +208,7 @@ Mono Queue::wake_at(const Now& now) const {
     const bool by_key = waiter->command.by == LeaseTasks::By::key && !waiter->command.key.empty();
     const Wall due = by_key ? waiter->next_check : lanes_due;
     // What is due already waits for a read, whose answer wakes the queue.
-    if (due > now.wall) wake = std::min(wake, mono_of(due));
+    if (due > now.wall) wake = std::min(wake, mono_of(due, now));
     // Tasks without a key have no index of their own: behind due tasks with keys they are looked
     // for again and again.
     const bool keyless = waiter->command.by == LeaseTasks::By::key && waiter->command.key.empty();

@@ -222,6 +222,15 @@ class Queue : public std::enable_shared_from_this<Queue> {
     bool is_blurred = false;
   };
 
+  // What is known of the age of tasks: ids are given in the order of creation, so that one mark
+  // stands for all.
+  struct Expiry {
+    TaskId passed{};  // no task up to and with this one can grow too old: it ended, or it recurs
+    Wall created{};   // nor was any other created before this
+    Mono not_before{};
+    bool looking = false;
+  };
+
   struct NameInHand {
     NameEntry entry;
     std::uint32_t changes = 0;  // that are not settled
@@ -251,6 +260,7 @@ class Queue : public std::enable_shared_from_this<Queue> {
   };
 
   // -- queue.cc
+  Mono work_at(const Now& now) const;
   std::uint64_t next_order(const Now& now);
   Wall due_now_stamp(const Now& now);
   std::size_t window_max() const;
@@ -391,6 +401,14 @@ class Queue : public std::enable_shared_from_this<Queue> {
   // The task at this place was not told apart when these statistics were taken.
   void note_due(const Place& place, bool leased);
 
+  // -- queue_expire.cc
+  // Ends tasks that are older than task_ttl, a page of them; the rest when their time comes.
+  void expire(const Now& now);
+  void expire_found(std::vector<Task> oldest, bool end, Wall unseen_from, std::uint64_t read,
+                    std::uint32_t generation, const Now& now);
+  // No task outlives task_ttl before this; Wall::max(): there is nothing to wait for.
+  Wall expires_from() const;
+
   // -- queue_commit.cc
   void scan_lanes(const Now& now);
   void start_scan(Lane& lane, std::uint8_t priority);
@@ -438,6 +456,7 @@ class Queue : public std::enable_shared_from_this<Queue> {
   absl::btree_set<LastLease> last_leases_;  // at most leases_in_memory_max; may be over by now
   std::vector<StatsWaiting> stats_waiting_;
 
+  Expiry expiry_;
   DueCounts due_counts_;
   Mono stats_since_{};
   std::unique_ptr<Activity> activity_;

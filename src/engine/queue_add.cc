@@ -191,6 +191,7 @@ void Queue::add_checked(AddTasks command, const std::vector<std::optional<Error>
     task->options = std::move(given.options);
     task->payload = std::move(given.payload);
     task->bytes = static_cast<std::uint32_t>(bytes);
+    if (counters_.tasks == 0) expiry_.created = now.wall;
     ++counters_.tasks;
     ++counters_.lane_tasks[task->place.priority];
     counters_.bytes += bytes;

@@ -18,10 +18,13 @@ std::optional<Error> Queue::lease_error(const Found& found, const Lease& lease,
                  std::nullopt};
   }
   const std::uint64_t token = found.task.progress.lease_token;
-  if (token == 0 || token != lease.token) {
+  const bool by_end = lease.token == 0;
+  const bool is_its = by_end ? lease.end == found.task.place.eta : lease.token == token;
+  if (token == 0 || !is_its) {
     return Error{Reason::lease_lost,
-                 "the lease token is not that of task " + task + ": another worker may have it now",
-                 "lease_token", std::nullopt};
+                 std::string(by_end ? "the eta given is not that" : "the lease token is not that") +
+                     " of task " + task + ": another worker may have it now",
+                 by_end ? "eta" : "lease_token", std::nullopt};
   }
   if (found.task.place.eta <= now.wall) {
     return Error{Reason::lease_lost,

@@ -377,6 +377,7 @@ void Shard::step(const Now& now) {
       if (!over) {
         at->second->count_more(now);
         if (!at->second->counted()) break;
+        set_wake(*at->second, now);  // it may hold tasks that are too old
       }
       uncounted_.pop_back();
     }

@@ -11,6 +11,7 @@ RetryPolicy app_engine_retry() {
 QueueSettings app_engine_defaults(QueueMode mode) {
   QueueSettings settings = QueueSettings::defaults(mode);
   settings.retry = app_engine_retry();
+  settings.task_ttl = task_ttl_max;
   if (mode == QueueMode::push) {
     settings.rate = Rate{.count = 5000, .period = Seconds(1), .unlimited = false};
     settings.burst = 5;

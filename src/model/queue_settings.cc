@@ -38,7 +38,7 @@ Result<void> QueueSettings::check() const {
   if (auto ok = check_range("priority", priority, 0, priority_count - 1); !ok) return ok;
   if (auto ok = check_range("tombstone", tombstone, Micros(0), std::chrono::hours(24 * 30)); !ok)
     return ok;
-  if (auto ok = check_range("task_ttl", task_ttl, Micros(0), std::chrono::hours(24 * 3650)); !ok)
+  if (auto ok = check_range("task_ttl", task_ttl, Micros(0), task_ttl_max); !ok)
     return ok;
   if (log_sampling && !(*log_sampling >= 0 && *log_sampling <= 1))
     return fail(Reason::invalid, "log_sampling must be between 0 and 1", "log_sampling");

@@ -35,6 +35,8 @@ struct AppEngineSettings {
   friend bool operator==(const AppEngineSettings&, const AppEngineSettings&) = default;
 };
 
+constexpr Micros task_ttl_max = std::chrono::hours(24 * 3650);
+
 struct QueueSettings {
   QueueMode mode = QueueMode::push;  // fixed once the queue exists
 
@@ -53,7 +55,7 @@ struct QueueSettings {
   std::uint64_t max_bytes = 0;       // 0: no limit
   Micros tombstone = Seconds(3600);  // how long the name of an ended task stays taken: 0..30d
   // A task that is older than this since it was added is dropped, whether it ever ran or not and
-  // whatever the queue's state: 0..3650d; 0: never.
+  // whatever the queue's state: 0..task_ttl_max; 0: never. One that recurs never is.
   Micros task_ttl{0};
 
   std::optional<HttpTarget> http_target;  // push only

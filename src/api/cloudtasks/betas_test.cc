@@ -92,9 +92,35 @@ TEST_F(BetasTest, LifetimesHaveBoundsAndTheTypeStays) {
   EXPECT_TRUE(refused(with("b", 3651 * day, 3600), INVALID_ARGUMENT));
   EXPECT_TRUE(refused(with("b", 10 * day, 3599), INVALID_ARGUMENT));
   EXPECT_TRUE(refused(with("b", 10 * day, 9 * day + 1), INVALID_ARGUMENT));
+  const auto unsaid = create_queue<V2Beta3>(queue_named<V2Beta3>("c"));
+  ASSERT_TRUE(succeeded(unsaid));
+  EXPECT_EQ(unsaid->task_ttl().seconds(), 31 * day);
   V2Beta3::Queue queue = queue_named<V2Beta3>("a");
+  const auto reset = update_queue<V2Beta3>(queue, {"task_ttl"});
+  ASSERT_TRUE(succeeded(reset));
+  EXPECT_EQ(reset->task_ttl().seconds(), 31 * day);
   queue.set_type(V2Beta3::Queue::PULL);
   EXPECT_TRUE(refused(update_queue<V2Beta3>(queue, {"type"}), INVALID_ARGUMENT));
+}
+
+// CT-141
+TEST_F(BetasTest, WhatATaskSaysOfItsRetriesBeatsTheQueue) {
+  ASSERT_TRUE(succeeded(create_queue("q")));
+  V2Beta3::Task given;
+  given.mutable_http_request()->set_url("http://example.com/work");
+  given.mutable_retry_config()->set_max_attempts(2);
+  given.mutable_retry_config()->mutable_min_backoff()->set_seconds(70);
+  given.mutable_retry_config()->mutable_max_backoff()->set_seconds(70);
+  const auto task = create_task<V2Beta3>("q", given);
+  ASSERT_TRUE(succeeded(task));
+  EXPECT_EQ(task->retry_config().max_attempts(), 2);
+  ASSERT_TRUE(dispatcher_.wait_for(1));
+  const auto failed_at = to_micros(clock_.now().wall) / 1'000'000;
+  dispatcher_.finish(503);
+  const auto scheduled = [&] { return get_task<V2Beta3>(task->name())->schedule_time().seconds(); };
+  while (scheduled() < failed_at + 60) {
+  }
+  EXPECT_EQ(scheduled(), failed_at + 70);
 }
 
 class BatchTest : public BetasTest {
@@ -313,6 +339,29 @@ TEST_F(PullTest, AnAcknowledgedTaskIsGone) {
   EXPECT_TRUE(refused(acknowledge(wrong), FAILED_PRECONDITION));
   EXPECT_TRUE(succeeded(acknowledge(leased->tasks(0))));
   EXPECT_TRUE(refused(acknowledge(leased->tasks(0)), NOT_FOUND));
+}
+
+// CT-225: the schedule time is the proof, so one from before a renewal proves nothing.
+TEST_F(PullTest, AnAcknowledgementKnowsTheLeaseByItsScheduleTime) {
+  ASSERT_TRUE(succeeded(create_task<V2Beta2>("q", pull_task("x"))));
+  clock_.advance(Seconds(1));
+  const V2Beta2::Task leased = lease()->tasks(0);
+  V2Beta2::RenewLeaseRequest renew;
+  renew.set_name(leased.name());
+  *renew.mutable_schedule_time() = leased.schedule_time();
+  renew.mutable_lease_duration()->set_seconds(600);
+  const auto renewed = call<V2Beta2::Task>(V2Beta2::service, "RenewLease", renew);
+  ASSERT_TRUE(succeeded(renewed));
+  EXPECT_TRUE(refused(acknowledge(leased), FAILED_PRECONDITION));
+  EXPECT_TRUE(succeeded(acknowledge(*renewed)));
+  EXPECT_TRUE(refused(acknowledge(*renewed), NOT_FOUND));
+}
+
+// CT-225: a task that nobody leased has a schedule time too.
+TEST_F(PullTest, ATaskThatIsNotLeasedIsNotAcknowledged) {
+  const auto task = create_task<V2Beta2>("q", later(pull_task("x")));
+  ASSERT_TRUE(succeeded(task));
+  EXPECT_TRUE(refused(acknowledge(*task), FAILED_PRECONDITION));
 }
 
 // CT-226

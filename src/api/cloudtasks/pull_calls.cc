@@ -121,30 +121,17 @@ void acknowledge_task(Service& service, const V2Beta2::AcknowledgeTaskRequest& r
                       const Context& context, Done<Empty> done) {
   auto name = task_of(request.name());
   if (!name) return done(refuse(name.error()));
-  GetTask command;
+  AckTasks command;
   command.queue = name->queue;
-  command.task = name->task;
+  command.leases.push_back(
+      {.task = std::move(name->task), .end = read_time(request.schedule_time())});
   service.submit(
       context, std::move(command),
-      [&service, context, name = std::move(*name), held_until = read_time(request.schedule_time()),
-       done = std::move(done)](const Result<TaskInfo>& info) mutable {
-        if (!info) return done(refuse(failure_of(info.error(), Subject::task)));
-        // The token fences off whoever is late: should the task be leased anew meanwhile, the lease
-        // that this schedule time stood for is not the task's any more.
-        const std::uint64_t token = info->task.progress.lease_token;
-        if (token == 0 || info->task.place.eta != held_until) return done(refuse(not_held()));
-        AckTasks ack;
-        ack.queue = name.queue;
-        ack.leases.push_back({std::move(name.task), token});
-        service.submit(context, std::move(ack),
-                       [done = std::move(done)](
-                           const Result<std::vector<Result<void>>>& acknowledged) mutable {
-                         if (!acknowledged)
-                           return done(refuse(failure_of_lease(acknowledged.error())));
-                         if (const Result<void>& one = acknowledged->front(); !one)
-                           return done(refuse(failure_of_lease(one.error())));
-                         done(Empty());
-                       });
+      [done = std::move(done)](const Result<std::vector<Result<void>>>& acknowledged) mutable {
+        if (!acknowledged) return done(refuse(failure_of_lease(acknowledged.error())));
+        if (const Result<void>& one = acknowledged->front(); !one)
+          return done(refuse(failure_of_lease(one.error())));
+        done(Empty());
       });
 }
 

@@ -19,6 +19,8 @@
 
 namespace deferd::cloudtasks {
 
+constexpr Micros task_ttl_default = std::chrono::hours(24 * 31);  // CT-spec 9.1
+
 // What of a queue's settings only this door reads.
 inline QueueNote note_of(const QueueSettings& settings) {
   QueueNote note;
@@ -223,6 +225,7 @@ Outcome<QueueSettings> settings_of(const typename V::Queue& given, const Mask& m
   if (mode && *mode != settings.mode) {
     return refuse_argument("The type of a queue cannot be changed.");
   }
+  if (there == nullptr) settings.task_ttl = task_ttl_default;
   const QueueSettings defaults = QueueSettings::defaults(settings.mode);
   const SettingsReader reader(mask);
 
@@ -300,12 +303,12 @@ Outcome<QueueSettings> settings_of(const typename V::Queue& given, const Mask& m
   }
   if constexpr (requires { given.task_ttl(); }) {
     if (reader.touches("task_ttl")) {
-      note.clear_task_ttl();
+      settings.task_ttl = task_ttl_default;
       if (given.has_task_ttl()) {
-        const auto ttl = read_ttl(given.task_ttl(), "taskTtl", std::chrono::hours(24 * 10),
-                                  std::chrono::hours(24 * 3650));
+        const auto ttl =
+            read_ttl(given.task_ttl(), "taskTtl", std::chrono::hours(24 * 10), task_ttl_max);
         if (!ttl) return refuse(ttl.error());
-        write_duration(*ttl, *note.mutable_task_ttl());
+        settings.task_ttl = *ttl;
       }
     }
     if (reader.touches("tombstone_ttl")) {
@@ -393,12 +396,8 @@ void write_queue(const QueueInfo& info, typename V::Queue& queue) {
       queue.mutable_stackdriver_logging_config()->set_sampling_ratio(note.sampling_ratio());
   }
   if constexpr (requires { queue.task_ttl(); }) {
-    constexpr Micros task_ttl_default = std::chrono::hours(24 * 31);
-    if (note.has_task_ttl()) {
-      *queue.mutable_task_ttl() = note.task_ttl();
-    } else {
-      write_duration(task_ttl_default, *queue.mutable_task_ttl());
-    }
+    // Not shown: tasks of this queue live for ever, which no caller of this door can ask for.
+    if (settings.task_ttl > Micros(0)) write_duration(settings.task_ttl, *queue.mutable_task_ttl());
     write_duration(settings.tombstone, *queue.mutable_tombstone_ttl());
   }
 }

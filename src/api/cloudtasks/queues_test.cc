@@ -397,6 +397,19 @@ TEST_F(MaskTest, RoutingAndHttpTargetAreMergedAndCleared) {
   EXPECT_FALSE(updated->has_http_target());
 }
 
+// CT-032: a burst of queue.yaml (bucket_size) holds until the first update of v2, whatever it names.
+TEST_F(MaskTest, AnyUpdateOfV2DerivesTheBurst) {
+  V2Beta3::Queue given = queue_named<V2Beta3>("yaml");
+  given.mutable_rate_limits()->set_max_burst_size(7);
+  ASSERT_TRUE(succeeded(create_queue<V2Beta3>(given)));
+  EXPECT_EQ(get_queue("yaml")->rate_limits().max_burst_size(), 7);
+  V2::Queue queue = queue_named("yaml");
+  queue.mutable_retry_config()->set_max_attempts(5);
+  const auto updated = update_queue(queue, {"retry_config.max_attempts"});
+  ASSERT_TRUE(succeeded(updated));
+  EXPECT_EQ(updated->rate_limits().max_burst_size(), 100);
+}
+
 // CT-210, CT-211 (the refusals)
 TEST_F(MaskTest, AnHttpTargetThatCannotBeIsRefused) {
   using Target = google::cloud::tasks::v2::HttpTarget;

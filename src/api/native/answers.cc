@@ -149,6 +149,7 @@ void write_queue(JsonWriter& json, const QueueInfo& queue) {
   write_retry(json, settings.retry);
   json.member("max_tasks", settings.max_tasks).member("max_bytes", settings.max_bytes);
   duration_member(json, "tombstone", settings.tombstone);
+  duration_member(json, "task_ttl", settings.task_ttl);
   json.end_object();
 }
 

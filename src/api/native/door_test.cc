@@ -77,7 +77,7 @@ TEST_F(NativeDoorTest, AQueueIsMadeChangedReadAndDeleted) {
       R"({"name":"emails","project":"default","location":"local","mode":"push","state":"running",)"
       R"("created":"2027-01-15T08:00:00.000000Z","rate":"500/s","burst":100,"concurrency":1000,"timeout":"10m",)"
       R"("priority":5,"retry":{"max_attempts":100,"max_age":"0s","min_backoff":"100ms","max_backoff":"1h",)"
-      R"("max_doublings":16},"max_tasks":0,"max_bytes":0,"tombstone":"1h"})";
+      R"("max_doublings":16},"max_tasks":0,"max_bytes":0,"tombstone":"1h","task_ttl":"0s"})";
   EXPECT_EQ(say("PUT", "/v1/queues/emails"), "201 " + defaults);
   EXPECT_EQ(say("PUT", "/v1/queues/emails", "{}"), "200 " + defaults);
   EXPECT_EQ(say("GET", "/v1/queues/emails"), "200 " + defaults);
@@ -95,7 +95,7 @@ TEST_F(NativeDoorTest, APullQueueShowsNoPaceOfItsOwn) {
       R"(201 {"name":"jobs","project":"default","location":"local","mode":"pull","state":"running",)"
       R"("created":"2027-01-15T08:00:00.000000Z","priority":5,"retry":{"max_attempts":-1,"max_age":"0s",)"
       R"("min_backoff":"100ms","max_backoff":"1h","max_doublings":16},"max_tasks":0,"max_bytes":0,)"
-      R"("tombstone":"1h"})");
+      R"("tombstone":"1h","task_ttl":"0s"})");
   const RawResponse refused = call("PUT", "/v1/queues/jobs", R"({"rate":"1/s"})");
   EXPECT_EQ(refused.status, 400);
   EXPECT_EQ(member(refused, "field"), "rate");

@@ -56,6 +56,7 @@ Result<QueueChange> parse_queue_change(std::string_view body) {
     change.max_bytes = static_cast<std::uint64_t>(*most);
   }
   change.tombstone = fields.duration("tombstone", Micros(0), std::chrono::hours(24 * 30));
+  change.task_ttl = fields.duration("task_ttl", Micros(0), task_ttl_max);
   if (auto ok = fields.finish(); !ok) return fail(ok.error());
   return change;
 }
@@ -87,6 +88,7 @@ Result<QueueSettings> QueueChange::over(const QueueSettings* current) const {
   if (max_tasks) settings.max_tasks = *max_tasks;
   if (max_bytes) settings.max_bytes = *max_bytes;
   if (tombstone) settings.tombstone = *tombstone;
+  if (task_ttl) settings.task_ttl = *task_ttl;
   if (auto ok = settings.check(); !ok) return fail(ok.error());
   return settings;
 }

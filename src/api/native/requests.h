@@ -38,6 +38,7 @@ struct QueueChange {
   std::optional<std::uint64_t> max_tasks;
   std::optional<std::uint64_t> max_bytes;
   std::optional<Micros> tombstone;
+  std::optional<Micros> task_ttl;
 
   // Over `current`; null: there is no such queue yet.
   Result<QueueSettings> over(const QueueSettings* current) const;

@@ -297,6 +297,8 @@ TEST(ParseQueue, RefusesWhatIsNoSetting) {
           {R"({"max_tasks":-1})", "max_tasks", "max_tasks is -1; give"},
           {R"({"tombstone":"31d"})", "tombstone",
            "tombstone is 31d; give a duration from 0s to 30d"},
+          {R"({"task_ttl":"3651d"})", "task_ttl",
+           "task_ttl is 3651d; give a duration from 0s to 3650d"},
           {R"({"retry":{"max_doublings":-1}})", "retry.max_doublings", "max_doublings is -1; give"},
           {R"({"ratee":"5/s"})", "ratee", "unknown member \"ratee\"; did you mean \"rate\"?"},
       },

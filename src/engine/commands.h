@@ -19,6 +19,7 @@
 #include "base/result.h"
 #include "base/time.h"
 #include "engine/stats.h"
+#include "engine/store.h"
 #include "model/names.h"
 #include "model/queue_settings.h"
 #include "model/task.h"
@@ -27,6 +28,11 @@ namespace deferd {
 
 template <class T>
 using Reply = Callback<void(Result<T>)>;
+
+// What is to be kept of a call in the very commit that carries it out, by its results (the engine
+// sets the queue). Runs on the shard's thread. Null: nothing.
+template <class T>
+using MakeDocument = Callback<Document(const std::vector<Result<T>>&)>;
 
 constexpr std::size_t batch_tasks_max = 1000;  // of one add, lease, ack, renew, release, delete
 constexpr Micros eta_horizon = std::chrono::hours(24 * 365 * 10);  // how far ahead an ETA may lie
@@ -129,6 +135,7 @@ struct AddTasks {
   QueueName queue;
   std::vector<NewTask> tasks;
   Reply<std::vector<Result<Task>>> reply;
+  MakeDocument<Task> document;
 };
 struct GetTask {
   QueueName queue;
@@ -166,6 +173,7 @@ struct DeleteTasks {
   QueueName queue;
   std::vector<TaskRef> tasks;
   Reply<std::vector<Result<void>>> reply;
+  MakeDocument<void> document;
 };
 // Starts an attempt now, whatever ETA, rate, concurrency and state say (CT-spec 9.9). Push queues
 // only.

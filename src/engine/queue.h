@@ -158,6 +158,7 @@ class Queue : public std::enable_shared_from_this<Queue> {
     std::vector<End> ends;
     std::vector<std::pair<std::string, NameEntry>> names;
     std::vector<std::uint32_t> purged;
+    std::vector<Document> documents;
     std::vector<Callback<void(const Error*)>> done;  // null: it is durable
     bool record = false;
     bool dropped = false;
@@ -287,6 +288,11 @@ class Queue : public std::enable_shared_from_this<Queue> {
   // Takes a free task out of memory, if it is there.
   void take_free(const Task& task);
   TaskInfo info_of(const Task& task, bool pushing, const Now& now) const;
+
+  void keep(Document document) {
+    document.queue = *name_;
+    pending_.documents.push_back(std::move(document));
+  }
 
   // -- queue_add.cc
   void add_checked(AddTasks command, const std::vector<std::optional<Error>>& name_errors,

@@ -201,7 +201,9 @@ void Queue::add_checked(AddTasks command, const std::vector<std::optional<Error>
     pending_.puts.push_back(std::move(task));
     ++added;
   }
-  if (added == 0) {
+  const bool keeps = static_cast<bool>(command.document);
+  if (keeps) keep(command.document(results));
+  if (added == 0 && !keeps) {
     core_.reply(std::move(command.reply), Result<std::vector<Result<Task>>>(std::move(results)));
     return;
   }

@@ -14,6 +14,10 @@ void Queue::fill(Batch& batch, const Now& now) {
   committing_ = std::move(pending_);
   pending_ = Changes{};
   pending_.generation = record_.generation;
+  for (Document& document : committing_.documents) {
+    core_.documents.put(document);
+    batch.documents.push_back(std::move(document));
+  }
   if (committing_.dropped) {
     batch.dropped.push_back(record_.number);
     return;

@@ -325,7 +325,12 @@ void Queue::delete_tasks(DeleteTasks command, const Now& now) {
            ++ended;
            results.emplace_back();
          }
-         if (ended == 0) {
+         const bool keeps = static_cast<bool>(command.document);
+         if (keeps) {
+           self->keep(command.document(results));
+           self->mark_changed(later, true, 0);
+         }
+         if (ended == 0 && !keeps) {
            self->core_.reply(std::move(command.reply), Answer(std::move(results)));
            return;
          }

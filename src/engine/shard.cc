@@ -81,7 +81,9 @@ Shard::~Shard() {
   for (const auto& [number, queue] : by_number_) queue->forget_parked();
 }
 
-void Shard::load(std::vector<StoredQueue> queues, const Now& now, std::vector<GoneQueue> gone) {
+void Shard::load(std::vector<StoredQueue> queues, const Now& now, std::vector<GoneQueue> gone,
+                 const std::vector<Document>& documents) {
+  for (const Document& document : documents) core_.documents.put(document);
   for (GoneQueue& one : gone) gone_.emplace(std::move(one.name), one.free_at);
   for (const StoredQueue& stored : queues) {
     auto queue = std::make_shared<Queue>(core_, stored, now);
@@ -456,6 +458,10 @@ void Shard::make_commit(const Now& now) {
     constexpr std::uint32_t names_max = 1000;
     batch.sweep_names_before = now.wall;
     batch.sweep_names_max += names_max;
+  }
+  if (sweep || !batch.documents.empty()) {
+    for (Document& old : core_.documents.forget(now.wall))
+      batch.documents.push_back(std::move(old));
   }
   committing_changes_ = std::exchange(pending_, {});
   batch.projects = committing_changes_.projects;

@@ -39,7 +39,8 @@ class Shard {
   Shard& operator=(const Shard&) = delete;
 
   // Once, before anything else.
-  void load(std::vector<StoredQueue> queues, const Now& now, std::vector<GoneQueue> gone = {});
+  void load(std::vector<StoredQueue> queues, const Now& now, std::vector<GoneQueue> gone = {},
+            const std::vector<Document>& documents = {});
 
   void apply(Command command, const Now& now);
   void attempt_done(const AttemptKey& key, const AttemptResult& result, const Now& now);

@@ -11,6 +11,7 @@
 #include "base/callback.h"
 #include "base/random.h"
 #include "base/result.h"
+#include "engine/documents.h"
 #include "engine/effects.h"
 #include "engine/lane.h"
 #include "engine/project_use.h"
@@ -35,6 +36,9 @@ struct ShardOptions {
   // Instants of its scheduled tasks that a queue tells apart in memory (due_counts.h): 40 bytes
   // each.
   std::size_t due_slots_max = 1024;
+  // What doors keep beside tasks (engine/documents.h), over all queues.
+  std::size_t documents_max = 10'000;
+  std::uint64_t document_bytes_max = 64 << 20;
   Micros linger =
       Millis(2);  // how long completions alone wait for company before they are committed
   std::size_t linger_changes_max = 1024;  // ... or until there are this many
@@ -57,12 +61,14 @@ class ShardCore {
       : options(given),
         windows{.payload_bytes_max = given.payload_bytes_max},
         random(given.seed),
+        documents(given.documents_max, given.document_bytes_max),
         projects(given.projects ? given.projects : std::make_shared<ProjectUse>()) {}
 
   const ShardOptions options;
   Effects effects;
   WindowBudget windows;
   Random random;
+  Documents documents;
   const std::shared_ptr<ProjectUse> projects;
   std::uint32_t attempts_running = 0;
   // Set by the first commit that failed: from then on nothing is acknowledged, started or leased.

@@ -114,6 +114,17 @@ struct GoneQueue {
   friend bool operator==(const GoneQueue&, const GoneQueue&) = default;
 };
 
+// What a door keeps beside the tasks of a queue and finds again after a restart, as what it did for
+// a request that may be repeated. Under the queue's name: it outlives the queue.
+struct Document {
+  QueueName queue;
+  std::string key;    // of one key the last counts
+  std::string bytes;  // empty: forget it
+  Wall expires{};     // of no use from then on
+
+  friend bool operator==(const Document&, const Document&) = default;
+};
+
 // What one commit changes. Within a batch a task is put, moved or finished at most once after the
 // engine has merged its changes (a task that was put and finished in one batch is not in it),
 // except that a task put in it may also be moved by a later batch that the store merges with it.
@@ -161,6 +172,7 @@ struct Batch {
   std::vector<SetCounters> counters;
   std::vector<ProjectRecord> projects;  // of one project only the last counts
   std::vector<GoneQueue> gone;          // of one name only the last counts
+  std::vector<Document> documents;
   // Forget names that were free before this instant: at most `sweep_names_max` of them, oldest
   // first.
   std::optional<Wall> sweep_names_before;
@@ -269,6 +281,7 @@ class Store {
     QueueNumber next_number{1};
     std::vector<ProjectRecord> projects;
     std::vector<GoneQueue> gone;
+    std::vector<Document> documents;
   };
   virtual Result<Loaded> load() = 0;
 

@@ -170,6 +170,10 @@ class ThreadedRuntime final : public Runtime {
     std::vector<std::vector<GoneQueue>> gone_of_shard(options.shards);
     for (GoneQueue& gone : loaded.gone)
       gone_of_shard[shard_of(gone.name)].push_back(std::move(gone));
+    std::vector<std::vector<Document>> documents_of_shard(options.shards);
+    for (const Document& document : loaded.documents)
+      documents_of_shard[shard_of(document.queue)].push_back(document);
+    documents_ = std::move(loaded.documents);
     const auto projects = std::make_shared<ProjectUse>();
     for (const ProjectRecord& project : loaded.projects)
       projects->account(project.project)->limit(project.bytes_max);
@@ -185,7 +189,7 @@ class ThreadedRuntime final : public Runtime {
       auto loop = std::make_shared<ShardLoop>(
           shard, [counter = next_number_] { return QueueNumber{counter->fetch_add(1)}; }, store,
           dispatcher, now, [alarm] { alarm->ring(); });
-      loop->load(std::move(of_shard[i]), now, std::move(gone_of_shard[i]));
+      loop->load(std::move(of_shard[i]), now, std::move(gone_of_shard[i]), documents_of_shard[i]);
       threads_.push_back(std::make_unique<LoopThread>(clock, std::move(alarm), std::move(loop)));
     }
   }
@@ -229,6 +233,8 @@ class ThreadedRuntime final : public Runtime {
       });
     }
   }
+
+  std::vector<Document> take_documents() override { return std::exchange(documents_, {}); }
 
   RuntimeStats stats() const override {
     RuntimeStats stats;
@@ -286,6 +292,7 @@ class ThreadedRuntime final : public Runtime {
 
   const RuntimeOptions options_;
   std::shared_ptr<std::atomic<std::uint64_t>> next_number_;
+  std::vector<Document> documents_;  // until a door takes them
   std::vector<std::unique_ptr<LoopThread>> threads_;
   std::atomic<std::uint64_t> commands_{0};
   std::atomic<std::uint64_t> refused_{0};

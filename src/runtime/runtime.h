@@ -62,6 +62,9 @@ class Runtime {
   virtual void stop(Mono deadline, Callback<void()> done) = 0;
 
   virtual RuntimeStats stats() const = 0;
+
+  // What doors had kept (engine/store.h) when the runtime started; given away once.
+  virtual std::vector<Document> take_documents() { return {}; }
 };
 
 }  // namespace deferd

@@ -11,8 +11,8 @@ ShardLoop::ShardLoop(const ShardOptions& options, Callback<QueueNumber()> next_n
       shard_(options, std::move(next_number)) {}
 
 void ShardLoop::load(std::vector<StoredQueue> stored, const Now& system,
-                     std::vector<GoneQueue> gone) {
-  shard_.load(std::move(stored), time_.at(system), std::move(gone));
+                     std::vector<GoneQueue> gone, const std::vector<Document>& documents) {
+  shard_.load(std::move(stored), time_.at(system), std::move(gone), documents);
   queues.store(shard_.queue_count(), std::memory_order_relaxed);
 }
 

@@ -27,7 +27,8 @@ class ShardLoop : public std::enable_shared_from_this<ShardLoop> {
             Dispatcher& dispatcher, const Now& now, Callback<void()> wake);
 
   // Before anything else.
-  void load(std::vector<StoredQueue> queues, const Now& now, std::vector<GoneQueue> gone = {});
+  void load(std::vector<StoredQueue> queues, const Now& now, std::vector<GoneQueue> gone = {},
+            const std::vector<Document>& documents = {});
 
   // Any thread. `bytes` is what the command was admitted with; it is given back through
   // `waiting_bytes` when what it changed is durable, or at once if it changed nothing. Not

@@ -58,6 +58,19 @@ def test_an_answered_create_survives_kill_9(server, client):  # CT-085
         assert client.get(f"/v2/{name}")["name"] == name
 
 
+def test_a_repeated_batch_creates_nothing_twice_also_after_kill_9(server, client):  # CT-207
+    name = "projects/p/locations/l/queues/q"
+    client.post(f"{LOCATION}/queues", {"name": name})
+    task = {"httpRequest": {"url": "http://127.0.0.1:1/"}, "scheduleTime": in_an_hour()}
+    batch = {"requests": [{"parent": name, "task": task}] * 3, "requestId": "0d7b4c0e-6ff0-4f8e-8f2e-0123456789ab"}
+    first = client.post(f"{LOCATION}/queues/q/tasks:batchCreate", batch)
+    server.kill()
+    server.start()
+    assert client.post(f"{LOCATION}/queues/q/tasks:batchCreate", batch) == first
+    assert client.get(f"/v2/{first['name']}") == first
+    assert len(client.get(f"{LOCATION}/queues/q/tasks")["tasks"]) == 3
+
+
 def cpu_seconds(pid: int) -> float:
     fields = open(f"/proc/{pid}/stat").read().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

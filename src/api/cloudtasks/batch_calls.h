@@ -57,16 +57,16 @@ struct BatchCalls {
     if (command.tasks.empty()) {  // whether the queue is there is still to be told
       return with_queue(service, *parent, context, [&service, created](Outcome<void> ok) {
         if (!ok) return fail_all(service, created->batch, ok.error());
-        finish_creation(service, *created, {});
+        created->batch.operation = creation_of(service, *created, {});
+        finish(service, created->batch);
       });
     }
+    command.document = [&service, created](const std::vector<Result<deferd::Task>>& added) {
+      return created->batch.keep(service, creation_of(service, *created, added));
+    };
     service.submit(context, std::move(command),
-                   [&service, created](Result<std::vector<Result<deferd::Task>>> added) {
-                     if (!added) {
-                       return fail_all(service, created->batch,
-                                       failure_of(added.error(), Subject::queue));
-                     }
-                     finish_creation(service, *created, *added);
+                   [&service, created](const Result<std::vector<Result<deferd::Task>>>& added) {
+                     finish(service, created->batch, added);
                    });
   }
 
@@ -93,22 +93,22 @@ struct BatchCalls {
       }
       command.tasks.push_back(std::move(name->task));
     }
-    Batch batch = begin(service, *parent, "delete", request.parent(), request.request_id(), done);
-    if (batch.number.empty()) return;
-    service.submit(
-        context, std::move(command),
-        [&service, batch = std::move(batch)](Result<std::vector<Result<void>>> deleted) mutable {
-          if (!deleted)
-            return fail_all(service, batch, failure_of(deleted.error(), Subject::queue));
-          for (std::size_t i = 0; i < deleted->size(); ++i) {
-            if (!(*deleted)[i]) {
-              batch.failed[static_cast<int>(i)] = failure_of((*deleted)[i].error(), Subject::task);
-            }
-          }
-          finish<typename V::BatchDeleteTasksMetadata>(service, batch, deleted->size(),
-                                                       "BatchDeleteTasksMetadata",
-                                                       google::protobuf::Empty());
-        });
+    auto batch = std::make_shared<Batch>(
+        begin(service, *parent, "delete", request.parent(), request.request_id(), done));
+    if (batch->number.empty()) return;
+    command.document = [&service, batch](const std::vector<Result<void>>& deleted) {
+      for (std::size_t i = 0; i < deleted.size(); ++i) {
+        if (!deleted[i])
+          batch->failed[static_cast<int>(i)] = failure_of(deleted[i].error(), Subject::task);
+      }
+      return batch->keep(service, operation_of<typename V::BatchDeleteTasksMetadata>(
+                                      service, *batch, deleted.size(), "BatchDeleteTasksMetadata",
+                                      google::protobuf::Empty()));
+    };
+    service.submit(context, std::move(command),
+                   [&service, batch](const Result<std::vector<Result<void>>>& deleted) {
+                     finish(service, *batch, deleted);
+                   });
   }
 
   static void get_cmek_config(Service& service, const typename V::GetCmekConfigRequest& request,
@@ -145,6 +145,13 @@ struct BatchCalls {
     std::string name;
     Wall begun{};
     std::map<int, Failure> failed;
+    // Made on the shard's thread, so that it is in the commit of the tasks; read when that is done.
+    Operation operation;
+
+    Document keep(Service& service, Operation made) {
+      operation = std::move(made);
+      return service.operations.document_of(number, operation, service.clock.now().wall);
+    }
   };
   struct Creation {
     Creation(Batch begun, QueueName name) : batch(std::move(begun)), queue(std::move(name)) {}
@@ -193,8 +200,17 @@ struct BatchCalls {
                    });
   }
 
-  static void finish_creation(Service& service, Creation& creation,
-                              const std::vector<Result<deferd::Task>>& added) {
+  static void finish(Service& service, const Batch& batch) {
+    service.operations.finish(batch.number, service.clock.now().mono, batch.operation);
+  }
+  template <class T>
+  static void finish(Service& service, const Batch& batch, const Result<T>& answer) {
+    if (!answer) return fail_all(service, batch, failure_of(answer.error(), Subject::queue));
+    finish(service, batch);
+  }
+
+  static Operation creation_of(Service& service, Creation& creation,
+                               const std::vector<Result<deferd::Task>>& added) {
     typename V::BatchCreateTasksResponse response;
     for (std::size_t i = 0; i < added.size(); ++i) {
       const auto& [index, prepared] = creation.tasks[i];
@@ -207,13 +223,13 @@ struct BatchCalls {
     }
     const std::size_t all =
         static_cast<std::size_t>(response.tasks_size()) + creation.batch.failed.size();
-    finish<typename V::BatchCreateTasksMetadata>(service, creation.batch, all,
-                                                 "BatchCreateTasksMetadata", response);
+    return operation_of<typename V::BatchCreateTasksMetadata>(service, creation.batch, all,
+                                                              "BatchCreateTasksMetadata", response);
   }
 
   template <class Metadata, class Response>
-  static void finish(Service& service, const Batch& batch, std::size_t requests,
-                     std::string_view metadata_name, const Response& response) {
+  static Operation operation_of(Service& service, const Batch& batch, std::size_t requests,
+                                std::string_view metadata_name, const Response& response) {
     Metadata metadata;
     write_time(batch.begun, *metadata.mutable_start_time());
     write_time(service.clock.now().wall, *metadata.mutable_end_time());
@@ -234,7 +250,7 @@ struct BatchCalls {
       operation.mutable_response()->PackFrom(response);
     }
     operation.mutable_metadata()->PackFrom(metadata);
-    service.operations.finish(batch.number, service.clock.now().mono, operation);
+    return operation;
   }
 };
 

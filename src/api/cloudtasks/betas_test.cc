@@ -201,6 +201,28 @@ TEST_F(BatchTest, ARepeatedRequestMakesNothing) {
   EXPECT_EQ(get_queue<V2Beta3>("q", {"stats"})->stats().tasks_count(), 1);
 }
 
+// CT-207
+TEST_F(BatchTest, ARepeatedRequestMakesNothingAlsoAfterARestartForAnHour) {
+  auto request = batch_of({later(http_task()), later(http_task("ftp://x"))});
+  request.set_request_id("0d7b4c0e-6ff0-4f8e-8f2e-0123456789ab");
+  const auto first = create(request);
+  ASSERT_TRUE(succeeded(first));
+  clock_.advance(Seconds(3000));
+  restart();
+  const auto second = create(request);
+  ASSERT_TRUE(succeeded(second));
+  EXPECT_EQ(first->SerializeAsString(), second->SerializeAsString());
+  EXPECT_TRUE(succeeded(get(first->name())));
+  EXPECT_EQ(get_queue<V2Beta3>("q", {"stats"})->stats().tasks_count(), 1);
+  clock_.advance(Seconds(601));
+  EXPECT_TRUE(refused(get(first->name()), NOT_FOUND));
+  restart();
+  EXPECT_TRUE(refused(get(first->name()), NOT_FOUND));
+  const auto third = create(request);
+  ASSERT_TRUE(succeeded(third));
+  EXPECT_NE(third->name(), first->name());
+}
+
 // CT-208
 TEST_F(BatchTest, DeletionsAreCounted) {
   const auto task = create_task("q", later(http_task()));

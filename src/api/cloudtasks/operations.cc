@@ -1,6 +1,8 @@
 #include "api/cloudtasks/operations.h"
 
+#include <algorithm>
 #include <random>
+#include <string_view>
 
 namespace deferd::cloudtasks {
 namespace {
@@ -16,7 +18,46 @@ std::string new_number() {
   return std::string(20 - digits.size(), '0') + digits;
 }
 
+// Keys of documents: the request, or of one without a request_id its number.
+constexpr std::string_view by_request = "request ";
+constexpr std::string_view by_number = "operation ";
+
 }  // namespace
+
+Operations::Operations(const std::vector<Document>& stored, const Now& now) {
+  std::vector<const Document*> by_age;
+  for (const Document& document : stored) {
+    const bool is_ours =
+        document.key.starts_with(by_request) || document.key.starts_with(by_number);
+    if (is_ours && document.expires > now.wall) by_age.push_back(&document);
+  }
+  std::ranges::sort(by_age, {}, &Document::expires);
+  for (const Document* document : by_age) {
+    Entry entry{.finished = true};
+    if (!entry.operation.ParseFromString(document->bytes)) continue;
+    if (document->key.starts_with(by_request))
+      entry.request = document->key.substr(by_request.size());
+    const std::string& name = entry.operation.name();
+    const std::string number = name.substr(name.rfind('/') + 1);
+    if (!entry.request.empty()) by_request_[entry.request] = number;
+    by_name_[name] = number;
+    bytes_ += document->bytes.size();
+    const Micros left = std::min<Micros>(document->expires - now.wall, kept_for);
+    finished_.emplace_back(now.mono - (kept_for - left), number);
+    entries_.insert_or_assign(number, std::move(entry));
+  }
+}
+
+Document Operations::document_of(const std::string& number, const Operation& operation, Wall now) {
+  std::string request;
+  {
+    const std::lock_guard lock(mutex_);
+    request = entries_.at(number).request;
+  }
+  const std::string key =
+      request.empty() ? std::string(by_number) + number : std::string(by_request) + request;
+  return {{}, key, operation.SerializeAsString(), now + kept_for};
+}
 
 bool Operations::begin(const std::string& request, Mono now, std::string& number,
                        Done<Operation>& done) {

@@ -1,6 +1,8 @@
 // Operations of batches: done when they are first answered, readable for an hour after, and found
-// again by the request_id of a caller that asks twice (CT-spec 5). Kept in memory: after a restart
-// a request_id is new. Any thread.
+// again by the request_id of a caller that asks twice (CT-spec 5). One that changed something is
+// stored by the commit that changed it, so that asked again after a crash it changes nothing. (One
+// that could change nothing is forgotten with the process: nor will it when it is asked again.) Any
+// thread.
 #pragma once
 
 #include <google/longrunning/operations.pb.h>
@@ -14,12 +16,19 @@
 
 #include "api/cloudtasks/outcome.h"
 #include "base/time.h"
+#include "engine/store.h"
 
 namespace deferd::cloudtasks {
 
 class Operations {
  public:
   using Operation = google::longrunning::Operation;
+
+  // Those that were stored, and are not over yet.
+  Operations(const std::vector<Document>& stored, const Now& now);
+
+  // What is to be stored of an operation, which succeeded.
+  Document document_of(const std::string& number, const Operation& operation, Wall now);
 
   // Begins the operation of `request` (its parent, kind and request_id; empty: one of its own).
   // True: the caller carries it out and calls finish() with its name. False: somebody has or does;

@@ -397,7 +397,8 @@ TEST_F(MaskTest, RoutingAndHttpTargetAreMergedAndCleared) {
   EXPECT_FALSE(updated->has_http_target());
 }
 
-// CT-032: a burst of queue.yaml (bucket_size) holds until the first update of v2, whatever it names.
+// CT-032: a burst of queue.yaml (bucket_size) holds until the first update of v2, whatever it
+// names.
 TEST_F(MaskTest, AnyUpdateOfV2DerivesTheBurst) {
   V2Beta3::Queue given = queue_named<V2Beta3>("yaml");
   given.mutable_rate_limits()->set_max_burst_size(7);

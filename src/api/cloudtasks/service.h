@@ -15,7 +15,10 @@ namespace deferd::cloudtasks {
 class Service {
  public:
   Service(CloudTasksOptions given, Runtime& runtime, const Clock& system_clock)
-      : options(std::move(given)), clock(system_clock), runtime_(runtime) {}
+      : options(std::move(given)),
+        clock(system_clock),
+        operations(runtime.take_documents(), system_clock.now()),
+        runtime_(runtime) {}
 
   // `then(Result<T>)` runs on the call's thread, once.
   template <class Command, class Then>

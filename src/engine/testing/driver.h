@@ -219,7 +219,7 @@ class EngineDriver {
     for (const ProjectRecord& project : loaded->projects)
       options_.projects->account(project.project)->limit(project.bytes_max);
     shard_ = std::make_unique<Shard>(options_, [next] { return QueueNumber{(*next)++}; });
-    shard_->load(std::move(loaded->queues), now_, std::move(loaded->gone));
+    shard_->load(std::move(loaded->queues), now_, std::move(loaded->gone), loaded->documents);
     settle();
   }
 

@@ -111,6 +111,9 @@ std::string to_text(const Store::Loaded& loaded) {
     out << "project " << project.project << " at most " << project.bytes_max << '\n';
   for (const GoneQueue& gone : loaded.gone)
     out << "gone " << gone.name.path() << " until " << to_micros(gone.free_at) << '\n';
+  for (const Document& document : loaded.documents)
+    out << "document " << document.key << " of " << document.queue.path() << " until "
+        << to_micros(document.expires) << ": " << document.bytes << '\n';
   return std::move(out).str();
 }
 

@@ -65,6 +65,14 @@ void MemoryState::apply(const Batch& batch) {
       gone_[queue.name] = queue.free_at;
     }
   }
+  for (const Document& document : batch.documents) {
+    const std::pair key(document.queue, document.key);
+    if (document.bytes.empty()) {
+      documents_.erase(key);
+    } else {
+      documents_[key] = {document.bytes, document.expires};
+    }
+  }
   // Last: what a batch does to a generation that it purges is gone with the rest.
   for (const Generation& generation : batch.purged) tasks_.erase(generation);
   for (const QueueNumber queue : batch.dropped) drop(queue);
@@ -113,6 +121,8 @@ Store::Loaded MemoryState::load() const {
   for (const auto& [project, bytes_max] : projects_)
     loaded.projects.push_back({project, bytes_max});
   for (const auto& [name, free_at] : gone_) loaded.gone.push_back({name, free_at});
+  for (const auto& [key, document] : documents_)
+    loaded.documents.push_back({key.first, key.second, document.first, document.second});
   loaded.next_number = next_number_;
   return loaded;
 }

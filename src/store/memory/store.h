@@ -65,9 +65,10 @@ class MemoryState {
   std::map<Generation, Tasks> tasks_;
   std::map<QueueNumber, std::map<std::string, NameEntry, std::less<>>> names_;
   std::set<std::tuple<Wall, QueueNumber, std::string>>
-      tombstones_;  // of names_ that have a free_at
+      tombstones_;                                 // of names_ that have a free_at
   std::map<std::string, std::uint64_t> projects_;  // limits
   std::map<QueueName, Wall> gone_;                 // names of deleted queues
+  std::map<std::pair<QueueName, std::string>, std::pair<std::string, Wall>> documents_;
   QueueNumber next_number_{1};
 };
 

@@ -82,6 +82,14 @@ void Ledger::add_queues(const Batch& batch) {
       out_.Put(database_.meta(), key, runs::encode_gone(gone.free_at));
     }
   }
+  for (const Document& document : batch.documents) {
+    const std::string key = runs::document_key(document.queue, document.key);
+    if (document.bytes.empty()) {
+      out_.Delete(database_.meta(), key);
+    } else {
+      out_.Put(database_.meta(), key, runs::encode_document(document));
+    }
+  }
 }
 
 void Ledger::add_names(const Batch& batch) {

@@ -636,6 +636,12 @@ Result<Store::Loaded> load_queues(Database& database) {
       loaded.gone.push_back({std::move(*name), *free_at});
       continue;
     }
+    if (key.starts_with('D')) {
+      auto document = runs::decode_document(key, it->value().ToStringView());
+      if (!document) return fail(document.error());
+      loaded.documents.push_back(std::move(*document));
+      continue;
+    }
     ByteReader in(key);
     const std::uint8_t kind = in.u8();
     const QueueNumber number{in.be64()};

@@ -106,21 +106,36 @@ std::string meta_key(char kind, QueueNumber queue) { return kind + queue_prefix(
 
 std::string project_key(std::string_view project) { return "P" + std::string(project); }
 
+namespace {
 // Neither part of a name holds a slash.
-std::string gone_key(const QueueName& name) {
-  return "G" + name.project + "/" + name.location + "/" + name.queue;
+std::string slashed(const QueueName& name) {
+  return name.project + "/" + name.location + "/" + name.queue;
 }
+// Takes a name off the front of `key`, with the slash behind it if there is one.
+std::optional<QueueName> take_slashed(std::string_view& key) {
+  const std::size_t first = key.find('/');
+  const std::size_t second = first == std::string_view::npos ? first : key.find('/', first + 1);
+  if (second == std::string_view::npos) return std::nullopt;
+  const std::size_t third = std::min(key.find('/', second + 1), key.size());
+  auto name = QueueName::parse(key.substr(0, first), key.substr(first + 1, second - first - 1),
+                               key.substr(second + 1, third - second - 1));
+  if (!name) return std::nullopt;
+  key.remove_prefix(std::min(third + 1, key.size()));
+  return std::move(*name);
+}
+}  // namespace
+
+std::string gone_key(const QueueName& name) { return "G" + slashed(name); }
 
 std::optional<QueueName> parse_gone_key(std::string_view key) {
   if (key.empty() || key.front() != 'G') return std::nullopt;
   key.remove_prefix(1);
-  const std::size_t first = key.find('/');
-  const std::size_t second = first == std::string_view::npos ? first : key.find('/', first + 1);
-  if (second == std::string_view::npos) return std::nullopt;
-  auto name = QueueName::parse(key.substr(0, first), key.substr(first + 1, second - first - 1),
-                               key.substr(second + 1));
-  if (!name) return std::nullopt;
-  return std::move(*name);
+  auto name = take_slashed(key);
+  return key.empty() ? std::move(name) : std::nullopt;
+}
+
+std::string document_key(const QueueName& queue, std::string_view key) {
+  return "D" + slashed(queue) + "/" + std::string(key);
 }
 
 std::string id_key(const Generation& generation, TaskId id) {
@@ -710,6 +725,29 @@ Result<Wall> decode_gone(std::string_view value) {
   const Wall free_at = wall_from_micros(in.signed_varint());
   if (!in.ok() || !in.at_end()) return damaged("a deleted queue");
   return free_at;
+}
+
+std::string encode_document(const Document& document) {
+  std::string value;
+  ByteWriter out(value);
+  out.u8(format_1);
+  out.signed_varint(to_micros(document.expires));
+  out.bytes(document.bytes);
+  return value;
+}
+
+Result<Document> decode_document(std::string_view key, std::string_view value) {
+  if (key.empty() || key.front() != 'D') return damaged("the key of a document");
+  key.remove_prefix(1);
+  auto queue = take_slashed(key);
+  if (!queue) return damaged("the key of a document");
+  ByteReader in(value);
+  if (in.u8() != format_1) return damaged("a document's format");
+  Document document{std::move(*queue), std::string(key), {}, {}};
+  document.expires = wall_from_micros(in.signed_varint());
+  document.bytes = in.bytes();
+  if (!in.ok() || !in.at_end()) return damaged("a document");
+  return document;
 }
 
 std::string encode_counters(const QueueCounters& counters) {

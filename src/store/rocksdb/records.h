@@ -76,12 +76,14 @@ std::string generation_prefix(const Generation& generation);
 // The first key after all that begin with `prefix`; `prefix` is not all 0xff.
 std::string after_prefix(std::string prefix);
 
-// meta: 'Q' | queue for its record, 'C' | queue for its counters, 'P' | project for its limit, 'G' |
-// name of a queue that was deleted, and two that stand alone
+// meta: 'Q' | queue for its record, 'C' | queue for its counters, 'P' | project for its limit, 'G'
+// | name of a queue that was deleted, 'D' | name of a queue | '/' | key for a document, and two
+// that stand alone
 std::string meta_key(char kind, QueueNumber queue);
 std::string project_key(std::string_view project);
 std::string gone_key(const QueueName& name);
 std::optional<QueueName> parse_gone_key(std::string_view key);
+std::string document_key(const QueueName& queue, std::string_view key);
 inline constexpr char next_number_key[] = "N";  // be64: the lowest number that no queue has had
 inline constexpr char swept_to_key[] = "S";     // the key before which no tombstone lies
 // index, bodies: by id
@@ -93,7 +95,8 @@ std::string key_place_key(const Generation& generation, std::string_view key, Wa
                           std::uint64_t order);
 // The key of the task at one of these; none: it is no such record.
 std::optional<std::string_view> parse_key_place_key(std::string_view whole);
-// The lowest string of `size` bytes that is above `key`, in the order of bytes; none: there is none.
+// The lowest string of `size` bytes that is above `key`, in the order of bytes; none: there is
+// none.
 std::optional<std::string> lowest_above(std::string_view key, std::size_t size);
 // names: queue | name
 std::string name_key(QueueNumber queue, std::string_view name);
@@ -214,6 +217,10 @@ std::string encode_project(std::uint64_t bytes_max);
 Result<std::uint64_t> decode_project(std::string_view value);
 std::string encode_gone(Wall free_at);
 Result<Wall> decode_gone(std::string_view value);
+
+// Value of 'D'; the key holds the rest.
+std::string encode_document(const Document& document);
+Result<Document> decode_document(std::string_view key, std::string_view value);
 
 std::string encode_counters(const QueueCounters& counters);
 Result<QueueCounters> decode_counters(std::string_view value);

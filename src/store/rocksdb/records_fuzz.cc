@@ -67,6 +67,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       check(value, decode_counters, encode_counters);
       check(value, decode_project, encode_project);
       check(value, decode_gone, encode_gone);
+      check(
+          value, [](std::string_view v) { return decode_document("Dp/l/q/key", v); },
+          encode_document);
       break;
     case 7:
       check(

@@ -59,6 +59,14 @@ class CloudTasksTest : public testing::Test {
 
   std::shared_ptr<Service> shared_service() { return service_; }
 
+  // The next call finds another process on the same store.
+  void restart() {
+    threads_->stop();
+    service_.reset();
+    runtime_.reset();
+    threads_.reset();
+  }
+
   Outcome<std::unique_ptr<Method::Message>> ask(const Method& method,
                                                 const Method::Message& request,
                                                 Mono good_until = Mono::max()) {

@@ -11,6 +11,7 @@
 #include "base/time.h"
 #include "engine/dispatcher.h"
 #include "engine/store.h"
+#include "engine/task_log.h"
 
 namespace deferd {
 
@@ -38,6 +39,7 @@ struct Effects {
   std::vector<StartRead> reads;
   std::vector<StartAttempt> attempts;
   std::vector<Callback<void()>> replies;
+  std::vector<TaskLogEntry> logged;  // for ShardOptions::task_log
   // The shard has nothing to do before this; Mono::max(): until something comes in.
   Mono wake_at = Mono::max();
 };

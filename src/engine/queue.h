@@ -160,6 +160,7 @@ class Queue : public std::enable_shared_from_this<Queue> {
     std::vector<std::uint32_t> purged;
     std::vector<Document> documents;
     std::vector<Callback<void(const Error*)>> done;  // null: it is durable
+    std::vector<TaskLogEntry> logged;
     bool record = false;
     bool dropped = false;
     bool counters = false;
@@ -278,6 +279,9 @@ class Queue : public std::enable_shared_from_this<Queue> {
   std::optional<Wall> oldest_eta() const;
   void serve_stats(const Now& now, bool as_known);
   Error store_error() const;
+  // What the log says of this, if it is in the sample (engine/task_log.h).
+  std::optional<TaskLogEntry> sample(TaskLogEntry::What what, const Task& task,
+                                     const Now& now) const;
 
   // The task has ended: counters, name, and the next commit. It must not be in any window.
   // `options` of the task are kept.
@@ -343,6 +347,9 @@ class Queue : public std::enable_shared_from_this<Queue> {
   void pump_push(const Now& now);
   void start_attempt(std::unique_ptr<Task> task, const Now& now, bool forced);
   void start_attempt_again(Held& held, const Now& now);
+  // Whether it is logged, as the last of effects.logged.
+  bool log_answer(const Task& task, const AttemptKey& key, const AttemptResult& result,
+                  const Now& now);
   // Of the settings, or what the throttle leaves of it; a second.
   double rate_in_force() const;
   // Sets the bucket to that.

@@ -198,6 +198,8 @@ void Queue::add_checked(AddTasks command, const std::vector<std::optional<Error>
     count_free(*task);
     if (named) set_name(task->options->name, {task->id, record_.generation, Wall{}});
     results.emplace_back(*task);
+    if (auto entry = sample(TaskLogEntry::What::created, *task, now))
+      pending_.logged.push_back(std::move(*entry));
     pending_.puts.push_back(std::move(task));
     ++added;
   }

@@ -132,6 +132,7 @@ void Queue::settle(const Now& now) {
   for (auto& done : changes.done) {
     core_.effects.replies.push_back([done = std::move(done)]() mutable { done(nullptr); });
   }
+  std::ranges::move(changes.logged, std::back_inserter(core_.effects.logged));
   auto parked = std::move(on_settle_);
   on_settle_.clear();
   for (auto& resume : parked) resume(now);

@@ -320,6 +320,9 @@ void Queue::delete_tasks(DeleteTasks command, const Now& now) {
              self->take_free(one.task);
              self->uncount_free(one.task);
            }
+           if (auto entry = self->sample(TaskLogEntry::What::deleted, one.task, later)) {
+             self->pending_.logged.push_back(std::move(*entry));
+           }
            self->end_task(one.task, later, true);
            ++self->activity().dropped_total;
            ++ended;

@@ -75,6 +75,8 @@ void Queue::start_attempt_again(Held& held, const Now& now) {
   if (progress.first_attempt == Wall{}) progress.first_attempt = now.wall;
   progress.last_attempt = now.wall;
   progress.last_eta = task.place.eta;
+  if (auto entry = sample(TaskLogEntry::What::dispatched, task, now))
+    core_.effects.logged.push_back(std::move(*entry));
 }
 
 void Queue::attempt_done(const AttemptKey& key, const AttemptResult& result, const Now& now) {
@@ -98,6 +100,7 @@ void Queue::attempt_done(const AttemptKey& key, const AttemptResult& result, con
   Held& held = at->second;
   DEFERD_ASSERT(held.running > 0, "task", key.task);
   --held.running;
+  const bool logged = log_answer(*held.task, key, result, now);
   if (is_recurring(*held.task)) {
     Progress& progress = held.task->progress;
     progress.last_status = result.status;
@@ -145,7 +148,19 @@ void Queue::attempt_done(const AttemptKey& key, const AttemptResult& result, con
   const Wall by_backoff = base + backoff(policy, std::max(1U, progress.attempts));
   const Micros asked = retry_after_in_force(policy, result.retry_after);
   const Wall eta = std::max({by_backoff, now.wall + asked, now.wall});
+  if (logged) core_.effects.logged.back().retry_at = eta;
   move_task(std::move(task), eta, now, false, false);
+}
+
+bool Queue::log_answer(const Task& task, const AttemptKey& key, const AttemptResult& result,
+                       const Now& now) {
+  auto entry = sample(TaskLogEntry::What::answered, task, now);
+  if (!entry) return false;
+  entry->status = result.status;
+  entry->took = std::chrono::duration_cast<Micros>(now.mono - key.started);
+  if (result.status > 0) ++entry->task.progress.responses;
+  core_.effects.logged.push_back(std::move(*entry));
+  return true;
 }
 
 // ---- Throttling

@@ -43,6 +43,19 @@ bool Queue::look_for_heads(const Now& now) {
   return all_known;
 }
 
+std::optional<TaskLogEntry> Queue::sample(TaskLogEntry::What what, const Task& task,
+                                          const Now& now) const {
+  const std::optional<double>& ratio = record_.settings.log_sampling;
+  if (!ratio || core_.options.task_log == nullptr || !in_sample(*ratio, what, task)) return {};
+  TaskLogEntry entry;
+  entry.what = what;
+  entry.at = now.wall;
+  entry.queue = name_;
+  entry.task = task;
+  entry.max_attempts = policy_of(task).max_attempts;
+  return entry;
+}
+
 std::optional<Wall> Queue::oldest_eta() const {
   Wall oldest = Wall::max();
   for (const auto& lane : lanes_) {

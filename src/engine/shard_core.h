@@ -49,6 +49,8 @@ struct ShardOptions {
   bool sweeps = true;                     // one shard of a server sweeps the tombstones of all
   // When recurring tasks are next due; null: none are taken. Outlives the shard.
   const Recurrences* recurrences = nullptr;
+  // Where sampled logs go; null: nowhere. Outlives the shard.
+  TaskLog* task_log = nullptr;
   // Shared by all shards of a server, with the limits that were loaded; null: the shard makes one.
   std::shared_ptr<ProjectUse> projects;
 };

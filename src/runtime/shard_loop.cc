@@ -6,6 +6,7 @@ ShardLoop::ShardLoop(const ShardOptions& options, Callback<QueueNumber()> next_n
                      Dispatcher& dispatcher, const Now& now, Callback<void()> wake)
     : store_(store),
       dispatcher_(dispatcher),
+      task_log_(options.task_log),
       wake_(std::move(wake)),
       time_(now),
       shard_(options, std::move(next_number)) {}
@@ -130,6 +131,7 @@ void ShardLoop::carry_out(Effects effects) {
                 });
   }
   for (auto& reply : effects.replies) reply();
+  if (!effects.logged.empty()) task_log_->write(std::move(effects.logged));
 }
 
 }  // namespace deferd

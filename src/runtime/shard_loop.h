@@ -78,6 +78,7 @@ class ShardLoop : public std::enable_shared_from_this<ShardLoop> {
 
   Store& store_;
   Dispatcher& dispatcher_;
+  TaskLog* const task_log_;  // null: none
   Callback<void()> wake_;
   EngineTime time_;
   Shard shard_;

@@ -41,6 +41,7 @@
 #include "server/push_tokens.h"
 #include "server/queue_file.h"
 #include "server/reload.h"
+#include "server/task_log_writer.h"
 #include "store/memory/store.h"
 #include "store/rocksdb/store.h"
 
@@ -122,6 +123,7 @@ class WiredServer final : public Server {
     options.shard.seed = random_seed();
     options.shard.throttle = config_.push_throttling;
     options.shard.recurrences = recurrences_.get();
+    options.shard.task_log = &task_log_;
     auto runtime = Runtime::start(options, clock_, *store_, *dispatcher_);
     if (!runtime) return fail(runtime.error());
     runtime_ = std::move(*runtime);
@@ -470,6 +472,7 @@ class WiredServer final : public Server {
   std::unique_ptr<PushTokens> push_tokens_;
   std::unique_ptr<PushDispatcher> dispatcher_;
   const std::unique_ptr<Recurrences> recurrences_ = make_cron_recurrences();
+  TaskLogWriter task_log_{STDOUT_FILENO};
   std::unique_ptr<Runtime> runtime_;
   std::unique_ptr<QueueUploads> uploads_;
   std::unique_ptr<CronUploads> cron_;

@@ -297,8 +297,8 @@ Outcome<QueueSettings> settings_of(const typename V::Queue& given, const Mask& m
         return refuse_argument(
             "StackdriverLoggingConfig.samplingRatio must be between 0.0 and 1.0.");
       }
-      note.clear_sampling_ratio();
-      if (given.has_stackdriver_logging_config()) note.set_sampling_ratio(ratio);
+      settings.log_sampling.reset();
+      if (given.has_stackdriver_logging_config()) settings.log_sampling = ratio;
     }
   }
   if constexpr (requires { given.task_ttl(); }) {
@@ -392,8 +392,8 @@ void write_queue(const QueueInfo& info, typename V::Queue& queue) {
     if (pull) queue.mutable_pull_target();
   }
   if constexpr (requires { queue.stackdriver_logging_config(); }) {
-    if (note.has_sampling_ratio())
-      queue.mutable_stackdriver_logging_config()->set_sampling_ratio(note.sampling_ratio());
+    if (settings.log_sampling)
+      queue.mutable_stackdriver_logging_config()->set_sampling_ratio(*settings.log_sampling);
   }
   if constexpr (requires { queue.task_ttl(); }) {
     // Not shown: tasks of this queue live for ever, which no caller of this door can ask for.

@@ -199,6 +199,7 @@ class EngineDriver {
         });
       }
       for (auto& reply : effects.replies) reply();
+      if (!effects.logged.empty()) options_.task_log->write(std::move(effects.logged));
       for (auto& result : std::exchange(committed_, {})) shard_->committed(result, now_);
       for (auto& [id, answer] : std::exchange(answers_, {}))
         shard_->read_done(id, std::move(answer), now_);

@@ -3,9 +3,7 @@
 #include <poll.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
-#include <iterator>
 #include <string_view>
 #include <utility>
 
@@ -29,10 +27,14 @@ TaskLogWriter::~TaskLogWriter() {
 void TaskLogWriter::write(std::vector<TaskLogEntry> entries) {
   {
     const std::lock_guard lock(mutex_);
-    const std::size_t taken = std::min(entries.size(), waiting_max - waiting_.size());
-    dropped_ += entries.size() - taken;
-    entries.resize(taken);
-    std::ranges::move(entries, std::back_inserter(waiting_));
+    for (TaskLogEntry& entry : entries) {
+      if (waiting_.size() >= waiting_max || waiting_bytes_ >= waiting_bytes_max) {
+        ++dropped_;
+        continue;
+      }
+      waiting_bytes_ += entry.task.payload ? entry.task.payload->size() : 0;
+      waiting_.push_back(std::move(entry));
+    }
   }
   changed_.notify_one();
 }
@@ -47,6 +49,7 @@ void TaskLogWriter::run() {
       changed_.wait(lock, [this] { return stopping_ || !waiting_.empty(); });
       if (waiting_.empty()) return;
       taken.swap(waiting_);
+      waiting_bytes_ = 0;
       dropped = std::exchange(dropped_, 0);
     }
     if (dropped > 0) log_warn("task_log.dropped", {{"entries", dropped}});

@@ -15,7 +15,9 @@ namespace deferd {
 
 class TaskLogWriter final : public TaskLog {
  public:
-  static constexpr std::size_t waiting_max = 65'536;  // entries; what comes beyond is dropped
+  // What may wait; beyond it entries are dropped.
+  static constexpr std::size_t waiting_max = 65'536;
+  static constexpr std::uint64_t waiting_bytes_max = 16 << 20;  // of payloads that they hold
 
   explicit TaskLogWriter(int descriptor);
   // Writes what still waits, unless the reader takes nothing for a second.
@@ -31,6 +33,7 @@ class TaskLogWriter final : public TaskLog {
   std::mutex mutex_;
   std::condition_variable changed_;
   std::vector<TaskLogEntry> waiting_;  // under mutex_
+  std::uint64_t waiting_bytes_ = 0;    // under mutex_
   std::uint64_t dropped_ = 0;          // under mutex_; since the last time that it was told
   bool stopping_ = false;              // under mutex_
   std::thread thread_;

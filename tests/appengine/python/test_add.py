@@ -214,7 +214,7 @@ class OnBothFamilies(Server):
 
 def test_ipv6(deferd, tmp_path):
     """GAE-022: the SDK brackets an address."""
-    other = OnBothFamilies(tmp_path / "ipv6").start()
+    other = OnBothFamilies(tmp_path / "ipv6", "--allow-unauthenticated", "true").start()
     point_sdk_at(other.port, "::1")
     try:
         assert taskqueue.add(url="/x", countdown=60).was_enqueued

@@ -129,7 +129,7 @@ func TestBeta2Queue(t *testing.T) {
 		if !updated.GetRetryConfig().GetUnlimitedAttempts() || updated.GetRateLimits().GetMaxTasksDispatchedPerSecond() != 500 {
 			t.Errorf("updated %v", updated)
 		}
-		got, err := c.GetQueue(ctx, &taskspb.GetQueueRequest{Name: name, ReadMask: mask("*")})
+		got, err := c.GetQueue(ctx, &taskspb.GetQueueRequest{Name: name, ReadMask: mask("stats")})
 		must(t, err)
 		if got.GetStats() == nil {
 			t.Errorf("got %v", got)

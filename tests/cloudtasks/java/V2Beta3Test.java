@@ -16,6 +16,7 @@ import com.google.cloud.tasks.v2beta3.Queue;
 import com.google.cloud.tasks.v2beta3.QueueName;
 import com.google.cloud.tasks.v2beta3.RateLimits;
 import com.google.cloud.tasks.v2beta3.Task;
+import com.google.cloud.tasks.v2beta3.UriOverride;
 import com.google.iam.v1.Binding;
 import com.google.iam.v1.Policy;
 import com.google.protobuf.ByteString;
@@ -83,7 +84,12 @@ public class V2Beta3Test {
     assertEquals(Queue.Type.PUSH, made.getType());
     assertFalse(made.hasStats());
     Queue.Builder targeted = Queue.newBuilder().setName(queue.toString());
-    targeted.getHttpTargetBuilder().getUriOverrideBuilder().setHost("localhost").setPort(8080);
+    targeted
+        .getHttpTargetBuilder()
+        .getUriOverrideBuilder()
+        .setHost("localhost")
+        .setPort(8080)
+        .setUriOverrideEnforceMode(UriOverride.UriOverrideEnforceMode.ALWAYS);
     Queue updated = client.updateQueue(targeted.build(), Harness.mask("http_target"));
     assertEquals(targeted.getHttpTarget(), updated.getHttpTarget());
     assertEquals(updated, client.getQueue(queue));

@@ -121,7 +121,8 @@ def test_memory_for_messages_that_never_end_is_bounded(server, use):
     with concurrent.futures.ThreadPoolExecutor(10) as floods:
         for one in [floods.submit(flood) for _ in range(10)]:
             one.result()
-    assert max(most) < before + 250 * SPARE
+    # gRPC may hold 256 MiB (eight times request_bytes_max); all ten messages are 400.
+    assert max(most) < before + 330 * SPARE
 
 
 def test_a_storm_of_tiny_deadlines(server, use):

@@ -281,8 +281,8 @@ TEST_F(TicketTest, WithAuthenticationAWrongTicketIsRefused) {
 }
 
 TEST_F(TicketTest, AnApiKeyIsATicketTooAndSpeaksForItsProject) {
-  rules_.keys.push_back({"web@bank", hash_of_key("deferd_web"),
-                         {{find_role("enqueuer")->permissions, "bank", {}}}});
+  rules_.keys.push_back(
+      {"web@bank", hash_of_key("deferd_web"), {{find_role("enqueuer")->permissions, "bank", {}}}});
   access_.set_rules(rules_);
   EXPECT_TRUE(call_as<wire::TaskQueueAddResponse>("deferd_web", "Add", push_task()).ok());
   EXPECT_TRUE((ask<QueueInfo>(GetQueue{name_of_queue("default", "bank"), {}})));

@@ -32,12 +32,12 @@ class Unreachable : public Error {
 
 // A refusal of the server, as a value: of one task among many.
 struct Refusal {
-  int code = 0;         // the HTTP status
-  std::string status;   // its name, "NOT_FOUND"; empty when something else than deferd answered
-  std::string message;  // for people
-  std::string field;    // the member at fault as a path, "retry.max_attempts"; often empty
+  int code = 0;             // the HTTP status
+  std::string status = {};  // its name, "NOT_FOUND"; empty when something else than deferd answered
+  std::string message = {};  // for people
+  std::string field = {};    // the member at fault as a path, "retry.max_attempts"; often empty
   // When trying again makes sense, if the server says so.
-  std::optional<std::chrono::seconds> retry_after;
+  std::optional<std::chrono::seconds> retry_after = {};
 
   // Throws the class below that goes with it.
   [[noreturn]] void raise() const;
@@ -106,7 +106,7 @@ class TaskFailed : public TaskError {
   const std::string& reason() const { return reason_; }
 
  private:
-  std::string reason_;
+  std::string reason_ = {};
 };
 class TaskCancelled : public TaskError {
   using TaskError::TaskError;

@@ -1,5 +1,7 @@
 // What calls take and give. A member that is not set is as the queue, or the server, says:
 // docs/reference/api.md has their meaning and their limits.
+//
+// Every member has an initializer, so that `{.name = ..}` is whole to compilers that warn.
 #pragma once
 
 #include <chrono>
@@ -21,48 +23,48 @@ using Headers = std::vector<std::pair<std::string, std::string>>;
 // ---- Queues
 
 struct RetrySettings {
-  std::optional<std::int64_t> max_attempts;  // the first included; -1: no limit
-  std::optional<Duration> max_age;           // since the first attempt; 0: no limit
-  std::optional<Duration> min_backoff;
-  std::optional<Duration> max_backoff;
-  std::optional<std::int64_t> max_doublings;
+  std::optional<std::int64_t> max_attempts = {};  // the first included; -1: no limit
+  std::optional<Duration> max_age = {};           // since the first attempt; 0: no limit
+  std::optional<Duration> min_backoff = {};
+  std::optional<Duration> max_backoff = {};
+  std::optional<std::int64_t> max_doublings = {};
 };
 
 // What becomes of tasks that have failed for good.
 struct DeadSettings {
-  std::optional<Duration> keep;  // 0: none is kept
-  std::optional<std::int64_t> max_bytes;
-  std::optional<std::string> queue;  // on to this queue instead
+  std::optional<Duration> keep = {};  // 0: none is kept
+  std::optional<std::int64_t> max_bytes = {};
+  std::optional<std::string> queue = {};  // on to this queue instead
 };
 
 enum class QueueMode : std::uint8_t { push, pull };
 
 // Of put_queue(): what is not set keeps its value, or gets its default when the queue is made.
 struct QueueSettings {
-  std::optional<QueueMode> mode;
-  std::optional<std::string> rate;  // "5/s", "10/m", "0", "unlimited"
-  std::optional<std::int64_t> burst;
-  std::optional<std::int64_t> concurrency;
-  std::optional<Duration> timeout;
-  std::optional<int> priority;
-  RetrySettings retry;
-  std::optional<std::int64_t> max_tasks;
-  std::optional<std::int64_t> max_bytes;
-  std::optional<Duration> tombstone;
-  std::optional<Duration> task_ttl;
-  DeadSettings dead;
-  std::optional<int> poison_after;
-  std::optional<int> history;
+  std::optional<QueueMode> mode = {};
+  std::optional<std::string> rate = {};  // "5/s", "10/m", "0", "unlimited"
+  std::optional<std::int64_t> burst = {};
+  std::optional<std::int64_t> concurrency = {};
+  std::optional<Duration> timeout = {};
+  std::optional<int> priority = {};
+  RetrySettings retry = {};
+  std::optional<std::int64_t> max_tasks = {};
+  std::optional<std::int64_t> max_bytes = {};
+  std::optional<Duration> tombstone = {};
+  std::optional<Duration> task_ttl = {};
+  DeadSettings dead = {};
+  std::optional<int> poison_after = {};
+  std::optional<int> history = {};
 };
 
 struct Queue {
-  std::string name;
-  std::string project;
-  std::string location;
+  std::string name = {};
+  std::string project = {};
+  std::string location = {};
   QueueMode mode = QueueMode::push;
-  std::string state;  // "running", "paused", "disabled"
-  Instant created;
-  std::string json;  // as the server gave it, with every setting in force
+  std::string state = {};  // "running", "paused", "disabled"
+  Instant created = {};
+  std::string json = {};  // as the server gave it, with every setting in force
 };
 
 struct QueueStats {
@@ -74,95 +76,96 @@ struct QueueStats {
   std::int64_t leased = 0;
   std::int64_t dead = 0;
   std::int64_t results = 0;
-  std::optional<double> oldest_ready;  // seconds
-  std::string json;                    // as the server gave it, with rates, durations and totals
+  std::optional<double> oldest_ready = {};  // seconds
+  std::string json = {};  // as the server gave it, with rates, durations and totals
 };
 
 // ---- Tasks
 
 // A push queue's task has a url, a pull queue's none.
 struct NewTask {
-  std::string url;
-  std::string method;
-  Headers headers;
-  std::optional<std::string> body;  // any bytes
-  std::optional<std::string> json;  // JSON text, sent as it is; instead of body
-  std::string name;  // empty: one is made up, so that an add that is repeated adds once
-  std::optional<Duration> delay;
-  std::optional<Instant> eta;  // instead of delay
-  std::optional<int> priority;
-  std::optional<std::string> key;
-  std::optional<Duration> timeout;
-  RetrySettings retry;
-  std::optional<Duration> keep_result;  // after its end
-  std::vector<std::string> result_headers;
-  std::string callback_url;
-  std::string callback_queue;
+  std::string url = {};
+  std::string method = {};
+  Headers headers = {};
+  std::optional<std::string> body = {};  // any bytes
+  std::optional<std::string> json = {};  // JSON text, sent as it is; instead of body
+  std::string name = {};  // empty: one is made up, so that an add that is repeated adds once
+  std::optional<Duration> delay = {};
+  std::optional<Instant> eta = {};  // instead of delay
+  std::optional<int> priority = {};
+  std::optional<std::string> key = {};
+  std::optional<Duration> timeout = {};
+  RetrySettings retry = {};
+  std::optional<Duration> keep_result = {};  // after its end
+  std::vector<std::string> result_headers = {};
+  std::string callback_url = {};
+  std::string callback_queue = {};
 };
 
 // What one attempt used, as its worker told.
 struct Usage {
-  std::optional<Duration> cpu;
-  std::optional<Duration> wall;
-  std::optional<std::int64_t> memory_peak;  // bytes
-  std::string cause;                        // "exited", "signalled", "out_of_memory", ...
-  std::optional<int> code;
-  std::optional<int> signal;
+  std::optional<Duration> cpu = {};
+  std::optional<Duration> wall = {};
+  std::optional<std::int64_t> memory_peak = {};  // bytes
+  std::string cause = {};                        // "exited", "signalled", "out_of_memory", ...
+  std::optional<int> code = {};
+  std::optional<int> signal = {};
 };
 
 struct Attempt {
   std::int64_t attempt = 0;  // the first is 1
-  std::optional<Instant> started;
-  std::optional<double> duration;  // seconds
-  std::optional<int> status;       // HTTP
-  std::string failure;             // "timeout", "lease_expired", ...
-  std::string error;
-  std::string worker;
-  std::optional<Usage> usage;
-  std::string log;
+  std::optional<Instant> started = {};
+  std::optional<double> duration = {};  // seconds
+  std::optional<int> status = {};       // HTTP
+  std::string failure = {};             // "timeout", "lease_expired", ...
+  std::string error = {};
+  std::string worker = {};
+  std::optional<Usage> usage = {};
+  std::string log = {};
 };
 
 struct Task {
   // Of an add whose answer was lost once and that was found done when it was repeated: its name,
   // which every call takes just as well; then nothing but `name` and `queue` is known besides.
-  std::string id;
-  std::string name;
-  std::string queue;
-  std::string state;  // "scheduled", "ready", "in_flight", "leased"
+  std::string id = {};
+  std::string name = {};
+  std::string queue = {};
+  std::string state = {};  // "scheduled", "ready", "in_flight", "leased"
   int priority = 0;
-  Instant eta;
-  Instant created;
+  Instant eta = {};
+  Instant created = {};
   std::int64_t attempts = 0;
-  std::string url;
-  std::string method;
-  std::optional<std::string> key;
-  std::optional<std::string> body;  // where it was asked for: get_task(), leases, lists in full
-  std::string lease_token;
-  std::optional<Instant> lease_expires;
-  std::optional<Duration> keep_result;
-  std::optional<int> last_status;
-  std::string last_failure;
-  std::string worker;
-  std::vector<Attempt> history;
+  std::string url = {};
+  std::string method = {};
+  std::optional<std::string> key = {};
+  std::optional<std::string> body =
+      {};  // where it was asked for: get_task(), leases, lists in full
+  std::string lease_token = {};
+  std::optional<Instant> lease_expires = {};
+  std::optional<Duration> keep_result = {};
+  std::optional<int> last_status = {};
+  std::string last_failure = {};
+  std::string worker = {};
+  std::vector<Attempt> history = {};
 };
 
 // A task that failed for good, in the dead set of its queue.
 struct DeadTask {
-  Task task;
-  std::string reason;  // "attempts", "age", "failed", "poison"
-  std::optional<Instant> died;
-  std::string error;
+  Task task = {};
+  std::string reason = {};  // "attempts", "age", "failed", "poison"
+  std::optional<Instant> died = {};
+  std::string error = {};
 };
 
 // Which of a queue's dead tasks; what is empty does not matter.
 struct DeadFilter {
-  std::string reason;
-  std::optional<int> status;
-  std::string failure;
-  std::optional<std::string> key;
-  std::string name;
-  std::optional<Instant> since;
-  std::optional<Instant> until;
+  std::string reason = {};
+  std::optional<int> status = {};
+  std::string failure = {};
+  std::optional<std::string> key = {};
+  std::string name = {};
+  std::optional<Instant> since = {};
+  std::optional<Instant> until = {};
 };
 
 struct DeadChange {
@@ -176,23 +179,23 @@ enum class ResultState : std::uint8_t { pending, succeeded, failed, cancelled, e
 
 struct TaskResult {
   ResultState state = ResultState::pending;
-  std::string queue;
-  std::string id;
-  std::string name;
+  std::string queue = {};
+  std::string id = {};
+  std::string name = {};
   std::int64_t attempts = 0;
-  std::string task_state;  // of a pending one, as Task::state
-  std::optional<int> last_status;
-  std::string last_failure;
-  std::optional<Instant> created;
-  std::optional<Instant> ended;
-  std::optional<Instant> kept_until;
-  std::optional<std::string> body;
-  Headers headers;         // Content-Type, and those that the task asked for
+  std::string task_state = {};  // of a pending one, as Task::state
+  std::optional<int> last_status = {};
+  std::string last_failure = {};
+  std::optional<Instant> created = {};
+  std::optional<Instant> ended = {};
+  std::optional<Instant> kept_until = {};
+  std::optional<std::string> body = {};
+  Headers headers = {};    // Content-Type, and those that the task asked for
   bool truncated = false;  // the body was longer than what is kept
-  std::string error;
-  std::string reason;  // of a failed one: "attempts", "age", "failed", "poison"
-  std::string worker;
-  std::optional<Usage> usage;
+  std::string error = {};
+  std::string reason = {};  // of a failed one: "attempts", "age", "failed", "poison"
+  std::string worker = {};
+  std::optional<Usage> usage = {};
 };
 
 // ---- Many at once
@@ -219,25 +222,25 @@ class Outcome {
 using Done = std::monostate;
 
 struct ResultOf {
-  std::string id;    // as it was asked for
-  std::string name;  // when it was asked by name
+  std::string id = {};    // as it was asked for
+  std::string name = {};  // when it was asked by name
   Outcome<TaskResult> result;
 };
 struct Results {
-  std::vector<ResultOf> ended;  // or without a result for ever
+  std::vector<ResultOf> ended = {};  // or without a result for ever
   std::int64_t pending = 0;
 };
 
 // Some of a list.
 template <class T>
 struct Page {
-  std::vector<T> items;
-  std::string next_token;  // asks for the next ones; empty at the end
+  std::vector<T> items = {};
+  std::string next_token = {};  // asks for the next ones; empty at the end
 };
 
 struct PageRequest {
   int size = 100;
-  std::string token;
+  std::string token = {};
 };
 
 // ---- Leases
@@ -245,31 +248,31 @@ struct PageRequest {
 struct LeaseRequest {
   int max = 1;
   Duration lease = std::chrono::minutes(1);
-  std::optional<std::string> key;
+  std::optional<std::string> key = {};
   bool oldest_key = false;
   Duration wait{0};
   // Who leases, "host/pid". A named holder promises to renew and to report: a lease of it that
   // expires counts as its death (queues have poison_after).
-  std::string worker;
+  std::string worker = {};
 };
 
 // What a worker tells about the end of an attempt.
 struct Report {
-  std::optional<std::string> json;  // the result: JSON text
-  std::optional<std::string> body;  // or any bytes
-  std::string content_type;         // of body
-  std::string error;
-  std::string log;
-  std::optional<Usage> usage;
+  std::optional<std::string> json = {};  // the result: JSON text
+  std::optional<std::string> body = {};  // or any bytes
+  std::string content_type = {};         // of body
+  std::string error = {};
+  std::string log = {};
+  std::optional<Usage> usage = {};
 };
 
 struct LeaseEnd {
   LeaseEnd(const Task& task, Report report = {})
       : id(task.id), lease_token(task.lease_token), report(std::move(report)) {}
 
-  std::string id;
-  std::string lease_token;
-  Report report;
+  std::string id = {};
+  std::string lease_token = {};
+  Report report = {};
 };
 
 }  // namespace deferd::inline v1

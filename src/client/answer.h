@@ -9,7 +9,6 @@ namespace deferd::inline v1::detail {
 
 struct Answer {
   boost::json::value json;  // null when there was none
-  std::string text;         // instead, when it was no JSON
   // An earlier attempt was sent and not answered: it may be what this one met.
   bool repeated = false;
 };

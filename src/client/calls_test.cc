@@ -19,7 +19,7 @@ json::object body_of(const Request& request) { return json::parse(request.body).
 
 template <class T>
 T read(const Call<T>& call, const char* answer) {
-  return call.read({.json = json::parse(answer), .text = ""});
+  return call.read({.json = json::parse(answer)});
 }
 
 TEST(Values, DurationsAreReadAsTheServerWritesThem) {
@@ -144,7 +144,7 @@ TEST(Calls, ANameMadeUpForABatchIsTakenByTheBatchItself) {
   const json::value taken = json::parse(R"({"results": [
       {"error": {"code": 409, "status": "ALREADY_EXISTS", "message": "taken"}},
       {"error": {"code": 409, "status": "ALREADY_EXISTS", "message": "taken"}}]})");
-  const auto outcomes = call.read({.json = taken, .text = "", .repeated = true});
+  const auto outcomes = call.read({.json = taken, .repeated = true});
   EXPECT_EQ(outcomes[0].value().id,
             json::value_to<std::string>(body_of(call.request).at("tasks").at(0).at("name")));
   EXPECT_FALSE(outcomes[1].ok());

@@ -165,7 +165,7 @@ class BeastLink final : public HttpLink {
         std::optional<Refusal> refusal = refusal_of(*attempted.response);
         if (!refusal) co_return read_answer(*attempted.response, lost);
         if (lost && refusal->status == "ALREADY_EXISTS" && !request.if_taken.empty())
-          co_return Answer{.json = json::parse(request.if_taken), .text = "", .repeated = true};
+          co_return Answer{.json = json::parse(request.if_taken), .repeated = true};
         // Refused before anything was done.
         const bool for_now = refusal->code == 429 || refusal->code == 503;
         if (!for_now || closed_ || !patience.may_go_on()) refusal->raise();
@@ -279,7 +279,7 @@ class BeastLink final : public HttpLink {
   }
 
   static Answer read_answer(const Response& response, bool repeated) {
-    Answer answer{.json = nullptr, .text = "", .repeated = repeated};
+    Answer answer{.json = nullptr, .repeated = repeated};
     if (response.body().empty()) return answer;
     ErrorCode error;
     answer.json = json::parse(response.body(), error);

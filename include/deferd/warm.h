@@ -1,5 +1,5 @@
-/* Warm handlers: a program that is loaded once, and of which `deferd-worker --warm` runs a copy in a
- * sandbox of its own for each task. docs/reference/warm-handlers.md says what it must keep to.
+/* Warm handlers: a program that is loaded once, and of which `deferd-worker --warm` runs a copy in
+ * a sandbox of its own for each task. docs/reference/warm-handlers.md says what it must keep to.
  *
  * C, and nothing but the C library: for C++, and for other languages by their foreign functions
  * (the worker tells the library's path in DEFERD_WARM_LIBRARY). Not for several threads at once.

@@ -83,11 +83,13 @@ bool write_file(const std::string& path, std::string_view text) {
          ::write(file.fd(), text.data(), text.size()) == static_cast<ssize_t>(text.size());
 }
 
+// Of the kernel's own, which are short.
 std::string read_file(const std::string& path) {
-  std::ifstream in(path);
-  std::ostringstream text;
-  text << in.rdbuf();
-  return std::move(text).str();
+  const UnixFile file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  std::string text(4096, '\0');
+  const ssize_t size = file.fd() < 0 ? 0 : ::read(file.fd(), text.data(), text.size());
+  text.resize(size < 0 ? 0 : static_cast<std::size_t>(size));
+  return text;
 }
 
 std::uint64_t number_of(std::string_view text) {
@@ -181,10 +183,36 @@ Result<void> Cgroup::add(pid_t process) const {
   return {};
 }
 
+Result<std::vector<int>> Cgroup::open_entrances() const {
+  std::vector<int> entrances;
+  for (const std::string& folder : files_->folders()) {
+    const std::string path = folder + (files_->unified ? "/cgroup.procs" : "/tasks");
+    entrances.push_back(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
+    if (entrances.back() >= 0) continue;
+    const int error = errno;
+    for (const int entrance : entrances) ::close(entrance);
+    return system_error("cannot open " + path, error);
+  }
+  return entrances;
+}
+
+bool Cgroup::start_over() {
+  cpu_before_ += cpu();
+  oom_kills_before_ = oom_kills_ever();
+  if (files_->memory.empty()) return true;
+  constexpr std::uint64_t rest_bytes_max = 2 << 20;
+  const char* const usage = files_->unified ? "/memory.current" : "/memory.usage_in_bytes";
+  const char* const peak = files_->unified ? "/memory.peak" : "/memory.max_usage_in_bytes";
+  return number_of(read_file(files_->memory + usage)) <= rest_bytes_max &&
+         write_file(files_->memory + peak, "0");
+}
+
 Micros Cgroup::cpu() const {
   if (files_->cpu.empty()) return Micros(0);
-  if (files_->unified) return Micros(number_at(read_file(files_->cpu + "/cpu.stat"), "usage_usec"));
-  return Micros(number_of(read_file(files_->cpu + "/cpuacct.usage")) / 1000);
+  const Micros ever = files_->unified
+                          ? Micros(number_at(read_file(files_->cpu + "/cpu.stat"), "usage_usec"))
+                          : Micros(number_of(read_file(files_->cpu + "/cpuacct.usage")) / 1000);
+  return ever - cpu_before_;
 }
 
 std::uint64_t Cgroup::memory_peak_bytes() const {
@@ -193,7 +221,9 @@ std::uint64_t Cgroup::memory_peak_bytes() const {
                              (files_->unified ? "/memory.peak" : "/memory.max_usage_in_bytes")));
 }
 
-std::uint64_t Cgroup::oom_kills() const {
+std::uint64_t Cgroup::oom_kills() const { return oom_kills_ever() - oom_kills_before_; }
+
+std::uint64_t Cgroup::oom_kills_ever() const {
   if (files_->memory.empty()) return 0;
   return number_at(
       read_file(files_->memory + (files_->unified ? "/memory.events" : "/memory.oom_control")),

@@ -36,6 +36,13 @@ class Cgroup {
   // Takes a process in; what it starts later is in as well.
   Result<void> add(pid_t process) const;
 
+  // Files, open for writing, by which a process with one thread enters: it writes "0" to each. The
+  // caller closes them. Unlike add() this waits for nothing in the kernel.
+  Result<std::vector<int>> open_entrances() const;
+  // Counts from 0 again, for the next task; the last one's processes have ended. False when a new
+  // group must be made: what the last one left in memory is still there, or the kernel cannot.
+  bool start_over();
+
   Micros cpu() const;                       // 0 when nobody counts
   std::uint64_t memory_peak_bytes() const;  // 0 when nobody counts
   std::uint64_t oom_kills() const;
@@ -45,7 +52,11 @@ class Cgroup {
   struct Files;
   explicit Cgroup(std::unique_ptr<Files> files);
 
+  std::uint64_t oom_kills_ever() const;
+
   const std::unique_ptr<Files> files_;
+  Micros cpu_before_{0};
+  std::uint64_t oom_kills_before_ = 0;
 };
 
 class CgroupTree {

@@ -84,6 +84,7 @@ LeasedTask read_task(const json::object& object) {
       attempts != nullptr && attempts->is_int64())
     task.attempt = static_cast<std::uint64_t>(attempts->as_int64());
   const std::string encoded = text_of(object, "body_base64");
+  task.keep_result = object.contains("keep_result");
   task.body = encoded.empty() ? text_of(object, "body") : decode_base64(encoded);
   return task;
 }

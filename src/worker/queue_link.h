@@ -28,6 +28,7 @@ struct LeasedTask {
   std::string token;
   std::uint64_t attempt = 0;  // the first is 1
   std::string body;
+  bool keep_result = false;  // somebody may read the result
 };
 
 class QueueLink {

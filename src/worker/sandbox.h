@@ -43,7 +43,18 @@ struct SandboxExit {
   std::string output;              // stdout
   std::string log;                 // stderr, the middle left out when there is more than log_bytes
   std::uint64_t log_left_out = 0;  // bytes
+  std::string content_type;        // of the output, when a warm handler said so
+  std::string error;               // why it failed, when a warm handler said so
   Usage usage;
+};
+
+// What a warm handler is told of its task.
+struct TaskFacts {
+  std::string queue;
+  std::string id;
+  std::string name;  // may be empty
+  std::uint64_t attempt = 0;
+  bool keep_result = false;
 };
 
 struct SandboxJob {
@@ -51,6 +62,7 @@ struct SandboxJob {
   std::vector<std::string> environment;  // "NAME=value", in place of the worker's
   std::string input;                     // on stdin
   Limits limits;
+  TaskFacts task;
 };
 
 struct SandboxOptions {
@@ -66,7 +78,7 @@ class Sandboxes {
   // Fails with Reason::unsupported when the system has not what a sandbox is made of, or cannot
   // enforce a limit that `options` does not except; the message says what to do.
   static Result<std::unique_ptr<Sandboxes>> make(boost::asio::io_context& io,
-                                                 SandboxOptions options);
+                                                 const SandboxOptions& options);
   virtual ~Sandboxes() = default;  // kills what runs; its callbacks are not called
 
   // What each limit is enforced by: lines for the start of a log.

@@ -22,6 +22,7 @@
 #include <cstring>
 
 #include "worker/sandbox_plan.h"
+#include "worker/warm_wire.h"
 
 namespace deferd {
 namespace {
@@ -70,6 +71,7 @@ class Child {
     become_user();
     make_root();
     check(::sethostname("task", 4), "set the host name");
+    if (pipes_.keeper >= 0) become_keeper();
     // Not fork(3), which takes the allocator's locks: another thread of the worker may have had
     // them.
     const auto task = static_cast<pid_t>(::syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0));
@@ -207,6 +209,28 @@ class Child {
     const int file = ::open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0644);
     check(file, path);
     ::close(file);
+  }
+
+  // With the rights that it has in these namespaces; nothing of the worker's memory.
+  [[noreturn]] void become_keeper() {
+    check(::dup2(pipes_.keeper_socket, keeper_socket), "the keeper's socket");
+    check(::dup2(pipes_.keeper_plan, keeper_plan), "the keeper's plan");
+    __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+    std::array<__user_cap_data_struct, 2> sets = {};
+    check(::syscall(SYS_capget, &header, sets.data()), "look at capabilities");
+    for (__user_cap_data_struct& set : sets) set.inheritable = set.permitted;
+    check(::syscall(SYS_capset, &header, sets.data()), "hand capabilities on");
+    for (int capability = 0; capability <= CAP_LAST_CAP; ++capability)
+      ::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, capability, 0, 0);
+    for (const int fd : {0, 1, 2}) ::close(fd);
+    const int nothing = ::open("/dev/null", O_RDWR);
+    for (const int fd : {1, 2}) check(::dup2(nothing, fd), "open /dev/null");
+    check(::syscall(SYS_close_range, 5U, ~0U, CLOSE_RANGE_CLOEXEC), "close what was open");
+    char name[] = "deferd-keeper";
+    std::array<char*, 2> command = {name, nullptr};
+    std::array<char*, 1> environment = {nullptr};
+    ::syscall(SYS_execveat, pipes_.keeper, "", command.data(), environment.data(), AT_EMPTY_PATH);
+    fail("start the keeper");
   }
 
   // The task's own process.

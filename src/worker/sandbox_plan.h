@@ -66,6 +66,10 @@ struct SandboxPipes {
   int report = -1;
   int go = -1;        // a byte comes when the worker has done its part; it ends with the worker
   int go_other = -1;  // the worker's end of it, to be closed here
+  // Of a keeper's sandbox (keeper_main.cc): its program, its end of the socket, its plan.
+  int keeper = -1;
+  int keeper_socket = -1;
+  int keeper_plan = -1;
 };
 
 // Inside its user id is this; there is no other but those that are not mapped.

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <linux/sched.h>
 #include <sched.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -14,6 +15,8 @@
 #include <string>
 
 #include "base/unix_file.h"
+#include "worker/pipe.h"
+#include "worker/warm_wire.h"
 
 namespace deferd {
 namespace {
@@ -26,46 +29,6 @@ tl::unexpected<Error> sandbox_error(const std::string& what, int number) {
   return fail(Reason::unsupported, "sandbox: " + what + ": " + std::strerror(number));
 }
 
-// A pipe whose ends have numbers above those that programs expect; closed unless taken.
-class Pipe {
- public:
-  Pipe() {
-    std::array<int, 2> ends = {-1, -1};
-    if (::pipe2(ends.data(), O_CLOEXEC) != 0) return;
-    constexpr int low = 10;
-    for (std::size_t i = 0; i < 2; ++i) {
-      ends_[i] = ::fcntl(ends[i], F_DUPFD_CLOEXEC, low);
-      ::close(ends[i]);
-    }
-  }
-  ~Pipe() {
-    close_read();
-    close_write();
-  }
-  Pipe(const Pipe&) = delete;
-  Pipe& operator=(const Pipe&) = delete;
-
-  bool ok() const { return ends_[0] >= 0 && ends_[1] >= 0; }
-  int read() const { return ends_[0]; }
-  int write() const { return ends_[1]; }
-  void close_read() { close(ends_[0]); }
-  void close_write() { close(ends_[1]); }
-  int take_read() { return take(ends_[0]); }
-  int take_write() { return take(ends_[1]); }
-
- private:
-  static void close(int& fd) {
-    if (fd >= 0) ::close(fd);
-    fd = -1;
-  }
-  static int take(int& fd) {
-    ::fcntl(fd, F_SETFL, ::fcntl(fd, F_GETFL) | O_NONBLOCK);
-    return std::exchange(fd, -1);
-  }
-
-  std::array<int, 2> ends_ = {-1, -1};
-};
-
 bool write_file(const std::string& path, const std::string& text) {
   const UnixFile file(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
   return file.fd() >= 0 &&
@@ -73,17 +36,54 @@ bool write_file(const std::string& path, const std::string& text) {
 }
 
 // Who the sandbox's user is outside: root gives it a number of its own, anybody else his own.
-Result<void> map_user(pid_t process, bool own_numbers, std::uint32_t slot) {
+// `places`: how many further users it has, for sandboxes within it.
+Result<void> map_user(pid_t process, bool own_numbers, std::uint32_t slot, std::uint32_t places) {
   const std::string folder = "/proc/" + std::to_string(process);
-  const auto line = [](std::uint32_t outer) {
-    return std::to_string(sandbox_user) + " " + std::to_string(outer) + " 1";
+  const auto lines = [&](std::uint32_t own) {
+    if (!own_numbers) return std::to_string(sandbox_user) + " " + std::to_string(own) + " 1";
+    const std::uint32_t outer = first_outer_user + slot % outer_users;
+    std::string text = std::to_string(sandbox_user) + " " + std::to_string(outer) + " 1";
+    if (places > 0) {
+      text += "\n" + std::to_string(first_place_user) + " " + std::to_string(outer + 1) + " " +
+              std::to_string(places);
+    }
+    return text;
   };
-  const std::uint32_t outer = first_outer_user + slot % outer_users;
   if (!own_numbers) write_file(folder + "/setgroups", "deny");
-  if (!write_file(folder + "/uid_map", line(own_numbers ? outer : ::geteuid())) ||
-      !write_file(folder + "/gid_map", line(own_numbers ? outer : ::getegid())))
+  if (!write_file(folder + "/uid_map", lines(::geteuid())) ||
+      !write_file(folder + "/gid_map", lines(::getegid())))
     return sandbox_error("cannot map its user", errno);
   return {};
+}
+
+constexpr std::uint64_t sandbox_namespaces =
+    CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNET;
+
+// As fork(2), with a pidfd.
+pid_t clone_into(std::uint64_t namespaces, int& pidfd) {
+  clone_args args = {};
+  args.flags = CLONE_PIDFD | CLONE_CLEAR_SIGHAND | namespaces;
+  args.pidfd = reinterpret_cast<std::uint64_t>(&pidfd);
+  args.exit_signal = SIGCHLD;
+  return static_cast<pid_t>(::syscall(SYS_clone3, &args, sizeof args));
+}
+
+tl::unexpected<Error> no_namespaces() {
+  return sandbox_error(
+      "cannot make namespaces (user namespaces must be allowed: sysctl user.max_user_namespaces, "
+      "kernel.unprivileged_userns_clone)",
+      errno);
+}
+
+// Does the worker's part for a new process, and lets it go; or ends it.
+Result<void> let_go(pid_t process, int pidfd, Result<void> ready, const Cgroup& group, int go) {
+  if (ready) ready = group.add(process);
+  if (ready && ::write(go, "g", 1) != 1) ready = sandbox_error("cannot let it go", errno);
+  if (ready) return ready;
+  kill_sandbox(pidfd);
+  reap_sandbox(pidfd);
+  ::close(pidfd);
+  return ready;
 }
 
 }  // namespace
@@ -107,34 +107,58 @@ Result<SandboxProcess> make_sandbox_process(const SandboxPlan& plan, const Cgrou
   const bool own_numbers = ::geteuid() == 0;
 
   int pidfd = -1;
-  clone_args args = {};
-  args.flags = CLONE_PIDFD | CLONE_CLEAR_SIGHAND | CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID |
-               CLONE_NEWIPC | CLONE_NEWUTS | (plan.limits.network ? 0 : CLONE_NEWNET);
-  args.pidfd = reinterpret_cast<std::uint64_t>(&pidfd);
-  args.exit_signal = SIGCHLD;
-  const auto process = static_cast<pid_t>(::syscall(SYS_clone3, &args, sizeof args));
-  if (process < 0) {
-    return sandbox_error(
-        "cannot make namespaces (user namespaces must be allowed: sysctl user.max_user_namespaces, "
-        "kernel.unprivileged_userns_clone)",
-        errno);
-  }
+  const pid_t process =
+      clone_into(sandbox_namespaces & ~(plan.limits.network ? CLONE_NEWNET : 0UL), pidfd);
+  if (process < 0) return no_namespaces();
   if (process == 0) {
     run_sandbox(plan, {in.read(), out.write(), err.write(), report.write(), go.read(), go.write()},
                 own_numbers);
   }
   // Here it waits for us, and ends by itself when we go without a word.
-  Result<void> ready = map_user(process, own_numbers, slot);
-  if (ready) ready = group.add(process);
-  if (ready && ::write(go.write(), "g", 1) != 1) ready = sandbox_error("cannot let it go", errno);
-  if (!ready) {
-    kill_sandbox(pidfd);
-    reap_sandbox(pidfd);
-    ::close(pidfd);
-    return fail(ready.error());
-  }
+  const auto ready =
+      let_go(process, pidfd, map_user(process, own_numbers, slot, 0), group, go.write());
+  if (!ready) return fail(ready.error());
   return SandboxProcess{pidfd,           in.take_write(),    out.take_read(),
-                        err.take_read(), report.take_read(), go.take_write()};
+                        err.take_read(), report.take_read(), -1,
+                        go.take_write()};
+}
+
+Result<KeeperProcess> make_keeper_process(const SandboxPlan& plan, const Cgroup& group,
+                                          std::uint32_t slot, int program, int file) {
+  Pipe report;
+  Pipe go;
+  std::array<int, 2> ends = {-1, -1};
+  if (!report.ok() || !go.ok() ||
+      ::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) != 0)
+    return sandbox_error("cannot make pipes", errno);
+  const UnixFile ours(ends[0]);
+  const UnixFile theirs(ends[1]);
+  const auto above = [](int fd) { return UnixFile(::fcntl(fd, F_DUPFD_CLOEXEC, Pipe::low)); };
+  const UnixFile socket = above(theirs.fd());
+  const UnixFile plan_file = above(file);
+  const UnixFile program_file = above(program);
+  const bool own_numbers = ::geteuid() == 0;
+
+  int pidfd = -1;
+  const pid_t process =
+      clone_into(sandbox_namespaces & ~(plan.limits.network ? CLONE_NEWNET : 0UL), pidfd);
+  if (process < 0) return no_namespaces();
+  if (process == 0) {
+    SandboxPipes pipes;
+    pipes.report = report.write();
+    pipes.go = go.read();
+    pipes.go_other = go.write();
+    pipes.keeper = program_file.fd();
+    pipes.keeper_socket = socket.fd();
+    pipes.keeper_plan = plan_file.fd();
+    run_sandbox(plan, pipes, own_numbers);
+  }
+  const auto ready =
+      let_go(process, pidfd, map_user(process, own_numbers, slot, places_max), group, go.write());
+  if (!ready) return fail(ready.error());
+  const int socket_kept = ::fcntl(ours.fd(), F_DUPFD_CLOEXEC, 0);
+  ::fcntl(socket_kept, F_SETFL, O_NONBLOCK);
+  return KeeperProcess{pidfd, report.take_read(), socket_kept, go.take_write()};
 }
 
 }  // namespace deferd

@@ -19,6 +19,7 @@ struct SandboxProcess {
   int out = -1;    // to read, as the next two
   int err = -1;
   int report = -1;  // at most one SandboxReport
+  int tell = -1;    // what a warm task tells of itself (warm_wire.h); -1: a program's
   int go = -1;      // nothing more to do with it than to keep it: closed, it says that we are gone
 };
 
@@ -26,6 +27,18 @@ struct SandboxProcess {
 // have two.
 Result<SandboxProcess> make_sandbox_process(const SandboxPlan& plan, const Cgroup& group,
                                             std::uint32_t slot);
+
+// The same for a keeper (keeper_main.cc), whose program is open as `program`, and its plan as
+// `file`.
+struct KeeperProcess {
+  int pidfd = -1;
+  int report = -1;  // as above: why it could not begin; ends when it has begun
+  int socket = -1;  // SOCK_SEQPACKET, not blocking
+  int go = -1;
+};
+// `slot` makes the first one of a range of users' numbers outside.
+Result<KeeperProcess> make_keeper_process(const SandboxPlan& plan, const Cgroup& group,
+                                          std::uint32_t slot, int program, int file);
 
 // What the sandbox's processes are sent when they must end; all of them do.
 void kill_sandbox(int pidfd);

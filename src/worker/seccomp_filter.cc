@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <cstring>
 #include <memory>
+#include <span>
 
 #include "base/unix_file.h"
 
@@ -301,21 +302,23 @@ tl::unexpected<Error> seccomp_error(const char* what, int status) {
   return fail(Reason::internal, std::string("seccomp: ") + what + ": " + std::strerror(-status));
 }
 
+constexpr auto allowed_to_templates = std::to_array<const char*>({"setns", "seccomp", "capset"});
+
 struct Release {
   void operator()(void* filter) const { seccomp_release(filter); }
 };
 
-}  // namespace
-
-Result<std::vector<sock_filter>> make_seccomp_filter(bool network) {
+Result<std::vector<sock_filter>> make_filter(bool network, std::span<const char* const> more) {
   const std::unique_ptr<void, Release> filter(seccomp_init(SCMP_ACT_ERRNO(EPERM)));
   if (!filter) return fail(Reason::internal, "seccomp: cannot make a filter");
   int status = 0;
-  for (const char* name : allowed) {
-    const int number = seccomp_syscall_resolve_name(name);
-    if (number == __NR_SCMP_ERROR) continue;
-    status = seccomp_rule_add(filter.get(), SCMP_ACT_ALLOW, number, 0);
-    if (status != 0) return seccomp_error(name, status);
+  for (const auto& names : {std::span<const char* const>(allowed), more}) {
+    for (const char* name : names) {
+      const int number = seccomp_syscall_resolve_name(name);
+      if (number == __NR_SCMP_ERROR) continue;
+      status = seccomp_rule_add(filter.get(), SCMP_ACT_ALLOW, number, 0);
+      if (status != 0) return seccomp_error(name, status);
+    }
   }
   // Threads and processes, but no namespaces. The flags of clone3 are in memory, where a filter
   // cannot look: libraries that are told it is not there use clone.
@@ -344,6 +347,16 @@ Result<std::vector<sock_filter>> make_seccomp_filter(bool network) {
   if (::pread(file.fd(), program.data(), static_cast<std::size_t>(size), 0) != size)
     return fail(Reason::internal, "seccomp: cannot read the program back");
   return program;
+}
+
+}  // namespace
+
+Result<std::vector<sock_filter>> make_seccomp_filter(bool network) {
+  return make_filter(network, {});
+}
+
+Result<std::vector<sock_filter>> make_template_filter(bool network) {
+  return make_filter(network, allowed_to_templates);
 }
 
 }  // namespace deferd

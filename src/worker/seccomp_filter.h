@@ -14,5 +14,8 @@ namespace deferd {
 // A program for seccomp(2), made once and loaded by each task. Without the network only local
 // sockets can be made.
 Result<std::vector<sock_filter>> make_seccomp_filter(bool network);
+// For the program of a warm handler, which enters the sandboxes of its tasks and takes the above
+// there: beside that list, setns, seccomp and capset.
+Result<std::vector<sock_filter>> make_template_filter(bool network);
 
 }  // namespace deferd

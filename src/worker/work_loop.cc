@@ -118,6 +118,7 @@ class SandboxWork final : public WorkLoop {
     job.environment.push_back("DEFERD_TASK=" + (task.name.empty() ? task.id : task.name));
     job.environment.push_back("DEFERD_ATTEMPT=" + std::to_string(task.attempt));
     job.limits = options_.limits;
+    job.task = {options_.queue, task.id, task.name, task.attempt, task.keep_result};
     if (options_.input == TaskInput::on_stdin) {
       job.input = std::move(task.body);
     } else {

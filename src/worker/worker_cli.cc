@@ -12,7 +12,9 @@
 #include "base/log.h"
 #include "config/server_config.h"
 #include "model/duration_text.h"
+#include "worker/find_python.h"
 #include "worker/sandbox_root.h"
+#include "worker/warm_sandboxes.h"
 #include "worker/work_loop.h"
 
 namespace deferd {
@@ -29,6 +31,9 @@ struct Arguments {
   std::string input = "stdin";
   std::vector<std::string> environment;
   Micros drain = Seconds(30);
+  bool warm = false;
+  std::string python_module;
+  Micros load_time = WarmOptions().load_time;
 };
 
 void add_duration(CLI::App& app, const std::string& name, Micros& value, const std::string& about) {
@@ -89,6 +94,11 @@ void define(CLI::App& app, Arguments& arguments) {
   app.add_option("--never-again", work.never_again_code,
                  "the exit code that says that trying again is of no use")
       ->capture_default_str();
+  app.add_flag("--warm", arguments.warm,
+               "the program is a warm handler: loaded once, each task runs in a fork of it");
+  app.add_option("--python", arguments.python_module,
+                 "a module with tasks of deferd's Python library; a warm handler");
+  add_duration(app, "--load-time", arguments.load_time, "how long a warm handler may take to load");
   add_duration(app, "--lease", work.lease, "how long one lease is; renewed while a task runs");
   add_duration(app, "--drain", arguments.drain, "how long running tasks may take after SIGTERM");
   add_duration(app, "--wall-time", limits.wall_time, "of a task");
@@ -107,7 +117,7 @@ void define(CLI::App& app, Arguments& arguments) {
   app.add_option("--unenforced", arguments.sandbox.unenforced,
                  "a limit whose lack is accepted where the system cannot enforce it: memory, "
                  "processes, cpu_time");
-  app.add_option("command", work.command, "the program and its arguments, after --")->required();
+  app.add_option("command", work.command, "the program and its arguments, after --");
 }
 
 Result<std::string> read_key(const Arguments& arguments) {
@@ -138,6 +148,41 @@ Result<std::vector<std::string>> environment_of(const std::vector<std::string>& 
   return environment;
 }
 
+// The handler's, with what it needs shown to it.
+Result<void> choose_command(Arguments& arguments) {
+  std::vector<std::string>& command = arguments.work.command;
+  if (!arguments.python_module.empty()) {
+    if (!command.empty())
+      return fail(Reason::invalid, "--python: it is the command; give none after --");
+    auto python = find_python();
+    if (!python) return fail(python.error());
+    arguments.warm = true;
+    command = {python->program, "-m", "deferd.worker", arguments.python_module};
+    arguments.work.environment.push_back("PYTHONPATH=" + python->import_path);
+    for (const std::string& folder : python->folders) arguments.sandbox.show.push_back(folder);
+  }
+  if (command.empty())
+    return fail(Reason::invalid, "command: give the program after --, or --python MODULE");
+  const auto program = find_program(command[0]);
+  if (!program) return fail(program.error());
+  arguments.sandbox.show.push_back(*program);
+  return {};
+}
+
+Result<std::unique_ptr<Sandboxes>> make_sandboxes(asio::io_context& io,
+                                                  const Arguments& arguments) {
+  if (!arguments.warm) return Sandboxes::make(io, arguments.sandbox);
+  WarmOptions options;
+  options.command = arguments.work.command;
+  options.environment = arguments.work.environment;
+  options.limits = arguments.work.limits;
+  options.concurrency = arguments.work.concurrency;
+  options.load_time = arguments.load_time;
+  options.keeper = default_part("deferd-keeper");
+  options.library = default_part("libdeferd_warm.so");
+  return make_warm_sandboxes(io, arguments.sandbox, options);
+}
+
 int complain(const std::string& message, int code) {
   std::cerr << "deferd-worker: " << message << '\n';
   return code;
@@ -163,12 +208,10 @@ int run_worker(int argc, char** argv) {
   if (!server) return complain("--server: " + server.error().message, 2);
   const auto key = read_key(arguments);
   if (!key) return complain(key.error().message, 2);
-  const auto program = find_program(arguments.work.command[0]);
-  if (!program) return complain(program.error().message, 2);
-  arguments.sandbox.show.push_back(*program);
+  if (auto ok = choose_command(arguments); !ok) return complain(ok.error().message, 2);
 
   asio::io_context io(1);
-  auto sandboxes = Sandboxes::make(io, arguments.sandbox);
+  auto sandboxes = make_sandboxes(io, arguments);
   if (!sandboxes) return complain(sandboxes.error().message, 1);
   for (const std::string& line : (*sandboxes)->enforcement()) log_info("limit", {{"by", line}});
   auto link =

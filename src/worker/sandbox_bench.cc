@@ -31,7 +31,7 @@ BENCHMARK(bare)->UseRealTime()->Unit(benchmark::kMicrosecond);
 
 void sandboxed(benchmark::State& state) {
   boost::asio::io_context io;
-  auto sandboxes = Sandboxes::make(io, {.show = {program}});
+  auto sandboxes = Sandboxes::make(io, {.show = {program, default_part("libdeferd_warm.so")}});
   if (!sandboxes) return state.SkipWithError(sandboxes.error().message.c_str());
   for (auto _ : state) {
     (*sandboxes)->start({.command = {program}}, [&state](const SandboxExit& exit) {

@@ -17,6 +17,7 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "deferd/calls.h"
 #include "deferd/client.h"
@@ -35,6 +36,8 @@ boost::asio::awaitable<std::shared_ptr<const Answer>> exchange(std::shared_ptr<S
                                                                Request request);
 boost::asio::awaitable<std::shared_ptr<Pending>> submit(std::shared_ptr<Session> session,
                                                         std::string payload, SubmitOptions options);
+boost::asio::awaitable<std::vector<Outcome<std::shared_ptr<Pending>>>> submit_all(
+    std::shared_ptr<Session> session, std::vector<std::string> payloads, SubmitOptions options);
 boost::asio::awaitable<void> until_ended(std::shared_ptr<Pending> pending);
 boost::asio::awaitable<bool> cancel(std::shared_ptr<Session> session,
                                     std::shared_ptr<Pending> pending);
@@ -112,6 +115,18 @@ boost::asio::awaitable<AsyncFuture<R>> submit_for(std::shared_ptr<Session> sessi
   auto pending = co_await submit(session, std::move(payload), std::move(options));
   co_return AsyncFuture<R>(std::move(session), std::move(pending));
 }
+
+template <class R>
+boost::asio::awaitable<std::vector<Outcome<AsyncFuture<R>>>> submit_all_for(
+    std::shared_ptr<Session> session, std::vector<std::string> payloads, SubmitOptions options) {
+  const auto all = co_await submit_all(session, std::move(payloads), std::move(options));
+  std::vector<Outcome<AsyncFuture<R>>> futures;
+  for (const auto& added : all) {
+    futures.push_back(
+        added.map([&](const auto& pending) { return AsyncFuture<R>(session, pending); }));
+  }
+  co_return futures;
+}
 }  // namespace detail
 
 // Thread-safe. Keeps connections until it is destroyed, which ends what is under way with
@@ -137,6 +152,14 @@ class AsyncClient : public Calls<AsyncClient> {
         detail::executor_of(*session_),
         detail::submit_for<R>(session_, detail::TaskCode<T>::write(task),
                               detail::options_of<T>(options)));
+  }
+  template <class T>
+  auto submit_all(const std::vector<T>& tasks, const SubmitOptions& options = {}) {
+    using R = detail::ResultType<T>;
+    return Operation<std::vector<Outcome<AsyncFuture<R>>>>(
+        detail::executor_of(*session_),
+        detail::submit_all_for<R>(session_, detail::payloads_of(tasks),
+                                  detail::options_of<T>(options)));
   }
 
  private:

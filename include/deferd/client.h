@@ -9,6 +9,7 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "deferd/calls.h"
 #include "deferd/future.h"
@@ -32,6 +33,7 @@ struct SubmitOptions {
   std::optional<Duration> delay = {};
   std::optional<int> priority = {};
   std::optional<std::string> key = {};
+  RetrySettings retry = {};
   Duration keep_result = std::chrono::hours(1);
 };
 
@@ -44,6 +46,14 @@ SubmitOptions options_of(SubmitOptions options) {
     if (options.queue.empty()) options.queue = T::queue;
   }
   return options;
+}
+
+template <class T>
+std::vector<std::string> payloads_of(const std::vector<T>& tasks) {
+  std::vector<std::string> payloads;
+  payloads.reserve(tasks.size());
+  for (const T& task : tasks) payloads.push_back(TaskCode<T>::write(task));
+  return payloads;
 }
 }  // namespace detail
 
@@ -65,6 +75,19 @@ class Client : public Calls<Client> {
     return Future<detail::ResultType<T>>(
         channel_, submit_text(detail::TaskCode<T>::write(task), detail::options_of<T>(options)));
   }
+  // Many at once, in calls for up to 1,000; in order. One that is refused does not hold up the
+  // others.
+  template <class T>
+  std::vector<Outcome<Future<detail::ResultType<T>>>> submit_all(
+      const std::vector<T>& tasks, const SubmitOptions& options = {}) {
+    using R = detail::ResultType<T>;
+    std::vector<Outcome<Future<R>>> futures;
+    const auto all = submit_texts(detail::payloads_of(tasks), detail::options_of<T>(options));
+    for (const auto& added : all)
+      futures.push_back(
+          added.map([&](const auto& pending) { return Future<R>(channel_, pending); }));
+    return futures;
+  }
 
  private:
   friend class Calls<Client>;
@@ -75,6 +98,8 @@ class Client : public Calls<Client> {
   }
   std::shared_ptr<const detail::Answer> exchange(detail::Request request);
   std::shared_ptr<detail::Pending> submit_text(std::string payload, SubmitOptions options);
+  std::vector<Outcome<std::shared_ptr<detail::Pending>>> submit_texts(
+      std::vector<std::string> payloads, SubmitOptions options);
 
   std::shared_ptr<detail::Channel> channel_;
 };

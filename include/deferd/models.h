@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -212,6 +213,12 @@ class Outcome {
   const T& value() const {
     if (!ok()) refusal().raise();
     return std::get<0>(value_);
+  }
+  // The same with f(value()) instead of the value.
+  template <class F>
+  auto map(F f) const -> Outcome<std::invoke_result_t<F, const T&>> {
+    if (!ok()) return refusal();
+    return f(std::get<0>(value_));
   }
   // Requires !ok().
   const Refusal& refusal() const { return std::get<1>(value_); }

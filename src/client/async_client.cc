@@ -27,6 +27,10 @@ asio::awaitable<std::shared_ptr<Pending>> submit(std::shared_ptr<Session> sessio
                                                  std::string payload, SubmitOptions options) {
   return session->submit(std::move(payload), std::move(options));
 }
+asio::awaitable<std::vector<Outcome<std::shared_ptr<Pending>>>> submit_all(
+    std::shared_ptr<Session> session, std::vector<std::string> payloads, SubmitOptions options) {
+  return session->submit_all(std::move(payloads), std::move(options));
+}
 asio::awaitable<bool> cancel(std::shared_ptr<Session> session, std::shared_ptr<Pending> pending) {
   return session->cancel(pending->queue, pending->id);
 }

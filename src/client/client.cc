@@ -60,4 +60,10 @@ std::shared_ptr<detail::Pending> Client::submit_text(std::string payload, Submit
   return channel_->wait_for(channel_->session().submit(std::move(payload), std::move(options)));
 }
 
+std::vector<Outcome<std::shared_ptr<detail::Pending>>> Client::submit_texts(
+    std::vector<std::string> payloads, SubmitOptions options) {
+  return channel_->wait_for(
+      channel_->session().submit_all(std::move(payloads), std::move(options)));
+}
+
 }  // namespace deferd::inline v1

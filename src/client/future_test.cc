@@ -57,6 +57,19 @@ TEST(Future, HasWhatTheTaskReturned) {
   EXPECT_EQ(calls[1].line, "POST /v1/queues/numbers/tasks:results");
 }
 
+TEST(Future, ManyAreSubmittedInOneCall) {
+  ScriptedServer server(
+      {{.body =
+            R"({"results": [{"task": {"id": "1"}}, {"error": {"code": 429, "status": "RESOURCE_EXHAUSTED"}}]})"},
+       succeeded("1", "49")});
+  Client client({.url = server.url()});
+  const auto squares = client.submit_all(std::vector<Square>{{7}, {8}});
+  ASSERT_EQ(squares.size(), 2);
+  EXPECT_EQ(squares[0].value().get(), 49);
+  EXPECT_THROW(squares[1].value(), ResourceExhausted);
+  EXPECT_EQ(server.calls()[0].line, "POST /v1/queues/numbers/tasks:batch");
+}
+
 TEST(Future, ThrowsWhyThereIsNoResult) {
   const auto ended = [](const char* members) {
     ScriptedServer server(

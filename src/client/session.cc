@@ -1,5 +1,6 @@
 #include "client/session.h"
 
+#include <algorithm>
 #include <boost/asio/dispatch.hpp>
 #include <boost/asio/strand.hpp>
 #include <utility>
@@ -7,6 +8,24 @@
 namespace deferd::inline v1::detail {
 
 namespace asio = boost::asio;
+
+namespace {
+
+constexpr std::size_t batch_tasks_max = 1000;
+
+NewTask new_task(std::string payload, const SubmitOptions& options) {
+  NewTask task;
+  task.json = std::move(payload);
+  task.name = options.name;
+  task.delay = options.delay;
+  task.priority = options.priority;
+  task.key = options.key;
+  task.retry = options.retry;
+  task.keep_result = options.keep_result;
+  return task;
+}
+
+}  // namespace
 
 Session::Session(const asio::any_io_executor& executor, ClientOptions options)
     : strand(asio::make_strand(executor)),
@@ -23,18 +42,32 @@ Session::Co<std::shared_ptr<const Answer>> Session::exchange(Request request) {
 Session::Co<std::shared_ptr<Pending>> Session::submit(std::string payload, SubmitOptions options) {
   const auto self = shared_from_this();
   const std::string queue = options.queue.empty() ? queue_ : options.queue;
-  NewTask task;
-  task.json = std::move(payload);
-  task.name = options.name;
-  task.delay = options.delay;
-  task.priority = options.priority;
-  task.key = options.key;
-  task.keep_result = options.keep_result;
-  Call<Task> call = add_task(queue, task);
+  Call<Task> call = add_task(queue, new_task(std::move(payload), options));
   const Answer answer = co_await link_->exchange(std::move(call.request));
-  auto pending = std::make_shared<Pending>(queue, call.read(answer).id);
+  co_return watch(queue, call.read(answer));
+}
+
+Session::Co<std::vector<Outcome<std::shared_ptr<Pending>>>> Session::submit_all(
+    std::vector<std::string> payloads, SubmitOptions options) {
+  const auto self = shared_from_this();
+  const std::string queue = options.queue.empty() ? queue_ : options.queue;
+  std::vector<Outcome<std::shared_ptr<Pending>>> all;
+  for (std::size_t begin = 0; begin < payloads.size(); begin += batch_tasks_max) {
+    std::vector<NewTask> tasks;
+    for (std::size_t i = begin; i < std::min(begin + batch_tasks_max, payloads.size()); ++i)
+      tasks.push_back(new_task(std::move(payloads[i]), options));
+    Call<std::vector<Outcome<Task>>> call = add_tasks(queue, tasks);
+    const Answer answer = co_await link_->exchange(std::move(call.request));
+    for (const Outcome<Task>& added : call.read(answer))
+      all.push_back(added.map([&](const Task& task) { return watch(queue, task); }));
+  }
+  co_return all;
+}
+
+std::shared_ptr<Pending> Session::watch(const std::string& queue, const Task& task) {
+  auto pending = std::make_shared<Pending>(queue, task.id);
   poller_->watch(pending);
-  co_return pending;
+  return pending;
 }
 
 Session::Co<bool> Session::cancel(std::string queue, std::string task) {

@@ -5,6 +5,7 @@
 #include <boost/asio/awaitable.hpp>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "client/http_link.h"
 #include "client/result_poller.h"
@@ -23,12 +24,16 @@ class Session : public std::enable_shared_from_this<Session> {
 
   Co<std::shared_ptr<const Answer>> exchange(Request request);
   Co<std::shared_ptr<Pending>> submit(std::string payload, SubmitOptions options);
+  Co<std::vector<Outcome<std::shared_ptr<Pending>>>> submit_all(std::vector<std::string> payloads,
+                                                                SubmitOptions options);
   Co<bool> cancel(std::string queue, std::string task);
   void close();
 
   const boost::asio::any_io_executor strand;
 
  private:
+  std::shared_ptr<Pending> watch(const std::string& queue, const Task& task);
+
   const std::string queue_;  // of tasks that name none
   const std::shared_ptr<HttpLink> link_;
   const std::shared_ptr<ResultPoller> poller_;

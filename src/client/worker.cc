@@ -47,8 +47,6 @@ std::string Worker::run_payload(std::string_view text, Context& context) const {
 }
 
 int Worker::run(int argc, char** argv) {
-  if (std::getenv("DEFERD_WARM") != nullptr) return detail::run_warm(*this);
-
   detail::LocalOptions options;
   std::string lease = "1m";
   bool unsandboxed = false;
@@ -64,6 +62,7 @@ int Worker::run(int argc, char** argv) {
       ->check(CLI::Validator(check_duration, "DURATION"))
       ->default_str(lease);
   try {
+    if (std::getenv("DEFERD_WARM") != nullptr) return detail::run_warm(*this);
     app.parse(argc, argv);
     if (!unsandboxed) throw CLI::RequiredError("--unsandboxed, or deferd-worker --warm around it,");
     options.lease = *detail::read_duration(lease);

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from deferd import Client, DeferdError
+from deferd import Client, DeferdError, InvalidArgument
 
 DEFERD = os.environ.get("DEFERD_BINARY", str(Path(__file__).resolve().parents[3] / "build/bin/deferd"))
 
@@ -55,6 +56,81 @@ def queue(client: Client, request: pytest.FixtureRequest) -> str:
     name = str(request.node.name).replace("_", "-").replace("[", "-").replace("]", "")
     client.put_queue(name, mode="pull")
     return name
+
+
+@pytest.fixture
+def closed_url() -> str:
+    """Where no server is."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{probe.getsockname()[1]}"
+
+
+WORKER_PLACES = 4
+SIGNING_KEY = "the tests' own key, which is no secret"
+
+
+class Worker:
+    """A worker without a sandbox, for jobs.py."""
+
+    def __init__(self, url: str, queue: str, log: Path, *flags: str, module: str = "jobs"):
+        self.log = log
+        here = Path(__file__).parent
+        path = os.pathsep.join([str(here), str(here.parent / "src")])
+        with open(log, "ab") as out:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "deferd.worker", "--unsandboxed", "--server", url, "--queue", queue,
+                 "--concurrency", str(WORKER_PLACES), *flags, module],
+                stdout=out, stderr=out, stdin=subprocess.DEVNULL, start_new_session=True,
+                env=os.environ | {"PYTHONPATH": path, "DEFERD_SIGNING_KEY": SIGNING_KEY})
+
+    def send_signal(self, number: int) -> None:
+        self.process.send_signal(number)
+
+    def stop(self) -> None:
+        if self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(10)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+
+
+@pytest.fixture(scope="session")
+def keeps_results(url: str) -> None:
+    """Skips where the server does not keep results yet."""
+    with Client(url) as client:
+        client.put_queue("probe", mode="pull")
+        try:
+            client.add_task("probe", keep_result="1m")
+        except InvalidArgument as error:
+            pytest.skip(f"this server keeps no results: {error}")
+
+
+@pytest.fixture(scope="session")
+def worker(url: str, keeps_results: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The queue of a worker that all tests share."""
+    with Client(url) as client:
+        client.put_queue("shared", mode="pull", retry={"min_backoff": "10ms"})
+    worker = Worker(url, "shared", tmp_path_factory.mktemp("worker") / "log")
+    yield "shared"
+    alive = worker.process.poll() is None
+    worker.stop()
+    assert alive, worker.log.read_text()
+
+
+@pytest.fixture
+def make_worker(url: str, keeps_results: None, tmp_path: Path) -> Iterator[Callable[..., Worker]]:
+    made: list[Worker] = []
+
+    def make(queue: str, *flags: str, module: str = "jobs") -> Worker:
+        made.append(Worker(url, queue, tmp_path / "worker.log", *flags, module=module))
+        return made[-1]
+
+    yield make
+    for worker in made:
+        worker.stop()
 
 
 class Scripted:

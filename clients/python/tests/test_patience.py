@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from deferd import Client, InvalidArgument, NewTask, ResourceExhausted, ServerError, Unreachable
+from deferd import AlreadyExists, Client, InvalidArgument, NewTask, ResourceExhausted, ServerError, Task, Unreachable
 
 Answer = tuple[int, dict[str, str], bytes]
 JSON = {"Content-Type": "application/json"}
@@ -59,11 +59,31 @@ def test_a_refusal_for_good_is_not_tried_again(scripted: Make) -> None:
 
 def test_an_add_whose_answer_is_lost_is_repeated_with_a_name_only(scripted: Make) -> None:
     server = scripted(None, None, task_answer())
-    with Client(server.url) as client:
+    with Client(server.url, name_tasks=False) as client:
         with pytest.raises(Unreachable) as lost:
             client.add_task("q", NewTask(body="x"))
         assert lost.value.sent
         assert client.add_task("q", NewTask(body="x", name="n")).id == "1"
+
+
+def test_a_task_without_a_name_gets_one_so_that_its_add_is_repeated_and_happens_once(scripted: Make) -> None:
+    taken = refusal(409, "ALREADY_EXISTS")
+    server = scripted(None, taken, (200, *task_answer()[1:]), None, taken, refusal(404, "NOT_FOUND"), taken)
+    with Client(server.url) as client:
+        assert client.add_task("q", body="x").id == "1"  # the first attempt had stored it
+        gone = client.add_task("q", body="x")  # and here it has even ended since
+        assert (gone.state, gone.id) == ("ended", gone.name)
+        with pytest.raises(AlreadyExists):
+            client.add_task("q", body="x", name="mine")
+    first, again, asked = server.calls[:3]
+    assert first == again == "POST /v1/queues/q/tasks" and asked.startswith("GET /v1/queues/q/tasks/")
+
+
+def test_a_batch_is_repeated_and_happens_once_too(scripted: Make) -> None:
+    results = {"results": [{"error": json.loads(refusal(409, "ALREADY_EXISTS")[2])["error"]}, {"task": json.loads(task_answer()[2])}]}
+    server = scripted(None, (200, JSON, json.dumps(results).encode()), (200, *task_answer()[1:]))
+    with Client(server.url) as client:
+        assert [task.id for task in client.add_tasks("q", [NewTask(), NewTask()]) if isinstance(task, Task)] == ["1", "1"]
 
 
 def test_a_connection_that_cannot_be_made_is_tried_again_for_any_call(no_pauses: list[float]) -> None:

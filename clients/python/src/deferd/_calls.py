@@ -3,12 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timezone
 from typing import Any, Generic, TypeVar
 from urllib.parse import quote
+from uuid import uuid4
 
 from . import _values
-from ._models import Changes, CronJob, Json, LeaseResult, NewTask, Page, Queue, QueueStats, Task
+from ._models import (
+    Affected,
+    Changes,
+    CronJob,
+    DeadTask,
+    Json,
+    LeaseResult,
+    NewTask,
+    Outcome,
+    Outcomes,
+    Page,
+    Queue,
+    QueueStats,
+    Report,
+    Task,
+)
 from ._values import Duration
 from .errors import ApiError, api_error
 
@@ -47,23 +64,6 @@ def _page(name: str, read: Callable[[Json], T]) -> Callable[[Json], Page[T]]:
 def _page_params(page_size: int, page_token: str | None, **more: str | None) -> dict[str, str]:
     params = {"page_size": str(page_size)} | {name: value for name, value in more.items() if value is not None}
     return params | ({"page_token": page_token} if page_token else {})
-
-
-def _seconds(value: Duration) -> float:
-    """For our own patience only: text is understood well enough."""
-    value = _values.duration(value)
-    if not isinstance(value, str):
-        return float(value)
-    units = {"ms": 1e-3, "us": 1e-6, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
-    total, number, unit = 0.0, "", ""
-    for char in value + "0":
-        if char.isdigit() or char == ".":
-            if unit:
-                total, number, unit = total + float(number) * units.get(unit, 1.0), "", ""
-            number += char
-        else:
-            unit += char
-    return total
 
 
 # ---- Queues
@@ -125,6 +125,19 @@ def add_tasks(queue: str, tasks: Iterable[NewTask]) -> Call[list[Task | ApiError
     return Call("POST", f"{_queue_path(queue)}/tasks:batch", read, json={"tasks": [task.write() for task in tasks]})
 
 
+def named(task: NewTask) -> NewTask:
+    """With a name of its own, so that adding it again after a lost answer adds it once. No other task has this name: what is refused
+    with AlreadyExists has been added."""
+    return replace(task, name=uuid4().hex) if task.name is None else task
+
+
+def ended_task(queue: str, task: NewTask) -> Task:
+    """Of an add that is known to have happened, of a task that is gone."""
+    now = datetime.now(timezone.utc).isoformat()
+    return Task.read({"id": task.name, "name": task.name, "queue": queue, "state": "ended", "priority": task.priority or 0,
+                      "eta": now, "created": now, "attempts": 0})
+
+
 def get_task(queue: str, task: Task | str) -> Call[Task]:
     return Call("GET", _task_path(queue, task), Task.read, repeats=True)
 
@@ -142,25 +155,114 @@ def run_task(queue: str, task: Task | str) -> Call[Task]:
     return Call("POST", f"{_task_path(queue, task)}:run", Task.read)
 
 
+def cancel_task(queue: str, task: Task | str) -> Call[Task]:
+    return Call("POST", f"{_task_path(queue, task)}:cancel", Task.read)
+
+
+# ---- Results
+
+
+def get_result(queue: str, task: Task | str, wait: Duration, history: bool) -> Call[Outcome]:
+    params = {"wait": _text(wait)} | ({"history": "true"} if history else {})
+    return Call("GET", f"{_task_path(queue, task)}/result", Outcome.read, params=params, repeats=True, waits=_values.seconds(wait))
+
+
+def get_results(queue: str, tasks: Iterable[Task | str], wait: Duration) -> Call[Outcomes]:
+    given = _ids(tasks)
+
+    def read(raw: Json) -> Outcomes:
+        asked = set(given)
+        ended: dict[str, Outcome | ApiError] = {}
+        for one in raw["results"]:
+            name = one.get("name")
+            ended[name if name in asked else one["id"]] = (
+                api_error(one["error"]) if isinstance(one.get("error"), Mapping) else Outcome.read(one))
+        return Outcomes(ended, raw["pending"])
+
+    return Call("POST", f"{_queue_path(queue)}/tasks:results", read, json={"ids": given, "wait": _values.duration(wait)},
+                repeats=True, waits=_values.seconds(wait))
+
+
+def watch_tasks(queue: str, tasks: Iterable[Task | str], wait: Duration) -> Call[list[str]]:
+    return Call("POST", f"{_queue_path(queue)}/tasks:watch", lambda raw: list(raw["ended"]),
+                json={"ids": _ids(tasks), "wait": _values.duration(wait)}, repeats=True, waits=_values.seconds(wait))
+
+
+def _ids(tasks: Iterable[Task | str]) -> list[str]:
+    return [task.id if isinstance(task, Task) else task for task in tasks]
+
+
+def _text(wait: Duration) -> str:
+    """A duration in a query."""
+    value = _values.duration(wait)
+    return value if isinstance(value, str) else f"{value:.6f}s"
+
+
 # ---- Pull
 
 
-def lease_tasks(queue: str, max: int, lease: Duration, key: str | None, oldest_key: bool, wait: Duration) -> Call[list[Task]]:
+def lease_tasks(queue: str, max: int, lease: Duration, key: str | None, oldest_key: bool, wait: Duration,
+                worker: str | None) -> Call[list[Task]]:
     body: dict[str, Any] = {"max": max, "lease": _values.duration(lease), "wait": _values.duration(wait)}
     if key is not None:
         body["key"] = key
     if oldest_key:
         body["oldest_key"] = True
+    if worker is not None:
+        body["worker"] = worker
     # What was granted and never arrived is given back when its lease ends: asking again is right.
     return Call("POST", f"{_queue_path(queue)}/tasks:lease", lambda raw: [Task.read(task) for task in raw["tasks"]],
-                json=body, repeats=True, waits=_seconds(wait))
+                json=body, repeats=True, waits=_values.seconds(wait))
 
 
-def on_leases(queue: str, verb: str, tasks: Sequence[Task], **more: Duration | None) -> Call[list[LeaseResult]]:
-    leases = [{"id": task.id, "lease_token": task.lease_token} for task in tasks]
+def on_leases(queue: str, verb: str, tasks: Sequence[Task], reports: Sequence[Report] | None = None,
+              **more: Duration | None) -> Call[list[LeaseResult]]:
+    if reports is not None and len(reports) != len(tasks):
+        raise ValueError(f"{len(reports)} reports for {len(tasks)} tasks; give one for each, in order")
+    leases = [{"id": task.id, "lease_token": task.lease_token} | (reports[i].write() if reports is not None else {})
+              for i, task in enumerate(tasks)]
     body = {"tasks": leases} | {name: _values.duration(value) for name, value in more.items() if value is not None}
     return Call("POST", f"{_queue_path(queue)}/tasks:{verb}", lambda raw: [LeaseResult.read(one) for one in raw["results"]],
                 json=body, repeats=verb == "renew")
+
+
+# ---- Dead letters
+
+
+def list_dead(queue: str, filters: Mapping[str, Any], full: bool, page_size: int, page_token: str | None) -> Call[Page[DeadTask]]:
+    params = _page_params(page_size, page_token, view="full" if full else None,
+                          **{name: str(value) for name, value in _dead_filters(filters).items()})
+    return Call("GET", f"{_queue_path(queue)}/dead", _page("tasks", DeadTask.read), params=params, repeats=True)
+
+
+def get_dead(queue: str, task: Task | str) -> Call[DeadTask]:
+    return Call("GET", _dead_path(queue, task), DeadTask.read, repeats=True)
+
+
+def retry_dead(queue: str, task: Task | str) -> Call[Task]:
+    return Call("POST", f"{_dead_path(queue, task)}:retry", Task.read)
+
+
+def delete_dead(queue: str, task: Task | str) -> Call[None]:
+    return Call("DELETE", _dead_path(queue, task), _nothing)
+
+
+def on_dead(queue: str, verb: str, done: str, filters: Mapping[str, Any], plan: bool) -> Call[Affected]:
+    return Call("POST", f"{_queue_path(queue)}/dead:{verb}", lambda raw: Affected(raw["matched"], raw.get(done, 0)),
+                json=_dead_filters(filters) | ({"plan": True} if plan else {}), repeats=plan)
+
+
+def _dead_path(queue: str, task: Task | str) -> str:
+    return f"{_queue_path(queue)}/dead/{quote(task.id if isinstance(task, Task) else task, safe='')}"
+
+
+def _dead_filters(filters: Mapping[str, Any]) -> dict[str, Any]:
+    known = ("reason", "status", "failure", "key", "name", "since", "until")
+    for name in filters:
+        if name not in known:
+            raise TypeError(f"{name} is no filter of dead tasks; there are {', '.join(known)}")
+    return {name: _values.instant(value) if isinstance(value, datetime) else value for name, value in filters.items()
+            if value is not None}
 
 
 # ---- The server

@@ -63,6 +63,11 @@ def unreachable(error: httpx.TransportError) -> Unreachable:
     return Unreachable(f"{type(error).__name__}: {error}", sent=sent)
 
 
+def longer_pause(pause: float) -> float:
+    """The one after `pause`, 0.0 before the first."""
+    return min(max(pause * 2.0, _FIRST_PAUSE), _LONGEST_PAUSE)
+
+
 @dataclass
 class Patience:
     """Says how long to wait before a failed call is made again; raises the failure when that is of no use."""
@@ -70,14 +75,15 @@ class Patience:
     call: Call[Any]
     attempts_max: int
     attempts: int = 0
+    grown: float = 0.0
 
     def pause(self, failure: ApiError | Unreachable) -> float:
         self.attempts += 1
         if self.attempts >= self.attempts_max or not self._may_repeat(failure):
             raise failure
-        grown = min(_FIRST_PAUSE * 2.0 ** (self.attempts - 1), _LONGEST_PAUSE)
+        self.grown = longer_pause(self.grown)
         asked = failure.retry_after if isinstance(failure, ApiError) else None
-        return min(max(grown, asked or 0.0), _LONGEST_PAUSE)
+        return min(max(self.grown, asked or 0.0), _LONGEST_PAUSE)
 
     def _may_repeat(self, failure: ApiError | Unreachable) -> bool:
         if isinstance(failure, ApiError):
@@ -88,4 +94,7 @@ class Patience:
 
 def _has_name(body: Any) -> bool:
     """Whether an add happens once however often it is sent."""
-    return isinstance(body, Mapping) and "name" in body
+    if not isinstance(body, Mapping):
+        return False
+    tasks = body.get("tasks")
+    return "name" in body if tasks is None else all("name" in task for task in tasks)

@@ -12,9 +12,24 @@ import httpx
 from . import _calls
 from ._calls import Call
 from ._exchange import Patience, Verify, httpx_options, read_answer, request_options, unreachable
-from ._models import Changes, CronJob, Json, LeaseResult, NewTask, Page, Queue, QueueStats, Task
+from ._models import (
+    Affected,
+    Changes,
+    CronJob,
+    DeadTask,
+    Json,
+    LeaseResult,
+    NewTask,
+    Outcome,
+    Outcomes,
+    Page,
+    Queue,
+    QueueStats,
+    Report,
+    Task,
+)
 from ._values import Duration
-from .errors import ApiError, Unreachable
+from .errors import AlreadyExists, ApiError, NotFound, Unreachable
 
 T = TypeVar("T")
 
@@ -24,11 +39,12 @@ class AsyncClient:
 
     def __init__(
         self, url: str | None = None, *, key: str | None = None, timeout: float = 30.0, verify: Verify = True,
-        attempts: int = 4,
+        attempts: int = 4, name_tasks: bool = True,
     ):
         self._http = httpx.AsyncClient(**httpx_options(url, key, timeout, verify))
         self._timeout = timeout
         self._attempts = attempts
+        self._names = name_tasks
 
     async def close(self) -> None:
         await self._http.aclose()
@@ -88,13 +104,31 @@ class AsyncClient:
     async def add_task(self, queue: str, task: NewTask | None = None, /, **members: Any) -> Task:
         """Adds a NewTask, or one of its members: add_task("mail", url=..., json=..., delay="5m").
 
-        Raises AlreadyExists when its name is taken; after a lost answer that may be this very task.
+        Raises AlreadyExists when the name that was given is taken; after a lost answer that may be this very task.
         """
-        return await self._run(_calls.add_task(queue, task or NewTask(**members)))
+        given = task or NewTask(**members)
+        sent = _calls.named(given) if self._names else given
+        try:
+            return await self._run(_calls.add_task(queue, sent))
+        except AlreadyExists:
+            if sent is given:
+                raise
+            return await self._added(queue, sent)
 
     async def add_tasks(self, queue: str, tasks: Iterable[NewTask]) -> list[Task | ApiError]:
         """Up to 1,000 in one commit: for each the task as stored, or why it was refused."""
-        return await self._run(_calls.add_tasks(queue, tasks))
+        given = list(tasks)
+        sent = [_calls.named(task) for task in given] if self._names else given
+        answers = await self._run(_calls.add_tasks(queue, sent))
+        return [await self._added(queue, new) if isinstance(answer, AlreadyExists) and new is not old else answer
+                for answer, new, old in zip(answers, sent, given)]
+
+    async def _added(self, queue: str, task: NewTask) -> Task:
+        """What an earlier attempt of this call added, whose answer was lost."""
+        try:
+            return await self.get_task(queue, task.name or "")
+        except NotFound:
+            return _calls.ended_task(queue, task)
 
     async def get_task(self, queue: str, task: Task | str) -> Task:
         """By its id or name; with its body."""
@@ -114,24 +148,78 @@ class AsyncClient:
         """Starts a push at once, whatever rate and pause say."""
         return await self._run(_calls.run_task(queue, task))
 
+    async def cancel_task(self, queue: str, task: Task | str) -> Task:
+        """Ends it at once, also where it runs; NotFound when it has ended."""
+        return await self._run(_calls.cancel_task(queue, task))
+
+    async def get_result(self, queue: str, task: Task | str, *, wait: Duration = 0, history: bool = False) -> Outcome:
+        """How a task that keeps its result ended; waits up to `wait` (a minute at most) for its end, then it is `pending`."""
+        return await self._run(_calls.get_result(queue, task, wait, history))
+
+    async def get_results(self, queue: str, tasks: Iterable[Task | str], *, wait: Duration = 0) -> Outcomes:
+        """Of up to 1,000 tasks; waits for the first of them to end."""
+        return await self._run(_calls.get_results(queue, tasks, wait))
+
     async def lease_tasks(
         self, queue: str, *, max: int = 1, lease: Duration = "1m", key: str | None = None,
-        oldest_key: bool = False, wait: Duration = 0,
+        oldest_key: bool = False, wait: Duration = 0, worker: str | None = None,
     ) -> list[Task]:
-        """Up to `max` due tasks, which are yours for `lease`; waits up to `wait` (a minute at most) for a first one."""
-        return await self._run(_calls.lease_tasks(queue, max, lease, key, oldest_key, wait))
+        """Up to `max` due tasks, which are yours for `lease`; waits up to `wait` (a minute at most) for a first one.
 
-    async def ack_tasks(self, queue: str, tasks: Sequence[Task]) -> list[LeaseResult]:
-        """Leased tasks are done."""
-        return await self._run(_calls.on_leases(queue, "ack", tasks))
+        worker: who leases, "host/pid". Such a worker promises to renew and to end its leases: one that expires counts as its death.
+        """
+        return await self._run(_calls.lease_tasks(queue, max, lease, key, oldest_key, wait, worker))
+
+    async def ack_tasks(
+        self, queue: str, tasks: Sequence[Task], reports: Sequence[Report] | None = None, *, worker: str | None = None
+    ) -> list[LeaseResult]:
+        """Leased tasks are done; reports: one for each."""
+        return await self._run(_calls.on_leases(queue, "ack", tasks, reports, worker=worker))
 
     async def renew_leases(self, queue: str, tasks: Sequence[Task], lease: Duration) -> list[LeaseResult]:
         """They are yours for `lease` from now."""
         return await self._run(_calls.on_leases(queue, "renew", tasks, lease=lease))
 
-    async def release_tasks(self, queue: str, tasks: Sequence[Task], delay: Duration | None = None) -> list[LeaseResult]:
+    async def release_tasks(
+        self, queue: str, tasks: Sequence[Task], delay: Duration | None = None, reports: Sequence[Report] | None = None, *,
+        worker: str | None = None,
+    ) -> list[LeaseResult]:
         """Gives them back; due again after `delay`, or as the queue's backoff says."""
-        return await self._run(_calls.on_leases(queue, "release", tasks, delay=delay))
+        return await self._run(_calls.on_leases(queue, "release", tasks, reports, delay=delay, worker=worker))
+
+    async def fail_tasks(
+        self, queue: str, tasks: Sequence[Task], reports: Sequence[Report] | None = None, *, worker: str | None = None
+    ) -> list[LeaseResult]:
+        """Leased tasks have failed for good: they are not tried again."""
+        return await self._run(_calls.on_leases(queue, "fail", tasks, reports, worker=worker))
+
+    async def watch_tasks(self, queue: str, tasks: Sequence[Task | str], *, wait: Duration = "30s") -> list[str]:
+        """Waits until one of the tasks lives no more (cancelled, deleted, ended by another); the ids of all that do not."""
+        return await self._run(_calls.watch_tasks(queue, tasks, wait))
+
+    async def list_dead(
+        self, queue: str, *, full: bool = False, page_size: int = 100, page_token: str | None = None, **filters: Any
+    ) -> Page[DeadTask]:
+        """Of the queue's dead set; filters: reason, status, failure, key, name, since, until."""
+        return await self._run(_calls.list_dead(queue, filters, full, page_size, page_token))
+
+    async def get_dead(self, queue: str, task: Task | str) -> DeadTask:
+        """With its body and the history of its attempts."""
+        return await self._run(_calls.get_dead(queue, task))
+
+    async def retry_dead(self, queue: str, task: Task | str) -> Task:
+        """The task lives again: due now, its attempts not counted."""
+        return await self._run(_calls.retry_dead(queue, task))
+
+    async def delete_dead(self, queue: str, task: Task | str) -> None:
+        await self._run(_calls.delete_dead(queue, task))
+
+    async def retry_all_dead(self, queue: str, *, plan: bool = False, **filters: Any) -> Affected:
+        """All that the filters of list_dead() find; plan=True only counts them."""
+        return await self._run(_calls.on_dead(queue, "retry", "retried", filters, plan))
+
+    async def delete_all_dead(self, queue: str, *, plan: bool = False, **filters: Any) -> Affected:
+        return await self._run(_calls.on_dead(queue, "delete", "deleted", filters, plan))
 
     async def list_cron(self) -> list[CronJob]:
         return await self._run(_calls.list_cron())
@@ -166,6 +254,15 @@ class AsyncClient:
         token: str | None = ""
         while token is not None:
             page = await self.list_tasks(queue, state=state, full=full, page_token=token)
+            for task in page.items:
+                yield task
+            token = page.next_token
+
+    async def dead_tasks(self, queue: str, *, full: bool = False, **filters: Any) -> AsyncIterator[DeadTask]:
+        """All that the filters of list_dead() find, page by page."""
+        token: str | None = ""
+        while token is not None:
+            page = await self.list_dead(queue, full=full, page_token=token, **filters)
             for task in page.items:
                 yield task
             token = page.next_token

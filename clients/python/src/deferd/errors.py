@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ._values import Duration
+
 
 class DeferdError(Exception):
     """All that this package raises of its own."""
@@ -72,6 +74,68 @@ class Unavailable(ApiError):
 
 class ServerError(ApiError):
     """Anything else that is the server's fault, or what stands before it."""
+
+
+class TaskFailed(DeferdError):
+    """A task that was submitted has failed, and its exception cannot be raised as itself here.
+
+    type: the exception's name ("mymodule.OutOfStock"), "" when it is not known. message: its text. traceback: its text, where it was
+    raised. reason: "attempts" or "age" (used up), "failed" (never to be tried again), "poison" (its workers died).
+    """
+
+    def __init__(self, message: str, *, type: str = "", traceback: str = "", reason: str = ""):
+        super().__init__(f"{type}: {message}" if type else message)
+        self.type = type
+        self.message = message
+        self.traceback = traceback
+        self.reason = reason
+
+
+class TaskCrashed(TaskFailed):
+    """The process of the task ended without an answer: killed, over one of its limits, or gone with its worker.
+
+    cause: "signalled", "out_of_memory", "cpu_time", "wall_time", "output", "killed", "lease_expired"...
+    """
+
+    def __init__(self, message: str, *, cause: str, reason: str = ""):
+        super().__init__(message, reason=reason)
+        self.cause = cause
+
+
+class TaskExpired(TaskFailed):
+    """The task became older than its queue's task_ttl."""
+
+
+class WaitingFull(DeferdError):
+    """As many calls wait to be added as may; await some of them first."""
+
+
+class BadSignature(DeferdError):
+    """What was to be unpickled is not signed with our key. Nothing of it was looked at."""
+
+
+class RemoteTraceback(Exception):
+    """The `__cause__` of an exception that was raised by a task: the traceback's text, from where it ran."""
+
+    def __init__(self, text: str):
+        super().__init__(text)
+        self.text = text
+
+    def __str__(self) -> str:
+        return f'\n"""\n{self.text}"""'
+
+
+class Retry(Exception):
+    """Raised by a task's function: try again after `delay` (text like "5m", seconds or a timedelta; as the queue's backoff says when it
+    is None), if attempts are left."""
+
+    def __init__(self, delay: Duration | None = None, message: str = ""):
+        super().__init__(message or "to be tried again")
+        self.delay = delay
+
+
+class NeverAgain(Exception):
+    """Raised by a task's function: it has failed, and trying again is of no use."""
 
 
 _BY_STATUS: dict[str, type[ApiError]] = {

@@ -1,0 +1,50 @@
+"""What a task's outcome is to whoever called the function."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from . import _payload
+from ._models import Outcome
+from .codecs import Codec
+from .errors import TaskCrashed, TaskExpired, TaskFailed
+
+_EXITED = ("exited", None)
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Reads the outcome of one call: its value, or raises what it failed with."""
+
+    codec: Codec | None
+    context: str
+    raises: Sequence[type[BaseException]]
+
+    def value(self, outcome: Outcome) -> Any:
+        if outcome.state != "succeeded":
+            raise self._failure(outcome)
+        if outcome.truncated:
+            raise TaskFailed("its result was longer than 1 MiB and was cut", reason="truncated")
+        try:
+            return _payload.read_result(outcome.body or b"", self.codec, self.context)
+        except (ValueError, KeyError, TypeError) as error:
+            raise TaskFailed(f"its result is not what the worker of this package writes: {error}") from error
+
+    def _failure(self, outcome: Outcome) -> BaseException:
+        reason = outcome.reason or ""
+        text = outcome.error or outcome.last_failure or outcome.state
+        if outcome.state == "expired":
+            return TaskExpired(text, reason="expired")
+        raised = _payload.read_failure(outcome.body or b"", self.codec, self.context, self.raises) if outcome.body else None
+        if isinstance(raised, TaskFailed):
+            raised.reason = reason
+        if raised is not None:
+            return raised
+        cause = outcome.usage.cause if outcome.usage else None
+        if cause not in _EXITED:
+            return TaskCrashed(text, cause=cause or "", reason=reason)
+        if outcome.last_failure == "lease_expired" or reason == "poison":
+            return TaskCrashed(text, cause=outcome.last_failure or reason, reason=reason)
+        return TaskFailed(text, reason=reason)

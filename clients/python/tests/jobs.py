@@ -1,0 +1,119 @@
+"""Functions that the tests submit, and that their workers are started for."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import deferd
+
+
+class OutOfStock(Exception):
+    pass
+
+
+class Picky(Exception):
+    """Cannot be made from its args."""
+
+    def __init__(self, one: str, two: str):
+        super().__init__(one + two)
+
+
+class Box:
+    def __init__(self, inside: Any):
+        self.inside = inside
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Box) and other.inside == self.inside
+
+
+def box(inside: Any) -> Box:
+    return Box(inside)
+
+
+def add(a: int, b: int = 1) -> int:
+    return a + b
+
+
+def echo(value: Any) -> Any:
+    return value
+
+
+def multiply(text: str, times: int) -> str:
+    return text * times
+
+
+def sleep(seconds: float, value: Any = None) -> Any:
+    time.sleep(seconds)
+    return value
+
+
+def fail(kind: str) -> None:
+    if kind == "value":
+        raise ValueError("no good", 7)
+    if kind == "key":
+        raise KeyError("missing")
+    if kind == "stock":
+        raise OutOfStock("empty")
+    if kind == "picky":
+        raise Picky("a", "b")
+    if kind == "file":
+        open("/no/such/file")
+    if kind == "exit":
+        raise SystemExit(3)
+    raise AssertionError(kind)
+
+
+def die(by: int = signal.SIGKILL) -> None:
+    os.kill(os.getpid(), by)
+    time.sleep(60)
+
+
+def mark(path: str, text: str = "x") -> None:
+    """Leaves a trace of having run."""
+    with open(path, "a") as file:
+        file.write(text)
+
+
+def wait_for_file(path: str, started: str) -> str:
+    """Runs until `path` is there; makes `started` first."""
+    Path(started).touch()
+    while not Path(path).exists():
+        time.sleep(0.01)
+    return "seen"
+
+
+async def later(value: Any) -> Any:
+    await asyncio.sleep(0.01)
+    return value
+
+
+def twice_then_right(path: str) -> str:
+    mark(path)
+    if len(Path(path).read_text()) < 3:
+        raise deferd.Retry(0, "not yet")
+    return "right"
+
+
+def never_again(path: str) -> None:
+    mark(path)
+    raise deferd.NeverAgain("broken for good")
+
+
+@deferd.task(name="greet", timeout="30s")
+def greeting(name: str, mark: str = "!") -> str:
+    return f"hello {name}{mark}"
+
+
+@deferd.task(timeout=0.2)
+def endless() -> None:
+    while True:
+        time.sleep(0.01)
+
+
+shout = greeting.with_options(priority=7)
+not_mine = os.getpid

@@ -38,7 +38,7 @@ Command without_reply(const Command& command) {
     }
     Command operator()(const GetProjectUse& c) const { return GetProjectUse{c.project, {}}; }
     Command operator()(const AddTasks& c) const { return AddTasks{c.queue, c.tasks, {}}; }
-    Command operator()(const GetTask& c) const { return GetTask{c.queue, c.task, {}}; }
+    Command operator()(const GetTask& c) const { return GetTask{c.queue, c.task, c.story, {}}; }
     Command operator()(const ListTasks& c) const {
       return ListTasks{c.queue, c.state, c.after, c.tasks_max, {}};
     }
@@ -47,11 +47,26 @@ Command without_reply(const Command& command) {
     }
     Command operator()(const DeleteTasks& c) const { return DeleteTasks{c.queue, c.tasks, {}}; }
     Command operator()(const RunTask& c) const { return RunTask{c.queue, c.task, {}}; }
-    Command operator()(const LeaseTasks& c) const {
-      return LeaseTasks{c.queue, c.tasks_max, c.duration,      c.by, c.key,
-                        c.wait,  c.gone,      c.refuse_paused, {}};
+    Command operator()(const CancelTasks& c) const { return CancelTasks{c.queue, c.tasks, {}}; }
+    Command operator()(const GetOutcomes& c) const {
+      return GetOutcomes{c.queue, c.tasks, c.history, c.wait, c.gone, {}};
     }
-    Command operator()(const AckTasks& c) const { return AckTasks{c.queue, c.leases, {}}; }
+    Command operator()(const WatchTasks& c) const {
+      return WatchTasks{c.queue, c.tasks, c.wait, c.gone, {}};
+    }
+    Command operator()(const ListDead& c) const {
+      return ListDead{c.queue, c.filter, c.after, c.tasks_max, {}};
+    }
+    Command operator()(const GetDead& c) const { return GetDead{c.queue, c.task, {}}; }
+    Command operator()(const RetryDead& c) const { return RetryDead{c.queue, c.tasks, {}}; }
+    Command operator()(const DeleteDead& c) const { return DeleteDead{c.queue, c.tasks, {}}; }
+    Command operator()(const LeaseTasks& c) const {
+      return LeaseTasks{c.queue, c.tasks_max, c.duration,      c.by, c.key, c.wait,
+                        c.gone,  c.worker,    c.refuse_paused, {}};
+    }
+    Command operator()(const AckTasks& c) const {
+      return AckTasks{c.queue, c.leases, c.failed, {}};
+    }
     Command operator()(const RenewLeases& c) const {
       return RenewLeases{c.queue, c.leases, c.duration, {}};
     }
@@ -148,6 +163,11 @@ std::string text(const std::vector<T>& items) {
   for (const T& item : items) out += "\n      " + text(item);
   return out;
 }
+std::string refs_text(const std::vector<TaskRef>& refs) {
+  std::string out;
+  for (const TaskRef& ref : refs) out += " " + to_text(ref);
+  return out;
+}
 std::string leases_text(const std::vector<Lease>& leases) {
   std::string out;
   for (const Lease& lease : leases)
@@ -198,12 +218,32 @@ struct CommandText {
            std::to_string(c.tasks_max);
   }
   std::string operator()(const DeleteTasks& c) const {
-    std::string out = "delete " + c.queue.queue;
-    for (const TaskRef& ref : c.tasks) out += " " + to_text(ref);
-    return out;
+    return "delete " + c.queue.queue + refs_text(c.tasks);
   }
   std::string operator()(const RunTask& c) const {
     return "run " + c.queue.queue + " " + to_text(c.task);
+  }
+  std::string operator()(const CancelTasks& c) const {
+    return "cancel " + c.queue.queue + refs_text(c.tasks);
+  }
+  std::string operator()(const GetOutcomes& c) const {
+    return "outcomes of " + c.queue.queue + " wait " + format_duration(c.wait) + refs_text(c.tasks);
+  }
+  std::string operator()(const WatchTasks& c) const {
+    return "watch " + c.queue.queue + " wait " + format_duration(c.wait) + refs_text(c.tasks);
+  }
+  std::string operator()(const ListDead& c) const {
+    return "list dead of " + c.queue.queue + " after eta " + text(c.after.eta) + " max " +
+           std::to_string(c.tasks_max);
+  }
+  std::string operator()(const GetDead& c) const {
+    return "get dead " + c.queue.queue + " " + to_text(c.task);
+  }
+  std::string operator()(const RetryDead& c) const {
+    return "retry dead " + c.queue.queue + refs_text(c.tasks);
+  }
+  std::string operator()(const DeleteDead& c) const {
+    return "delete dead " + c.queue.queue + refs_text(c.tasks);
   }
   std::string operator()(const LeaseTasks& c) const {
     static constexpr const char* by[] = {"any", "key", "oldest key"};
@@ -212,7 +252,7 @@ struct CommandText {
            "' wait " + format_duration(c.wait);
   }
   std::string operator()(const AckTasks& c) const {
-    return "ack " + c.queue.queue + leases_text(c.leases);
+    return (c.failed ? "fail " : "ack ") + c.queue.queue + leases_text(c.leases);
   }
   std::string operator()(const RenewLeases& c) const {
     return "renew " + c.queue.queue + " for " + format_duration(c.duration) + leases_text(c.leases);
@@ -318,6 +358,17 @@ std::string to_text(const Read& read) {
     }
     std::string operator()(const ScanPlaces& r) const {
       return "scan places of lane " + std::to_string(r.priority) + of(r.generation);
+    }
+    std::string operator()(const FindOutcomes& r) const {
+      std::string out = "find outcomes";
+      for (const TaskId id : r.ids) out += " #" + std::to_string(id.value);
+      return out;
+    }
+    std::string operator()(const ScanOutcomes& r) const {
+      return "scan outcomes of queue " + std::to_string(r.queue.value);
+    }
+    std::string operator()(const ScanHistory& r) const {
+      return "scan history" + of(r.generation) + " #" + std::to_string(r.id.value);
     }
   };
   return std::visit(Visit{}, read);

@@ -22,6 +22,8 @@ std::string_view to_string(Reason reason) {
       return "task_gone";
     case Reason::project_full:
       return "project_full";
+    case Reason::outcome_not_kept:
+      return "outcome_not_kept";
     case Reason::task_name_taken:
       return "task_name_taken";
     case Reason::task_name_recent:

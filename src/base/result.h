@@ -26,6 +26,7 @@ enum class Reason : std::uint8_t {
   queue_mode,        // a pull call on a push queue, or the other way round
   task_missing,      // no such task
   task_gone,         // the task has ended, and its name or number is still known
+  outcome_not_kept,  // the task lives, and its outcome will not be kept
   task_name_taken,   // a task of this name is alive
   task_name_recent,  // a task of this name ended less than a tombstone ago
   queue_full_tasks,  // the queue's max_tasks

@@ -21,6 +21,7 @@
 #include "engine/stats.h"
 #include "engine/store.h"
 #include "model/names.h"
+#include "model/outcome.h"
 #include "model/queue_settings.h"
 #include "model/task.h"
 
@@ -50,10 +51,17 @@ enum class TaskState : std::uint8_t {
 };
 constexpr int task_state_count = 4;
 
+// What else is known of a task, for those who ask for it.
+struct TaskStory {
+  std::vector<AttemptRecord> history;  // oldest first
+  std::string worker;                  // who holds its lease, if they said so
+};
+
 // A task as callers see it.
 struct TaskInfo {
   Task task;
   TaskState state = TaskState::scheduled;
+  std::shared_ptr<const TaskStory> story;  // null: it was not asked for
 };
 
 // ---- Queues
@@ -140,6 +148,7 @@ struct AddTasks {
 struct GetTask {
   QueueName queue;
   TaskRef task;
+  bool story = false;
   Reply<TaskInfo> reply;
 };
 // By id, strictly after `after`. A task that lives through a whole walk is met exactly once. A page
@@ -183,11 +192,98 @@ struct RunTask {
   Reply<TaskInfo> reply;
 };
 
+// Ends live tasks in any state as cancelled, at once: the request of a running push is closed, and
+// who watches a leased one is told (WatchTasks).
+struct CancelTasks {
+  QueueName queue;
+  std::vector<TaskRef> tasks;
+  Reply<std::vector<Result<TaskInfo>>> reply;  // as they were
+};
+
+// ---- Outcomes
+// ---------------------------------------------------------------------------------------------------
+
+// Set by a caller that went away, so that nothing is given to nobody.
+using CallerGone = std::shared_ptr<std::atomic<bool>>;
+
+constexpr Micros outcome_wait_max = Seconds(60);
+
+// What became of tasks: answered when at least one of them has ended or is an error, or when the
+// wait is over. An outcome is shown when it is durable. Reason::task_missing: there is no such
+// task, or its outcome is no longer kept; Reason::outcome_not_kept: it lives, and asked for none.
+struct GetOutcomes {
+  QueueName queue;
+  std::vector<TaskRef> tasks;  // up to batch_tasks_max
+  bool history = false;
+  Micros wait{0};
+  CallerGone gone;  // may be null
+  struct Item {
+    std::optional<Outcome> outcome;
+    std::optional<TaskInfo> pending;  // without its payload; when there is no outcome
+    std::vector<AttemptRecord> history;
+  };
+  Reply<std::vector<Result<Item>>> reply;  // one for each task
+};
+
+// Answered when at least one of the tasks lives no more (it was cancelled, deleted, purged or
+// finished), or when the wait is over; with those that live no more.
+struct WatchTasks {
+  QueueName queue;
+  std::vector<TaskRef> tasks;  // up to batch_tasks_max
+  Micros wait{0};
+  CallerGone gone;  // may be null
+  Reply<std::vector<TaskRef>> reply;
+};
+
+// ---- Dead letters
+// -----------------------------------------------------------------------------------------------
+
+// Tasks that ended without success and are kept: place.eta is when they died, progress.death why,
+// progress.own_priority where they stood.
+struct DeadFilter {
+  std::optional<DeathReason> reason;
+  std::optional<std::int16_t> last_status;
+  std::optional<std::string> key;
+  std::optional<std::string> name;
+  std::optional<Wall> since;  // died at or after
+  std::optional<Wall> until;  // died before
+
+  bool takes(const Task& task) const;
+};
+// By the time of their death, strictly after `after` (Place{dead_lane, Wall::min(), 0}: from the
+// start). A page may hold fewer than tasks_max although more follow, when many were left out.
+struct ListDead {
+  QueueName queue;
+  DeadFilter filter;
+  Place after{dead_lane, Wall::min(), 0};
+  std::uint32_t tasks_max = 100;
+  struct Answer {
+    std::vector<Task> tasks;
+    std::optional<Place> next;  // absent: the end
+  };
+  Reply<Answer> reply;
+};
+// With its payload and history. Reason::task_missing: it is not dead.
+struct GetDead {
+  QueueName queue;
+  TaskRef task;
+  Reply<TaskInfo> reply;
+};
+// Alive again: due now, under its own priority, with no attempts. Its name is its own again, unless
+// another task took it (then Reason::name_taken).
+struct RetryDead {
+  QueueName queue;
+  std::vector<TaskRef> tasks;
+  Reply<std::vector<Result<TaskInfo>>> reply;
+};
+struct DeleteDead {
+  QueueName queue;
+  std::vector<TaskRef> tasks;
+  Reply<std::vector<Result<void>>> reply;
+};
+
 // ---- Pull
 // -------------------------------------------------------------------------------------------------------
-
-// Set by a caller that went away, so that nothing is leased to nobody.
-using CallerGone = std::shared_ptr<std::atomic<bool>>;
 
 struct LeaseTasks {
   enum class By : std::uint8_t { any, key, oldest_key };
@@ -196,9 +292,12 @@ struct LeaseTasks {
   std::uint32_t tasks_max = 1;
   Micros duration = Seconds(60);
   By by = By::any;
-  std::string key;                     // with By::key. May be empty: tasks without a key
-  Micros wait{0};                      // how long to wait for the first task; 0: answer at once
-  CallerGone gone;                     // may be null
+  std::string key;  // with By::key. May be empty: tasks without a key
+  Micros wait{0};   // how long to wait for the first task; 0: answer at once
+  CallerGone gone;  // may be null
+  // Who leases, and promises to renew and to report: a lease of theirs that expires counts as their
+  // death (QueueSettings::poison_after). Empty: nobody says.
+  std::string worker;
   bool refuse_paused = false;          // Reason::queue_paused from a paused queue, instead of none
   Reply<std::vector<TaskInfo>> reply;  // lease token in progress.lease_token, its end in place.eta
 };
@@ -208,10 +307,14 @@ struct Lease {
   TaskRef task;
   std::uint64_t token = 0;
   Wall end{};
+  // What the worker tells of its attempt; null: nothing. Not with RenewLeases.
+  std::shared_ptr<AttemptReport> report;
 };
+// Ends tasks: done or, with `failed`, never to be tried again (DeathReason::failed).
 struct AckTasks {
   QueueName queue;
   std::vector<Lease> leases;
+  bool failed = false;
   Reply<std::vector<Result<void>>> reply;
 };
 struct RenewLeases {
@@ -240,7 +343,8 @@ struct ReleaseTasks {
 
 using Command = std::variant<ConfigureQueue, DeleteQueue, GetQueue, ListQueues, SetQueueState,
                              PurgeQueue, GetQueueStats, SetProjectLimit, GetProjectUse, AddTasks,
-                             GetTask, ListTasks, ListTasksByEta, DeleteTasks, RunTask, LeaseTasks,
-                             AckTasks, RenewLeases, ModifyLease, ReleaseTasks>;
+                             GetTask, ListTasks, ListTasksByEta, DeleteTasks, RunTask, CancelTasks,
+                             GetOutcomes, WatchTasks, ListDead, GetDead, RetryDead, DeleteDead,
+                             LeaseTasks, AckTasks, RenewLeases, ModifyLease, ReleaseTasks>;
 
 }  // namespace deferd

@@ -9,6 +9,7 @@
 #include "base/time.h"
 #include "model/http_target.h"
 #include "model/names.h"
+#include "model/outcome.h"
 #include "model/task.h"
 
 namespace deferd {
@@ -23,6 +24,12 @@ struct Attempt {
   Task task;  // progress as before this attempt; the payload is there
   // From the connect to the last byte of the answer.
   Micros timeout{0};
+
+  // The response is to be given back (AttemptResult::response).
+  bool keeps_response() const {
+    return task.options != nullptr &&
+           (task.options->keep_result > Micros(0) || !task.options->callback_url.empty());
+  }
 };
 
 // What an attempt says of the strength of its target.
@@ -43,6 +50,9 @@ struct AttemptResult {
   // day.
   Micros retry_after{0};
   Strain strain = Strain::none;
+  // With a status, when Attempt::keeps_response(): Content-Type, the headers that the task's
+  // options name, and the body up to result_bytes_max; else null.
+  std::shared_ptr<const ResultBody> response;
 };
 
 class Dispatcher {
@@ -53,6 +63,11 @@ class Dispatcher {
   // shutdown what is still running is cut off and reported as status_unreachable, before the
   // destructor returns.
   virtual void start(Attempt attempt, Callback<void(AttemptResult)> done) = 0;
+
+  // Cuts off the running attempts of a task: their connections are closed, and each is reported as
+  // status_cancelled unless it ended just before. Their outcome does not count any more, so one
+  // that does nothing here only wastes what they cost.
+  virtual void cancel(const QueueName& /*queue*/, TaskId /*task*/) {}
 };
 
 }  // namespace deferd

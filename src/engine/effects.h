@@ -34,10 +34,15 @@ struct Effects {
     AttemptKey key;
     Attempt attempt;
   };
+  struct CancelAttempts {
+    std::shared_ptr<const QueueName> queue;
+    TaskId task;
+  };
 
   std::optional<Batch> commit;
   std::vector<StartRead> reads;
   std::vector<StartAttempt> attempts;
+  std::vector<CancelAttempts> cancels;
   std::vector<Callback<void()>> replies;
   std::vector<TaskLogEntry> logged;  // for ShardOptions::task_log
   // The shard has nothing to do before this; Mono::max(): until something comes in.

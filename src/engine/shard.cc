@@ -41,6 +41,20 @@ constexpr const char* command_name<DeleteTasks> = "delete_tasks";
 template <>
 constexpr const char* command_name<RunTask> = "run_task";
 template <>
+constexpr const char* command_name<CancelTasks> = "cancel_tasks";
+template <>
+constexpr const char* command_name<GetOutcomes> = "get_outcomes";
+template <>
+constexpr const char* command_name<WatchTasks> = "watch_tasks";
+template <>
+constexpr const char* command_name<ListDead> = "list_dead";
+template <>
+constexpr const char* command_name<GetDead> = "get_dead";
+template <>
+constexpr const char* command_name<RetryDead> = "retry_dead";
+template <>
+constexpr const char* command_name<DeleteDead> = "delete_dead";
+template <>
 constexpr const char* command_name<LeaseTasks> = "lease_tasks";
 template <>
 constexpr const char* command_name<AckTasks> = "ack_tasks";
@@ -57,7 +71,9 @@ constexpr bool only_reads =
     std::is_same_v<Command, GetQueue> || std::is_same_v<Command, ListQueues> ||
     std::is_same_v<Command, GetQueueStats> || std::is_same_v<Command, GetProjectUse> ||
     std::is_same_v<Command, GetTask> || std::is_same_v<Command, ListTasks> ||
-    std::is_same_v<Command, ListTasksByEta>;
+    std::is_same_v<Command, ListTasksByEta> || std::is_same_v<Command, GetOutcomes> ||
+    std::is_same_v<Command, WatchTasks> || std::is_same_v<Command, ListDead> ||
+    std::is_same_v<Command, GetDead>;
 }  // namespace
 
 void ShardCore::touch(Queue& queue) {
@@ -295,6 +311,48 @@ void Shard::carry_out(DeleteTasks command, const Now& now) {
 void Shard::carry_out(RunTask command, const Now& now) {
   if (Queue* const queue = queue_for(command, QueueMode::push, now))
     queue->run_task(std::move(command), now);
+}
+void Shard::carry_out(CancelTasks command, const Now& now) {
+  if (queue_for(command, now) == nullptr) return;
+  core_.effects.replies.push_back([reply = std::move(command.reply)]() mutable {
+    reply(deferd::fail(Reason::unsupported, "not offered yet"));
+  });
+}
+void Shard::carry_out(GetOutcomes command, const Now& now) {
+  if (queue_for(command, now) == nullptr) return;
+  core_.effects.replies.push_back([reply = std::move(command.reply)]() mutable {
+    reply(deferd::fail(Reason::unsupported, "not offered yet"));
+  });
+}
+void Shard::carry_out(WatchTasks command, const Now& now) {
+  if (queue_for(command, now) == nullptr) return;
+  core_.effects.replies.push_back([reply = std::move(command.reply)]() mutable {
+    reply(deferd::fail(Reason::unsupported, "not offered yet"));
+  });
+}
+void Shard::carry_out(ListDead command, const Now& now) {
+  if (queue_for(command, now) == nullptr) return;
+  core_.effects.replies.push_back([reply = std::move(command.reply)]() mutable {
+    reply(deferd::fail(Reason::unsupported, "not offered yet"));
+  });
+}
+void Shard::carry_out(GetDead command, const Now& now) {
+  if (queue_for(command, now) == nullptr) return;
+  core_.effects.replies.push_back([reply = std::move(command.reply)]() mutable {
+    reply(deferd::fail(Reason::unsupported, "not offered yet"));
+  });
+}
+void Shard::carry_out(RetryDead command, const Now& now) {
+  if (queue_for(command, now) == nullptr) return;
+  core_.effects.replies.push_back([reply = std::move(command.reply)]() mutable {
+    reply(deferd::fail(Reason::unsupported, "not offered yet"));
+  });
+}
+void Shard::carry_out(DeleteDead command, const Now& now) {
+  if (queue_for(command, now) == nullptr) return;
+  core_.effects.replies.push_back([reply = std::move(command.reply)]() mutable {
+    reply(deferd::fail(Reason::unsupported, "not offered yet"));
+  });
 }
 void Shard::carry_out(LeaseTasks command, const Now& now) {
   if (Queue* const queue = queue_for(command, QueueMode::pull, now))

@@ -82,6 +82,13 @@ class Shard {
   void carry_out(ListTasksByEta command, const Now& now);
   void carry_out(DeleteTasks command, const Now& now);
   void carry_out(RunTask command, const Now& now);
+  void carry_out(CancelTasks command, const Now& now);
+  void carry_out(GetOutcomes command, const Now& now);
+  void carry_out(WatchTasks command, const Now& now);
+  void carry_out(ListDead command, const Now& now);
+  void carry_out(GetDead command, const Now& now);
+  void carry_out(RetryDead command, const Now& now);
+  void carry_out(DeleteDead command, const Now& now);
   void carry_out(LeaseTasks command, const Now& now);
   void carry_out(AckTasks command, const Now& now);
   void carry_out(RenewLeases command, const Now& now);

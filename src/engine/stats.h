@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "base/time.h"
+#include "model/outcome.h"
 
 namespace deferd {
 
@@ -18,6 +19,13 @@ struct DurationStats {
   Micros p50{0};
   Micros p95{0};
   Micros p99{0};
+};
+
+struct UsageTotals {
+  Micros cpu{0};
+  Micros wall{0};
+  std::uint64_t memory_peak_max = 0;  // the highest of one attempt, in bytes
+  std::array<std::uint64_t, exit_cause_count> causes{};
 };
 
 struct QueueStats {
@@ -53,10 +61,22 @@ struct QueueStats {
   std::uint64_t added_total = 0;
   std::uint64_t completed_total = 0;  // tasks that ended well
   std::uint64_t dropped_total = 0;    // tasks that ended for good without success
+  std::uint64_t cancelled_total = 0;  // ... of them, by callers
+  std::uint64_t dead_total = 0;       // ... or that became dead letters
+  std::uint64_t poisoned_total = 0;   // ... of those, since their workers died
   double failure_rate = 0;            // of the attempts of the last hour; 0 when there was none
 
   DurationStats execution;  // how long attempts took
   DurationStats delay;      // from due to dispatched or leased
+
+  // What is kept now beside live tasks.
+  std::uint64_t dead = 0;
+  std::uint64_t dead_bytes = 0;
+  std::uint64_t outcomes = 0;
+  std::uint64_t outcome_bytes = 0;
+
+  // What workers reported of their attempts, since the server started.
+  UsageTotals usage;
 
   double enforced_rate = 0;  // a second; infinity: unlimited; 0: stopped, paused or disabled
   double tokens = 0;         // in the bucket now

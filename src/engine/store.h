@@ -60,9 +60,20 @@ struct Generation {
 // What must be true at once after a restart without reading a task. Saved with every batch that
 // changes it.
 struct QueueCounters {
+  struct Kept {
+    std::uint64_t count = 0;
+    std::uint64_t bytes = 0;
+
+    friend bool operator==(const Kept&, const Kept&) = default;
+  };
+
+  // Of live tasks: those in dead_lane and outgoing_lane are not among them.
   std::uint64_t tasks = 0;
   std::uint64_t bytes = 0;
   std::array<std::uint64_t, priority_count> lane_tasks{};
+  Kept dead;                     // tasks in dead_lane
+  Kept outgoing;                 // tasks in outgoing_lane
+  Kept outcomes;                 // bytes: of their records
   std::uint64_t last_order = 0;  // the highest order (and task id) ever given
   Wall due_from{};               // no task of the queue is due before this (a lower bound)
 
@@ -125,6 +136,32 @@ struct Document {
   friend bool operator==(const Document&, const Document&) = default;
 };
 
+// The outcome of a task that ended (model/outcome.h), kept until an instant. It outlives purges,
+// not its queue.
+struct StoredOutcome {
+  QueueNumber queue;
+  TaskId id{};
+  Wall kept_until{};
+  std::string bytes;  // empty: forget it
+  // Whose history goes when the outcome does (AttemptEntry).
+  std::uint32_t generation = 0;
+  std::uint32_t history_first = 0;
+  std::uint32_t history_end = 0;
+
+  friend bool operator==(const StoredOutcome&, const StoredOutcome&) = default;
+};
+
+// One remembered attempt of a task. Numbers grow by one with each attempt that is remembered, and
+// whoever ends the task forgets them one by one; a purge forgets those of its generation.
+struct AttemptEntry {
+  Generation generation;
+  TaskId id{};
+  std::uint32_t number = 0;
+  std::string bytes;  // empty: forget it
+
+  friend bool operator==(const AttemptEntry&, const AttemptEntry&) = default;
+};
+
 // What one commit changes. Within a batch a task is put, moved or finished at most once after the
 // engine has merged its changes (a task that was put and finished in one batch is not in it),
 // except that a task put in it may also be moved by a later batch that the store merges with it.
@@ -173,6 +210,8 @@ struct Batch {
   std::vector<ProjectRecord> projects;  // of one project only the last counts
   std::vector<GoneQueue> gone;          // of one name only the last counts
   std::vector<Document> documents;
+  std::vector<StoredOutcome> outcomes;
+  std::vector<AttemptEntry> history;
   // Forget names that were free before this instant: at most `sweep_names_max` of them, oldest
   // first.
   std::optional<Wall> sweep_names_before;
@@ -262,8 +301,45 @@ struct ScanPlacesAnswer {
   bool end = false;
 };
 
-using Read = std::variant<ScanLane, ScanKey, ScanKeys, ScanIds, FindTasks, FindNames, ScanPlaces>;
-using ReadAnswer = std::variant<ScanAnswer, FindTasksAnswer, FindNamesAnswer, ScanPlacesAnswer>;
+struct FindOutcomes {
+  QueueNumber queue;
+  std::vector<TaskId> ids;
+};
+struct FindOutcomesAnswer {
+  std::vector<std::optional<std::string>> outcomes;  // bytes, one for each id
+};
+
+// Kept outcomes by (kept_until, id), from the first on: those to be forgotten next.
+struct ScanOutcomes {
+  QueueNumber queue;
+  std::uint32_t count_max = 0;
+};
+struct ScanOutcomesAnswer {
+  struct Item {
+    TaskId id{};
+    Wall kept_until{};
+    std::uint64_t bytes = 0;
+    std::uint32_t generation = 0;
+    std::uint32_t history_first = 0;
+    std::uint32_t history_end = 0;
+  };
+  std::vector<Item> items;
+  bool end = false;
+};
+
+// What is remembered of a task's attempts, by number.
+struct ScanHistory {
+  Generation generation;
+  TaskId id{};
+};
+struct ScanHistoryAnswer {
+  std::vector<std::string> attempts;
+};
+
+using Read = std::variant<ScanLane, ScanKey, ScanKeys, ScanIds, FindTasks, FindNames, ScanPlaces,
+                          FindOutcomes, ScanOutcomes, ScanHistory>;
+using ReadAnswer = std::variant<ScanAnswer, FindTasksAnswer, FindNamesAnswer, ScanPlacesAnswer,
+                                FindOutcomesAnswer, ScanOutcomesAnswer, ScanHistoryAnswer>;
 
 struct StoredQueue {
   QueueRecord record;

@@ -40,6 +40,9 @@ Result<void> QueueSettings::check() const {
     return ok;
   if (auto ok = check_range("task_ttl", task_ttl, Micros(0), task_ttl_max); !ok)
     return ok;
+  if (auto ok = check_range("dead.keep", dead.keep, Micros(0), dead_keep_max); !ok) return ok;
+  if (auto ok = check_range("poison_after", poison_after, 0, 1000); !ok) return ok;
+  if (auto ok = check_range("history", history, 0, history_max); !ok) return ok;
   if (log_sampling && !(*log_sampling >= 0 && *log_sampling <= 1))
     return fail(Reason::invalid, "log_sampling must be between 0 and 1", "log_sampling");
   return retry.check("retry");

@@ -35,6 +35,18 @@ struct AppEngineSettings {
   friend bool operator==(const AppEngineSettings&, const AppEngineSettings&) = default;
 };
 
+// What becomes of tasks that end without success (not of those that are deleted or purged).
+struct DeadLetters {
+  Micros keep = std::chrono::hours(24 * 7);  // 0: they are dropped; at most dead_keep_max
+  std::uint64_t bytes_max = 64 << 20;        // the oldest are dropped first; 0: no limit
+  std::string queue;  // they go on to this queue of the same project and location; empty: they stay
+
+  friend bool operator==(const DeadLetters&, const DeadLetters&) = default;
+};
+constexpr Micros dead_keep_max = std::chrono::hours(24 * 365);
+
+constexpr std::int32_t history_max = 100;
+
 constexpr Micros task_ttl_max = std::chrono::hours(24 * 3650);
 
 struct QueueSettings {
@@ -57,6 +69,13 @@ struct QueueSettings {
   // A task that is older than this since it was added is dropped, whether it ever ran or not and
   // whatever the queue's state: 0..task_ttl_max; 0: never. One that recurs never is.
   Micros task_ttl{0};
+
+  DeadLetters dead;
+  // Pull only: a task whose workers died of it this often is dead: 0..1000; 0: never.
+  std::int32_t poison_after = 3;
+  std::int32_t history = 10;  // attempts of a task that are remembered: 0..history_max
+  // What kept outcomes may take; those that would be forgotten first go first. 0: no limit.
+  std::uint64_t result_bytes_max = 256 << 20;
 
   std::optional<HttpTarget> http_target;  // push only
   // Of what happens to tasks, the share that is logged: 0..1. Absent: none, and nobody said so.

@@ -124,6 +124,7 @@ void ShardLoop::carry_out(Effects effects) {
                         self->post(Event(AttemptDone{key, std::move(result)}));
                       });
   }
+  for (const auto& cancel : effects.cancels) dispatcher_.cancel(*cancel.queue, cancel.task);
   for (auto& read : effects.reads) {
     store_.read(std::move(read.read),
                 [self = shared_from_this(), id = read.id](Result<ReadAnswer> answer) {

@@ -15,6 +15,7 @@ std::optional<ErrorCode> code_of(Reason reason) {
     case Reason::queue_paused:
       return Service::QUEUE_PAUSED;
     case Reason::queue_mode:
+    case Reason::outcome_not_kept:
       return Service::INVALID_QUEUE_MODE;
     case Reason::task_missing:
       return Service::UNKNOWN_TASK;

@@ -76,6 +76,7 @@ Failure failure_of(const Error& error, Subject subject) {
       return make(google::rpc::INVALID_ARGUMENT, error.message);
     case Reason::queue_paused:
     case Reason::queue_mode:
+    case Reason::outcome_not_kept:
     case Reason::lease_lost:
       return make(google::rpc::FAILED_PRECONDITION, error.message);
     case Reason::unsupported:

@@ -17,6 +17,7 @@ Voice voice_of(Reason reason) {
     case Reason::queue_paused:
       return {409, "FAILED_PRECONDITION"};
     case Reason::queue_mode:
+    case Reason::outcome_not_kept:
       return {400, "FAILED_PRECONDITION"};
     case Reason::task_missing:
       return {404, "NOT_FOUND"};

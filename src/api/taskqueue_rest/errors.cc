@@ -15,6 +15,7 @@ Voice voice_of(Reason reason) {
   switch (reason) {
     case Reason::invalid:
     case Reason::queue_mode:
+    case Reason::outcome_not_kept:
       return {400, "invalid"};
     case Reason::queue_paused:
       return {400, "conditionNotMet"};

@@ -244,6 +244,14 @@ ReadAnswer MemoryState::answer(const FindNames& find) const {
   return answer;
 }
 
+ReadAnswer MemoryState::answer(const FindOutcomes& find) const {
+  FindOutcomesAnswer found;
+  found.outcomes.resize(find.ids.size());
+  return found;
+}
+ReadAnswer MemoryState::answer(const ScanOutcomes&) const { return ScanOutcomesAnswer{{}, true}; }
+ReadAnswer MemoryState::answer(const ScanHistory&) const { return ScanHistoryAnswer{}; }
+
 ReadAnswer MemoryState::answer(const ScanPlaces& scan) const {
   ScanPlacesAnswer answer;
   answer.end = true;

@@ -60,6 +60,9 @@ class MemoryState {
   ReadAnswer answer(const FindTasks& find) const;
   ReadAnswer answer(const FindNames& find) const;
   ReadAnswer answer(const ScanPlaces& scan) const;
+  ReadAnswer answer(const FindOutcomes& find) const;
+  ReadAnswer answer(const ScanOutcomes& scan) const;
+  ReadAnswer answer(const ScanHistory& scan) const;
 
   std::map<QueueNumber, StoredQueue> queues_;
   std::map<Generation, Tasks> tasks_;

@@ -50,6 +50,9 @@ class View {
   Result<ReadAnswer> answer(const FindTasks& find);
   Result<ReadAnswer> answer(const FindNames& find);
   Result<ReadAnswer> answer(const ScanPlaces& scan);
+  Result<ReadAnswer> answer(const FindOutcomes&) { return ReadAnswer(FindOutcomesAnswer{}); }
+  Result<ReadAnswer> answer(const ScanOutcomes&) { return ReadAnswer(ScanOutcomesAnswer{}); }
+  Result<ReadAnswer> answer(const ScanHistory&) { return ReadAnswer(ScanHistoryAnswer{}); }
 
  private:
   // A home run that this read met, kept for the next task of it.

@@ -27,7 +27,7 @@ void bare(benchmark::State& state) {
     if (status != 0) state.SkipWithError("it did not run");
   }
 }
-BENCHMARK(bare)->UseRealTime()->Unit(benchmark::kMicrosecond);
+BENCHMARK(bare)->Iterations(1000)->UseRealTime()->Unit(benchmark::kMicrosecond);
 
 void sandboxed(benchmark::State& state) {
   boost::asio::io_context io;
@@ -91,7 +91,7 @@ void warm_busy(benchmark::State& state) {
   }
   while (running > 0) io.run_one();
 }
-BENCHMARK(warm_busy)->UseRealTime()->Unit(benchmark::kMicrosecond);
+BENCHMARK(warm_busy)->Iterations(3000)->UseRealTime()->Unit(benchmark::kMicrosecond);
 
 }  // namespace
 }  // namespace deferd

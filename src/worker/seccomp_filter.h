@@ -17,5 +17,7 @@ Result<std::vector<sock_filter>> make_seccomp_filter(bool network);
 // For the program of a warm handler, which enters the sandboxes of its tasks and takes the above
 // there: beside that list, setns, seccomp and capset.
 Result<std::vector<sock_filter>> make_template_filter(bool network);
+// For the keeper and the first processes of its sandboxes: beside that, mounts and namespaces.
+Result<std::vector<sock_filter>> make_keeper_filter(bool network);
 
 }  // namespace deferd

@@ -104,9 +104,12 @@ class WarmSandboxes final : public Sandboxes {
     auto program = find_program(options_.command[0]);
     if (!program) return fail(program.error());
     options_.command[0] = *program;
-    auto filter = make_template_filter(options_.limits.network);
-    if (!filter) return fail(filter.error());
-    template_filter_ = std::move(*filter);
+    auto of_keeper = make_keeper_filter(options_.limits.network);
+    if (!of_keeper) return fail(of_keeper.error());
+    keeper_filter_ = std::move(*of_keeper);
+    auto of_template = make_template_filter(options_.limits.network);
+    if (!of_template) return fail(of_template.error());
+    template_filter_ = std::move(*of_template);
     if (auto ok = start_keeper(); !ok) return ok;
     return probe();
   }
@@ -188,7 +191,7 @@ class WarmSandboxes final : public Sandboxes {
     head.own_users = ::geteuid() == 0 ? 1 : 0;
     head.network = limits.network ? 1 : 0;
     head.limits = warm_limits(limits);
-    head.filter_size = static_cast<std::uint32_t>(plan.seccomp.size());
+    head.filter_size = static_cast<std::uint32_t>(keeper_filter_.size());
     head.template_filter_size = static_cast<std::uint32_t>(template_filter_.size());
     head.arguments = static_cast<std::uint32_t>(options_.command.size());
     head.text_size = static_cast<std::uint32_t>(texts.size());
@@ -197,7 +200,7 @@ class WarmSandboxes final : public Sandboxes {
       text.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
     };
     append(bytes_of(head));
-    append(std::as_bytes(std::span(plan.seccomp)));
+    append(std::as_bytes(std::span(keeper_filter_)));
     append(std::as_bytes(std::span(template_filter_)));
     return text + texts;
   }
@@ -564,6 +567,7 @@ class WarmSandboxes final : public Sandboxes {
   asio::io_context& io_;
   const SandboxKit kit_;
   WarmOptions options_;
+  std::vector<sock_filter> keeper_filter_;
   std::vector<sock_filter> template_filter_;
 
   Stream keeper_;

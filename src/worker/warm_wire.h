@@ -25,7 +25,7 @@ struct WarmLimits {
 constexpr int keeper_socket = 3;
 constexpr int keeper_plan = 4;
 
-// The file that a keeper begins with. Behind it: `filter_size` instructions of tasks' system call
+// The file that a keeper begins with. Behind it: `filter_size` instructions of its own system call
 // filter, `template_filter_size` of the template's, then `text_size` bytes of texts that end with a
 // zero each: the options of the tmpfs of a /tmp, `arguments` words of the handler's command, and
 // the rest its environment.

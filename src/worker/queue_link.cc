@@ -103,6 +103,7 @@ struct Connection {
   std::optional<beast::tcp_stream> plain;
   std::optional<beast::ssl_stream<beast::tcp_stream>> secure;
   beast::flat_buffer buffer;
+  bool cut = false;  // by us, in the middle of a call
 };
 
 class HttpLink final : public QueueLink {
@@ -134,7 +135,9 @@ class HttpLink final : public QueueLink {
     body["max"] = tasks_max;
     body["lease"] = format_duration(lease);
     body["wait"] = format_duration(wait);
-    auto answer = co_await call("lease", body, wait + call_timeout, true);
+    if (!options_.worker.empty()) body["worker"] = options_.worker;
+    auto answer =
+        co_await call("lease", json::serialize(body), wait + call_timeout, Wait::for_tasks);
     if (stopped_ && !answer) co_return std::vector<LeasedTask>();
     if (!answer) co_return fail(answer.error());
     std::vector<LeasedTask> tasks;
@@ -146,13 +149,63 @@ class HttpLink final : public QueueLink {
     }
     co_return tasks;
   }
-  Co<Result<void>> renew(const LeasedTask& task, Micros lease) override {
+  Co<Result<std::vector<std::optional<Error>>>> renew(std::vector<TaskRef> tasks,
+                                                      Micros lease) override {
     json::object body;
     body["lease"] = format_duration(lease);
-    return on_task("renew", task, std::move(body));
+    json::array& items = body["tasks"].emplace_array();
+    for (const TaskRef& task : tasks)
+      items.push_back(json::object{{"id", task.id}, {"lease_token", task.token}});
+    auto answer = co_await call("renew", json::serialize(body), call_timeout, Wait::none);
+    if (!answer) co_return fail(answer.error());
+    co_return errors_of(*answer);
   }
-  Co<Result<void>> ack(const LeasedTask& task) override { return on_task("ack", task, {}); }
-  Co<Result<void>> release(const LeasedTask& task) override { return on_task("release", task, {}); }
+
+  Co<Result<std::vector<Error>>> end(TaskReport::Verb verb,
+                                     std::vector<std::string_view> items) override {
+    std::string body = "{";
+    if (!options_.worker.empty())
+      body += "\"worker\":" + json::serialize(json::string(options_.worker)) + ",";
+    body += "\"tasks\":[";
+    for (const std::string_view item : items) {
+      if (body.back() != '[') body += ',';
+      body += item;
+    }
+    body += "]}";
+    const char* const name = verb == TaskReport::Verb::ack    ? "ack"
+                             : verb == TaskReport::Verb::fail ? "fail"
+                                                              : "release";
+    auto answer = co_await call(name, std::move(body), call_timeout, Wait::none);
+    if (!answer) co_return fail(answer.error());
+    std::vector<Error> failed;
+    for (auto& error : errors_of(*answer)) {
+      if (error) failed.push_back(std::move(*error));
+    }
+    co_return failed;
+  }
+
+  Co<Result<std::vector<std::string>>> watch(std::vector<std::string> ids, Micros wait) override {
+    json::object body;
+    body["ids"] = json::array(ids.begin(), ids.end());
+    body["wait"] = format_duration(wait);
+    auto answer =
+        co_await call("watch", json::serialize(body), wait + call_timeout, Wait::for_ends);
+    if (!answer) co_return fail(answer.error());
+    std::vector<std::string> ended;
+    const json::value* const given = answer->if_contains("ended");
+    if (given == nullptr || !given->is_array()) co_return ended;
+    for (const json::value& id : given->as_array()) {
+      if (id.is_string()) ended.emplace_back(id.as_string());
+    }
+    co_return ended;
+  }
+
+  void cut_watch() override {
+    for (Connection* watching : watching_) {
+      watching->cut = true;
+      watching->tcp().cancel();
+    }
+  }
 
   void stop_waiting() override {
     stopped_ = true;
@@ -163,28 +216,28 @@ class HttpLink final : public QueueLink {
   }
 
  private:
-  Co<Result<void>> on_task(const char* verb, LeasedTask task, json::object body) {
-    body["tasks"] = json::array{json::object{{"id", task.id}, {"lease_token", task.token}}};
-    auto answer = co_await call(verb, body, call_timeout, false);
-    if (!answer) co_return fail(answer.error());
-    const json::value* const results = answer->if_contains("results");
-    if (results == nullptr || !results->is_array() || results->as_array().empty() ||
-        !results->as_array().front().is_object())
-      co_return fail(Reason::internal, std::string(verb) + ": the answer has no result");
-    const json::object& result = results->as_array().front().as_object();
-    const json::value* const error = result.if_contains("error");
-    if (error == nullptr || !error->is_object()) co_return Result<void>();
-    Error failure = error_of(error->as_object());
-    if (failure.reason == Reason::queue_missing) failure.reason = Reason::task_missing;
-    co_return fail(std::move(failure));
+  enum class Wait : std::uint8_t { none, for_tasks, for_ends };
+
+  // Of each task of the call, in order.
+  static std::vector<std::optional<Error>> errors_of(const json::object& answer) {
+    std::vector<std::optional<Error>> errors;
+    const json::value* const results = answer.if_contains("results");
+    if (results == nullptr || !results->is_array()) return errors;
+    for (const json::value& result : results->as_array()) {
+      auto& one = errors.emplace_back();
+      const json::object* const object = result.if_object();
+      const json::value* const error = object != nullptr ? object->if_contains("error") : nullptr;
+      if (error == nullptr || !error->is_object()) continue;
+      one = error_of(error->as_object());
+      if (one->reason == Reason::queue_missing) one->reason = Reason::task_missing;
+    }
+    return errors;
   }
 
   // On a kept connection, which the server may have closed in the meantime, the call is made once
   // more on a new one: a lease that was granted and not seen is given back by the server, and the
   // other calls may be repeated.
-  Co<Result<json::object>> call(const char* verb, const json::object& body, Micros timeout,
-                                bool waits) {
-    const std::string text = json::serialize(body);
+  Co<Result<json::object>> call(const char* verb, std::string text, Micros timeout, Wait wait) {
     while (true) {
       const bool kept = !idle_.empty();
       std::unique_ptr<Connection> connection;
@@ -198,9 +251,12 @@ class HttpLink final : public QueueLink {
           co_return fail(connected.error());
       }
       connection->tcp().expires_after(timeout);
-      if (waits) waiting_.insert(connection.get());
+      if (wait == Wait::for_tasks) waiting_.insert(connection.get());
+      if (wait == Wait::for_ends) watching_.insert(connection.get());
       auto answer = co_await exchange(*connection, verb, text);
       waiting_.erase(connection.get());
+      watching_.erase(connection.get());
+      if (!answer && connection->cut) co_return fail(Reason::stopping, "cut short");
       if (!answer && kept && !stopped_ && answer.error().reason == Reason::not_found) continue;
       if (!answer) co_return fail(answer.error());
       connection->tcp().expires_never();
@@ -272,7 +328,8 @@ class HttpLink final : public QueueLink {
   asio::ssl::context tls_;
   std::string path_;
   std::vector<std::unique_ptr<Connection>> idle_;
-  std::set<Connection*> waiting_;
+  std::set<Connection*> waiting_;   // for tasks
+  std::set<Connection*> watching_;  // for ends of tasks
   bool stopped_ = false;
 };
 

@@ -1,17 +1,21 @@
-// A worker's calls to one queue of a server (/v1): lease, renew, ack, release. Calls may overlap;
-// each has a connection for itself, and connections are kept. On one thread.
+// A worker's calls to one queue of a server (/v1): lease, renew, watch, and ends of leases. Calls
+// may overlap; each has a connection for itself, and connections are kept. On one thread.
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/result.h"
 #include "base/time.h"
 #include "model/target_url.h"
+#include "worker/leased_task.h"
+#include "worker/task_report.h"
 
 namespace deferd {
 
@@ -20,15 +24,12 @@ struct LinkOptions {
   std::string queue;    // an id, or a whole name: projects/P/locations/L/queues/Q
   std::string key;      // sent as a bearer token; secret; may be empty
   std::string ca_file;  // PEM, beside the system's certificates; may be empty
+  std::string worker;   // the name that the server is told, at most 100 bytes
 };
 
-struct LeasedTask {
+struct TaskRef {
   std::string id;
-  std::string name;  // may be empty
   std::string token;
-  std::uint64_t attempt = 0;  // the first is 1
-  std::string body;
-  bool keep_result = false;  // somebody may read the result
 };
 
 class QueueLink {
@@ -48,10 +49,17 @@ class QueueLink {
   // stop_waiting().
   virtual Co<Result<std::vector<LeasedTask>>> lease(std::uint32_t tasks_max, Micros lease,
                                                     Micros wait) = 0;
-  // Reason::lease_lost when the lease is another's now, task_missing when the task has ended.
-  virtual Co<Result<void>> renew(const LeasedTask& task, Micros lease) = 0;
-  virtual Co<Result<void>> ack(const LeasedTask& task) = 0;
-  virtual Co<Result<void>> release(const LeasedTask& task) = 0;
+  // For each task nothing, or Reason::lease_lost when the lease is another's now, or task_missing
+  // when the task has ended.
+  virtual Co<Result<std::vector<std::optional<Error>>>> renew(std::vector<TaskRef> tasks,
+                                                              Micros lease) = 0;
+  // Ends leases; `items` are texts of JSON objects (TaskReport::item). What failed for one of them.
+  virtual Co<Result<std::vector<Error>>> end(TaskReport::Verb verb,
+                                             std::vector<std::string_view> items) = 0;
+  // Which of these live no more; waits until there is one. Reason::stopping when it is cut short.
+  virtual Co<Result<std::vector<std::string>>> watch(std::vector<std::string> ids, Micros wait) = 0;
+  // Cuts watch() short.
+  virtual void cut_watch() = 0;
 
   // Ends the wait of lease() calls, which then give what was just granted, mostly nothing.
   virtual void stop_waiting() = 0;

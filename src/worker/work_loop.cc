@@ -7,10 +7,13 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/json.hpp>
-#include <optional>
+#include <deque>
+#include <unordered_map>
 #include <utility>
 
 #include "base/log.h"
+#include "worker/end_reports.h"
+#include "worker/held_leases.h"
 
 namespace deferd {
 namespace {
@@ -23,6 +26,9 @@ constexpr auto awaiting = asio::as_tuple(asio::use_awaitable);
 
 constexpr Micros retry_first = Millis(200);
 constexpr Micros retry_longest = Seconds(10);
+// Tasks that are shorter than this on average are leased ahead: else a call, which ends with the
+// server's fsync, would cost more than they do.
+constexpr Micros short_task = Millis(50);
 
 std::vector<std::string> arguments_of(const std::string& payload) {
   boost::system::error_code error;
@@ -35,15 +41,11 @@ std::vector<std::string> arguments_of(const std::string& payload) {
   return arguments;
 }
 
-// A task in hand.
+// A task that runs.
 struct Work {
-  explicit Work(asio::io_context& io) : changed(io) {}
-
   LeasedTask task;
   std::uint64_t run = 0;  // of the sandboxes
-  std::optional<SandboxExit> exit;
-  bool lost = false;           // the lease is another's: nothing to tell the server
-  asio::steady_timer changed;  // cancelled when `exit` is there
+  bool lost = false;      // the lease is another's: nothing to tell the server
 };
 
 class SandboxWork final : public WorkLoop {
@@ -55,33 +57,52 @@ class SandboxWork final : public WorkLoop {
         link_(link),
         sandboxes_(sandboxes),
         idle_(std::move(idle)),
-        slot_free_(io, asio::steady_timer::time_point::max()) {}
+        room_(io, asio::steady_timer::time_point::max()),
+        leases_(HeldLeases::make(io, link, options_.lease, options_.reports,
+                                 [this](const std::string& id) { lose(id); })),
+        reports_(EndReports::make(io, link, options_.lease, [this] { more_room(); })) {}
 
   void begin() { asio::co_spawn(io_, lease_tasks(), asio::detached); }
 
   void drain() override {
     if (std::exchange(draining_, true)) return;
     link_.stop_waiting();
-    slot_free_.cancel();
+    room_.cancel();
+    for (const LeasedTask& task : std::exchange(waiting_, {})) return_task(task);
+    tell_if_idle();
   }
   void stop() override {
     drain();
-    for (const auto& work : works_) sandboxes_.kill(work->run);
+    for (const auto& [id, work] : works_) sandboxes_.kill(work->run);
   }
 
  private:
-  std::uint32_t free_slots() const {
-    return options_.concurrency - static_cast<std::uint32_t>(works_.size());
+  // ---- Leasing
+
+  // How many may be leased now; 0: it is not yet worth a call.
+  std::size_t room() const {
+    const std::size_t ahead = mean_wall_ < short_task ? 2 * options_.concurrency : 0;
+    const std::size_t most = options_.concurrency + ahead;
+    const std::size_t held = works_.size() + waiting_.size();
+    if (held >= most || reports_->under_way() > 4 * most) return 0;
+    if (ahead > 0 && held > most / 2) return 0;
+    return std::min<std::size_t>(most - held, 1000);
+  }
+  void more_room() {
+    if (room() > 0) room_.cancel();
+    tell_if_idle();
   }
 
   Co<void> lease_tasks() {
     Micros pause = retry_first;
     while (!draining_) {
-      if (free_slots() == 0) {
-        (void)co_await slot_free_.async_wait(awaiting);
+      const std::size_t count = room();
+      if (count == 0) {
+        (void)co_await room_.async_wait(awaiting);
         continue;
       }
-      auto tasks = co_await link_.lease(free_slots(), options_.lease, options_.wait);
+      auto tasks =
+          co_await link_.lease(static_cast<std::uint32_t>(count), options_.lease, options_.wait);
       if (!tasks) {
         log_warn("lease.failed", {{"error", tasks.error().message}});
         co_await rest(pause);
@@ -90,11 +111,14 @@ class SandboxWork final : public WorkLoop {
       }
       pause = retry_first;
       for (LeasedTask& task : *tasks) {
-        const auto work = std::make_shared<Work>(io_);
-        work->task = std::move(task);
-        works_.push_back(work);
-        asio::co_spawn(io_, run(work), asio::detached);
+        if (draining_) {
+          return_task(task);
+          continue;
+        }
+        leases_->add(task);
+        waiting_.push_back(std::move(task));
       }
+      run_waiting();
     }
     leasing_ = false;
     tell_if_idle();
@@ -102,12 +126,34 @@ class SandboxWork final : public WorkLoop {
 
   // Not longer than until drain().
   Co<void> rest(Micros span) {
-    asio::steady_timer timer(io_, span);
     const auto until = asio::steady_timer::clock_type::now() + span;
     while (!draining_ && asio::steady_timer::clock_type::now() < until) {
-      timer.expires_after(std::min<Micros>(span, Millis(100)));
+      asio::steady_timer timer(io_, std::min<Micros>(span, Millis(100)));
       (void)co_await timer.async_wait(awaiting);
     }
+  }
+
+  void return_task(const LeasedTask& task) {
+    leases_->remove(task.id);
+    reports_->add(give_back(task));
+  }
+
+  // ---- Running
+
+  void run_waiting() {
+    while (!waiting_.empty() && works_.size() < options_.concurrency) {
+      const auto work = std::make_shared<Work>();
+      work->task = std::move(waiting_.front());
+      waiting_.pop_front();
+      run(work);
+    }
+  }
+
+  void run(const std::shared_ptr<Work>& work) {
+    log_info("task.started", {{"task", work->task.id}, {"attempt", work->task.attempt}});
+    works_.emplace(work->task.id, work);
+    work->run = sandboxes_.start(job_of(work->task),
+                                 [this, work](const SandboxExit& exit) { ended(*work, exit); });
   }
 
   SandboxJob job_of(LeasedTask& task) const {
@@ -128,58 +174,34 @@ class SandboxWork final : public WorkLoop {
     return job;
   }
 
-  Co<void> run(std::shared_ptr<Work> work) {
-    log_info("task.started", {{"task", work->task.id}, {"attempt", work->task.attempt}});
-    work->run = sandboxes_.start(job_of(work->task), [work](SandboxExit exit) {
-      work->exit = std::move(exit);
-      work->changed.cancel();
-    });
-    // Three times a lease, so that one lost call loses none.
-    while (!work->exit) {
-      work->changed.expires_after(options_.lease / 3);
-      (void)co_await work->changed.async_wait(awaiting);
-      if (work->exit || work->lost) continue;
-      const auto renewed = co_await link_.renew(work->task, options_.lease);
-      if (renewed || !is_over(renewed.error())) continue;
-      // Another worker has it, or it was deleted: what runs here is of no use to anybody.
-      work->lost = true;
-      log_warn("task.lost", {{"task", work->task.id}, {"error", renewed.error().message}});
-      sandboxes_.kill(work->run);
+  void ended(const Work& work, const SandboxExit& exit) {
+    mean_wall_ = (mean_wall_ * 7 + exit.usage.wall) / 8;
+    log_end(work, exit);
+    leases_->remove(work.task.id);
+    if (!work.lost) {
+      TaskReport report = make_report(work.task, exit, options_.limits, options_.never_again_code);
+      if (!options_.reports) {
+        const bool again = report.verb == TaskReport::Verb::release;
+        report = give_back(work.task);
+        if (!again) report.verb = TaskReport::Verb::ack;
+      }
+      reports_->add(std::move(report));
     }
-    if (!work->lost) co_await tell_server(*work);
-    log_end(*work);
-    std::erase(works_, work);
-    slot_free_.cancel_one();
-    tell_if_idle();
+    works_.erase(work.task.id);
+    run_waiting();
+    more_room();
   }
 
-  static bool is_over(const Error& error) {
-    return error.reason == Reason::lease_lost || error.reason == Reason::task_missing;
+  // Waiting or running; nothing is told of it.
+  void lose(const std::string& id) {
+    std::erase_if(waiting_, [&id](const LeasedTask& task) { return task.id == id; });
+    const auto at = works_.find(id);
+    if (at == works_.end()) return;
+    at->second->lost = true;
+    sandboxes_.kill(at->second->run);
   }
 
-  bool is_done(const SandboxExit& exit) const {
-    return exit.cause == ExitCause::exited &&
-           (exit.code == 0 || exit.code == options_.never_again_code);
-  }
-
-  // As long as the lease may still be ours; after that the task runs again, as its server thinks.
-  Co<void> tell_server(const Work& work) {
-    const auto until = asio::steady_timer::clock_type::now() + options_.lease;
-    Micros pause = retry_first;
-    while (true) {
-      const auto told =
-          is_done(*work.exit) ? co_await link_.ack(work.task) : co_await link_.release(work.task);
-      if (told) co_return;
-      log_warn("report.failed", {{"task", work.task.id}, {"error", told.error().message}});
-      if (is_over(told.error()) || asio::steady_timer::clock_type::now() > until) co_return;
-      asio::steady_timer timer(io_, pause);
-      (void)co_await timer.async_wait(awaiting);
-      pause = std::min(pause * 2, retry_longest);
-    }
-  }
-
-  static void log_end(const Work& work) {
-    const SandboxExit& exit = *work.exit;
+  static void log_end(const Work& work, const SandboxExit& exit) {
     const bool well = exit.cause == ExitCause::exited && exit.code == 0;
     log(well ? LogLevel::info : LogLevel::warn, "task.ended",
         {{"task", work.task.id},
@@ -194,7 +216,8 @@ class SandboxWork final : public WorkLoop {
   }
 
   void tell_if_idle() {
-    if (!draining_ || leasing_ || !works_.empty() || !idle_) return;
+    if (!draining_ || leasing_ || !works_.empty() || reports_->under_way() > 0 || !idle_) return;
+    leases_->stop();
     std::exchange(idle_, nullptr)();
   }
 
@@ -203,10 +226,14 @@ class SandboxWork final : public WorkLoop {
   QueueLink& link_;
   Sandboxes& sandboxes_;
   Callback<void()> idle_;
-  asio::steady_timer slot_free_;  // cancelled when a slot is, or when draining
-  std::vector<std::shared_ptr<Work>> works_;
+  asio::steady_timer room_;         // cancelled when there is room, or when draining
+  std::deque<LeasedTask> waiting_;  // leased ahead
+  std::unordered_map<std::string, std::shared_ptr<Work>> works_;  // by id
+  Micros mean_wall_ = short_task;  // of the last tasks, later ones counting more
   bool draining_ = false;
   bool leasing_ = true;
+  const std::unique_ptr<HeldLeases> leases_;
+  const std::unique_ptr<EndReports> reports_;
 };
 
 }  // namespace

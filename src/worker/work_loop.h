@@ -1,8 +1,9 @@
 // Leases tasks of one queue, runs a program for each in a sandbox, and tells the server how it
 // went: done (ack), again later (release), or never again.
 //
-//   lease ──▶ sandbox ──exit 0──▶ ack
-//     ▲          │ renew while it runs
+//   lease ──▶ sandbox ──exit 0──▶ ack, with the result
+//     ▲          │ renew while it runs; cancelled: killed
+//     │          ├──never again──▶ fail
 //     └──────────┴──any other end──▶ release: the queue's backoff and attempts decide
 #pragma once
 
@@ -34,6 +35,7 @@ struct WorkOptions {
   std::uint32_t concurrency = 1;
   Micros lease = Seconds(60);  // of one grant; renewed while the program runs
   Micros wait = Seconds(20);   // of one call
+  bool reports = false;        // the server takes reports, and tells of tasks that ended
   int never_again_code = 65;   // an exit code that says that trying again is of no use (EX_DATAERR)
 };
 

@@ -1,6 +1,9 @@
 #include "worker/worker_cli.h"
 
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
+#include <array>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <csignal>
@@ -28,6 +31,7 @@ struct Arguments {
   std::string key_file;
   WorkOptions work;
   SandboxOptions sandbox;
+  std::string name;
   std::string input = "stdin";
   std::vector<std::string> environment;
   Micros drain = Seconds(30);
@@ -79,6 +83,11 @@ void define(CLI::App& app, Arguments& arguments) {
   app.add_option("--key-file", arguments.key_file,
                  "file with the API key; else DEFERD_KEY of the environment");
   app.add_option("--queue", work.queue, "the pull queue")->required();
+  app.add_option("--name", arguments.name,
+                 "who this worker is, as tasks and histories show it; else its host and process")
+      ->check([](const std::string& name) {
+        return name.size() <= 100 ? "" : "is longer than 100 bytes";
+      });
   app.add_option("--concurrency", work.concurrency, "how many tasks run at once")
       ->check(CLI::Range(1, 1000))
       ->capture_default_str();
@@ -105,7 +114,7 @@ void define(CLI::App& app, Arguments& arguments) {
   add_duration(app, "--cpu-time", limits.cpu_time, "of a task, all its processes together");
   add_bytes(app, "--memory", limits.memory_bytes, "of a task, its /tmp included");
   add_bytes(app, "--disk", limits.disk_bytes, "of a task's /tmp");
-  add_bytes(app, "--output", limits.output_bytes, "of a task's stdout");
+  add_bytes(app, "--output", limits.output_bytes, "of a task's stdout, up to 1MiB");
   add_bytes(app, "--log", limits.log_bytes, "that is kept of a task's stderr");
   app.add_option("--processes", limits.processes, "of a task, threads included")
       ->check(CLI::Range(1, 100'000))
@@ -183,6 +192,14 @@ Result<std::unique_ptr<Sandboxes>> make_sandboxes(asio::io_context& io,
   return make_warm_sandboxes(io, arguments.sandbox, options);
 }
 
+// Who holds a lease, for people to find: "host/pid".
+std::string worker_name(const Arguments& arguments) {
+  if (!arguments.name.empty()) return arguments.name;
+  std::array<char, 64> host = {};
+  (void)::gethostname(host.data(), host.size() - 1);
+  return std::string(host.data()) + "/" + std::to_string(::getpid());
+}
+
 int complain(const std::string& message, int code) {
   std::cerr << "deferd-worker: " << message << '\n';
   return code;
@@ -208,6 +225,8 @@ int run_worker(int argc, char** argv) {
   if (!server) return complain("--server: " + server.error().message, 2);
   const auto key = read_key(arguments);
   if (!key) return complain(key.error().message, 2);
+  if (arguments.work.limits.output_bytes > result_bytes_max)
+    return complain("--output: a result is at most 1MiB", 2);
   if (auto ok = choose_command(arguments); !ok) return complain(ok.error().message, 2);
 
   asio::io_context io(1);
@@ -215,7 +234,8 @@ int run_worker(int argc, char** argv) {
   if (!sandboxes) return complain(sandboxes.error().message, 1);
   for (const std::string& line : (*sandboxes)->enforcement()) log_info("limit", {{"by", line}});
   auto link =
-      QueueLink::make(io.get_executor(), {*server, arguments.work.queue, *key, arguments.ca_file});
+      QueueLink::make(io.get_executor(), {*server, arguments.work.queue, *key, arguments.ca_file,
+                                          arguments.work.reports ? worker_name(arguments) : ""});
   if (!link) return complain(link.error().message, 2);
 
   asio::signal_set signals(io, SIGTERM, SIGINT);

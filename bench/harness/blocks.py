@@ -12,7 +12,7 @@ from datetime import datetime, timezone
 from typing import Callable
 
 from .programs import Failed, run_json
-from .servers import call, redis_command, need, wait_until
+from .servers import call, client_python, need, peers_python, redis_command, wait_until
 
 payload_bytes = 300
 rest_answer_bytes = 430  # of a CreateTask over REST
@@ -64,6 +64,8 @@ class Benchmark:
             "cycles": self.cycles,
             "push": self.push,
             "latency": self.latency,
+            "results": self.results,
+            "result_latency": self.result_latency,
             "backlog": self.backlog,
             "restart": self.restart,
         }
@@ -347,6 +349,59 @@ class Benchmark:
             if seen["early_us"] > 0:
                 raise Failed(f"a task came {seen['early_us']} us before its ETA")
             return as_ms(seen)
+
+    # Executors: the caller, the server and the workers of each have the same two cores.
+
+    def results(self):
+        return Block("results", "Calls of a function that does nothing, their results read: 4 callers, 100 calls at once each",
+                     "celery", self.executors("throughput", "4 callers", "100"))
+
+    def result_latency(self):
+        return Block("result_latency", "One call of such a function, from before it is submitted to its result", "celery",
+                     self.executors("latency", "1 caller", "1"), unit="ms")
+
+    def executors(self, mode, callers, batch):
+        def row(key, name, start, durability):
+            return Row(key, name, lambda: self.executor(key, start, mode), durability, callers, batch, "as many as are under way")
+
+        return [row("deferd", "**deferd** `Executor`, `deferd-worker --python`, a sandbox each", self.start_deferd_executor, fsync),
+                row("celery", "Celery prefork, Redis as broker and for results", self.start_celery, aof),
+                row("rq", "RQ, a fork each, Redis", self.start_rq, aof)]
+
+    def executor(self, key, start, mode):
+        python = self.machine.python()
+        with contextlib.ExitStack() as running:
+            server = start(python, running)
+            return run_json([python, os.path.join(peers_python, "callers.py"), key, server.port, mode, self.warmup, self.seconds],
+                            timeout=180 + 8 * self.seconds,
+                            environment={"PYTHONPATH": f"{client_python}:{peers_python}"})
+
+    def start_deferd_executor(self, python, running):
+        worker = self.machine.program("deferd-worker")
+        deferd = running.enter_context(self.start_deferd_with({"mode": "pull"}))
+        paths = {"PYTHONPATH": f"{client_python}:{peers_python}", "PATH": os.path.dirname(python) + ":" + os.environ["PATH"]}
+        running.enter_context(self.machine.start_program(
+            "worker", [worker, "--server", f"http://127.0.0.1:{deferd.port}", "--queue", "bench", "--concurrency",
+                       str(os.cpu_count()), "--python", "noop"], paths))
+        return deferd
+
+    def start_celery(self, python, running):
+        redis = running.enter_context(self.machine.start_redis())
+        environment = {"EXECUTOR": "celery", "REDIS_PORT": str(redis.port), "PYTHONPATH": peers_python,
+                       "C_FORCE_ROOT": "1"}
+        running.enter_context(self.machine.start_program(
+            "celery", [python, "-m", "celery", "--app", "noop", "worker", "--pool", "prefork", "--concurrency",
+                       str(os.cpu_count()), "--loglevel", "error", "--without-gossip", "--without-mingle",
+                       "--without-heartbeat"], environment))
+        return redis
+
+    def start_rq(self, python, running):
+        redis = running.enter_context(self.machine.start_redis())
+        for _ in range(os.cpu_count()):
+            running.enter_context(self.machine.start_program(
+                "rq", [python, "-m", "rq.cli", "worker", "--quiet", "--url", f"redis://127.0.0.1:{redis.port}", "bench"],
+                {"PYTHONPATH": peers_python}))
+        return redis
 
     def backlog(self):
         """Two servers stay up, one with few tasks and one with many, and take turns.

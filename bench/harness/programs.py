@@ -32,7 +32,7 @@ def die_with_parent():
 class Server:
     """A running server. Its output goes to a file in its folder, whose end is shown when it does not come up."""
 
-    def __init__(self, command, folder, port=None):
+    def __init__(self, command, folder, port=None, environment=None):
         self.folder = folder
         self.port = port
         self.log = os.path.join(folder, "output.log")
@@ -40,7 +40,8 @@ class Server:
         with open(self.log, "ab") as log:
             try:
                 self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                                cwd=folder, preexec_fn=die_with_parent)
+                                                cwd=folder, preexec_fn=die_with_parent,
+                                                env={**os.environ, **(environment or {})})
             except FileNotFoundError:
                 raise Missing(f"{command[0]} is not installed") from None
 
@@ -109,7 +110,7 @@ class Server:
         self.stop()
 
 
-def run_json(command, timeout, cwd=None, core=None):
+def run_json(command, timeout, cwd=None, core=None, environment=None):
     """Runs a program that prints one line of JSON; on one core, if `core` is given."""
     def in_child():
         die_with_parent()
@@ -118,7 +119,8 @@ def run_json(command, timeout, cwd=None, core=None):
 
     try:
         done = subprocess.run([str(part) for part in command], stdin=subprocess.DEVNULL, capture_output=True,
-                              text=True, timeout=timeout, cwd=cwd, preexec_fn=in_child)
+                              text=True, timeout=timeout, cwd=cwd, preexec_fn=in_child,
+                              env={**os.environ, **(environment or {})})
     except FileNotFoundError:
         raise Missing(f"{command[0]} is not there; build it first (./dev build)") from None
     except subprocess.TimeoutExpired:

@@ -1,11 +1,13 @@
 """The servers under test, each in a fresh folder of its own. Every start_* returns a Server that listens."""
 
+import filecmp
 import http.client
 import json
 import os
 import shutil
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 
@@ -14,6 +16,8 @@ from .programs import Failed, Missing, Server, free_port
 here = os.path.dirname(os.path.abspath(__file__))
 bench_folder = os.path.dirname(here)
 cache_folder = os.path.join(bench_folder, ".cache")
+peers_python = os.path.join(bench_folder, "peers", "python")
+client_python = os.path.join(os.path.dirname(bench_folder), "clients", "python", "src")
 
 
 def need(program, package):
@@ -110,6 +114,24 @@ class Machine:
         server.wait_for_port(seconds=300)
         wait_until(lambda: is_ready(server), "deferd to be ready")
         return server
+
+    def python(self):
+        """A Python with what peers/python needs: outside what git tracks, installed once."""
+        folder, wanted = os.path.join(cache_folder, "python"), os.path.join(peers_python, "requirements.txt")
+        python, made = os.path.join(folder, "bin", "python"), os.path.join(folder, "requirements.txt")
+        if os.path.exists(made) and filecmp.cmp(wanted, made, shallow=False):
+            return python
+        shutil.rmtree(folder, ignore_errors=True)
+        for command in ([sys.executable, "-m", "venv", folder], [python, "-m", "pip", "install", "--quiet", "-r", wanted]):
+            done = subprocess.run(command, capture_output=True, text=True)
+            if done.returncode != 0:
+                raise Missing("Python's packages of the peers could not be installed: " + done.stderr.strip()[-300:])
+        shutil.copy(wanted, made)
+        return python
+
+    def start_program(self, name, command, environment=None):
+        """A program that serves no port: a worker."""
+        return Server(command, self.folder(name), environment=environment)
 
     def bullmq(self):
         """The folder from which bullmq.mjs runs: outside what git tracks, installed once."""

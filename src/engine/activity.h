@@ -17,6 +17,7 @@ struct Activity {
   std::uint64_t added_total = 0;
   std::uint64_t completed_total = 0;
   std::uint64_t dropped_total = 0;
+  std::uint64_t cancelled_total = 0;
   DurationHistogram execution;
   DurationHistogram delay;
 

@@ -233,6 +233,14 @@ class Queue : public std::enable_shared_from_this<Queue> {
     bool looking = false;
   };
 
+  // How a task ended.
+  struct Ending {
+    OutcomeState state = OutcomeState::succeeded;
+    DeathReason reason = DeathReason::none;       // with failed and expired
+    std::shared_ptr<const AttemptReport> report;  // of the worker that had it; null: none
+    std::shared_ptr<const ResultBody> response;   // of the target that it was pushed to
+  };
+
   struct NameInHand {
     NameEntry entry;
     std::uint32_t changes = 0;  // that are not settled
@@ -283,7 +291,7 @@ class Queue : public std::enable_shared_from_this<Queue> {
   std::optional<TaskLogEntry> sample(TaskLogEntry::What what, const Task& task,
                                      const Now& now) const;
 
-  // The task has ended: counters, name, and the next commit. It must not be in any window.
+  // The task's record ends: counters, name, and the next commit. It must not be in any window.
   // `options` of the task are kept.
   void end_task(const Task& task, const Now& now, bool durable);
   // The task is next due at `eta`. It must not be in any window.
@@ -421,6 +429,11 @@ class Queue : public std::enable_shared_from_this<Queue> {
                     std::uint32_t generation, const Now& now);
   // No task outlives task_ttl before this; Wall::max(): there is nothing to wait for.
   Wall expires_from() const;
+
+  // -- queue_outcome.cc
+  // Every end of a task but those by a purge: what is counted, kept and told of it. Its progress is
+  // as after the last attempt. It must not be in any window.
+  void conclude(const Task& task, Ending ending, const Now& now, bool durable);
 
   // -- queue_commit.cc
   void scan_lanes(const Now& now);

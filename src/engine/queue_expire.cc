@@ -102,8 +102,8 @@ void Queue::expire_found(std::vector<Task> oldest, bool end, Wall unseen_from, s
                 self->take_free(one.task);
                 self->uncount_free(one.task);
               }
-              self->end_task(one.task, later, false);
-              ++self->activity().dropped_total;
+              self->conclude(one.task, {.state = OutcomeState::expired, .reason = DeathReason::age},
+                             later, false);
             }
             if (all_old) self->expiry_ = next;
           });

@@ -323,8 +323,7 @@ void Queue::delete_tasks(DeleteTasks command, const Now& now) {
            if (auto entry = self->sample(TaskLogEntry::What::deleted, one.task, later)) {
              self->pending_.logged.push_back(std::move(*entry));
            }
-           self->end_task(one.task, later, true);
-           ++self->activity().dropped_total;
+           self->conclude(one.task, {.state = OutcomeState::cancelled}, later, true);
            ++ended;
            results.emplace_back();
          }

@@ -77,7 +77,7 @@ void Queue::with_leases(Command command, const Now& now, Act act) {
            Task& task = (*found)[i].task;
            self->take_free(task);
            self->uncount_free(task);
-           results.push_back(act(*self, command, std::move(task), later));
+           results.push_back(act(*self, command, command.leases[i], std::move(task), later));
            any = true;
          }
          if (!any) {
@@ -94,11 +94,21 @@ void Queue::with_leases(Command command, const Now& now, Act act) {
 void Queue::ack_tasks(AckTasks command, const Now& now) {
   with_leases<AckTasks, void>(
       std::move(command), now,
-      [](Queue& self, const AckTasks&, const Task& task, const Now& later) -> Result<void> {
-        self.activity().attempt_ended(later.mono, later.wall - task.progress.last_attempt, false);
-        ++self.activity().completed_total;
+      [](Queue& self, const AckTasks& ack, const Lease& lease, Task task,
+         const Now& later) -> Result<void> {
         // Durable before it is answered: an acknowledged ack never comes back.
-        self.end_task(task, later, true);
+        if (ack.failed) {
+          self.end_lease(task, status_failed, later.wall, later);
+          self.conclude(task,
+                        {.state = OutcomeState::failed,
+                         .reason = DeathReason::failed,
+                         .report = lease.report},
+                        later, true);
+          return {};
+        }
+        self.activity().attempt_ended(later.mono, later.wall - task.progress.last_attempt, false);
+        self.conclude(task, {.state = OutcomeState::succeeded, .report = lease.report}, later,
+                      true);
         return {};
       });
 }
@@ -106,7 +116,8 @@ void Queue::ack_tasks(AckTasks command, const Now& now) {
 void Queue::renew_leases(RenewLeases command, const Now& now) {
   with_leases<RenewLeases, TaskInfo>(
       std::move(command), now,
-      [](Queue& self, const RenewLeases& renew, Task task, const Now& later) -> Result<TaskInfo> {
+      [](Queue& self, const RenewLeases& renew, const Lease&, Task task,
+         const Now& later) -> Result<TaskInfo> {
         self.move_task(std::make_unique<Task>(std::move(task)), later.wall + renew.duration, later,
                        true, true);
         return TaskInfo{*self.pending_.moves.back().task, TaskState::leased};
@@ -180,8 +191,7 @@ TaskInfo Queue::modify_found(Task task, Micros duration, const Now& now) {
   }
   if (was_leased) end_lease(task, status_released, now.wall, now);
   if (was_leased && is_exhausted(task, now)) {
-    ++activity().dropped_total;
-    end_task(task, now, true);
+    conclude(task, {.state = OutcomeState::failed, .reason = DeathReason::attempts}, now, true);
     task.place.eta = now.wall;
     return {std::move(task), TaskState::ready};
   }
@@ -192,11 +202,15 @@ TaskInfo Queue::modify_found(Task task, Micros duration, const Now& now) {
 void Queue::release_tasks(ReleaseTasks command, const Now& now) {
   with_leases<ReleaseTasks, void>(
       std::move(command), now,
-      [](Queue& self, const ReleaseTasks& release, Task task, const Now& later) -> Result<void> {
+      [](Queue& self, const ReleaseTasks& release, const Lease& lease, Task task,
+         const Now& later) -> Result<void> {
         self.end_lease(task, status_released, later.wall, later);
         if (self.is_exhausted(task, later)) {
-          ++self.activity().dropped_total;
-          self.end_task(task, later, true);
+          self.conclude(task,
+                        {.state = OutcomeState::failed,
+                         .reason = DeathReason::attempts,
+                         .report = lease.report},
+                        later, true);
           return {};
         }
         const Micros delay = release.delay.value_or(

@@ -144,8 +144,7 @@ bool Queue::dropped_before_lease(Task& task, const Now& now) {
   leases_.erase(task.id);
   if (!last_leases_.empty()) last_leases_.erase({task.place.eta, task.id});
   if (!is_exhausted(task, now)) return false;
-  end_task(task, now, false);
-  ++activity().dropped_total;
+  conclude(task, {.state = OutcomeState::failed, .reason = DeathReason::attempts}, now, false);
   return true;
 }
 
@@ -358,8 +357,8 @@ void Queue::drop_exhausted(const Now& now) {
            self->take_free(task);
            self->uncount_free(task);
            self->end_lease(task, status_lease_expired, task.place.eta, later);
-           self->end_task(task, later, false);
-           ++self->activity().dropped_total;
+           self->conclude(task, {.state = OutcomeState::failed, .reason = DeathReason::attempts},
+                          later, false);
          }
        });
 }

@@ -119,8 +119,8 @@ void Queue::attempt_done(const AttemptKey& key, const AttemptResult& result, con
   if (succeeded) {
     const std::unique_ptr<Task> task = std::move(held.task);
     --tasks_pushing_;
-    ++activity().completed_total;
-    end_task(*task, now, false);
+    task->progress.last_status = result.status;
+    conclude(*task, {.state = OutcomeState::succeeded, .response = result.response}, now, false);
     return;
   }
   Progress& progress = held.task->progress;
@@ -139,8 +139,11 @@ void Queue::attempt_done(const AttemptKey& key, const AttemptResult& result, con
       end_run(std::move(task), false, now);
       return;
     }
-    ++activity().dropped_total;
-    end_task(*task, now, false);
+    conclude(*task,
+             {.state = OutcomeState::failed,
+              .reason = DeathReason::attempts,
+              .response = result.response},
+             now, false);
     return;
   }
   if (is_recurring(*task)) task->progress.run_due = run_due(*task);
@@ -239,8 +242,7 @@ void Queue::move_on(std::unique_ptr<Task> task, Wall due, const Now& now) {
   const Wall next = recurrences->next(task->options->recurrence, due, now.wall);
   DEFERD_ASSERT(next > now.wall, "next", to_micros(next), "ended", to_micros(now.wall));
   if (next == Wall::max()) {
-    ++activity().completed_total;
-    end_task(*task, now, true);
+    conclude(*task, {.state = OutcomeState::succeeded}, now, true);
   } else {
     move_task(std::move(task), next, now, true, false);
   }

@@ -108,6 +108,7 @@ QueueStats Queue::stats(const Now& now) {
     stats.added_total = recent.added_total;
     stats.completed_total = recent.completed_total;
     stats.dropped_total = recent.dropped_total;
+    stats.cancelled_total = recent.cancelled_total;
     stats.execution = recent.execution.read(now.mono);
     stats.delay = recent.delay.read(now.mono);
     if (stats.executed_hour > 0) {

@@ -23,7 +23,7 @@ class Deferd:
         import noop
 
         self.function = noop.noop
-        self.executor = deferd.Executor("bench", url=f"http://127.0.0.1:{port}")
+        self.executor = deferd.Executor(queue="bench", url=f"http://127.0.0.1:{port}")
 
     def many(self, count):
         return self.executor.map(self.function, range(count), timeout=60)

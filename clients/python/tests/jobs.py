@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
+import json
 import os
 import signal
 import time
@@ -117,3 +119,30 @@ def endless() -> None:
 
 shout = greeting.with_options(priority=7)
 not_mine = os.getpid
+
+
+class Shouting:
+    """A codec."""
+
+    name = "shouting"
+
+    def dumps(self, value: object, context: str) -> bytes:
+        return json.dumps(value).upper().encode() if context.startswith("result") else json.dumps(value).encode()
+
+    def loads(self, data: bytes, context: str) -> Any:
+        return json.loads(data)
+
+
+deferd.register_codec(Shouting())
+
+
+def mark_and_stop(path: str, seconds: float) -> None:
+    """Holds the interpreter's lock for as long."""
+    mark(path)
+    ctypes.PyDLL(None).usleep(ctypes.c_uint(int(seconds * 1e6)))
+
+
+def submit_more(url: str, queue: str, count: int) -> None:
+    executor = deferd.Executor(url=url, queue=queue)
+    for n in range(count):
+        executor.submit(add, n)

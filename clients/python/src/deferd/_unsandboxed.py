@@ -7,6 +7,7 @@ one tells how tasks ended; so nothing that a task does keeps its lease from bein
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import multiprocessing
@@ -25,6 +26,7 @@ from typing import Any
 from ._exchange import longer_pause
 from ._models import LeaseResult, Report, Task, Usage
 from ._run import Answer, run
+from .aio import AsyncClient
 from .client import Client
 from .errors import DeferdError
 
@@ -42,7 +44,7 @@ def serve(modules: Sequence[str], *, queue: str, url: str | None, concurrency: i
     logging.getLogger("httpx").setLevel(logging.WARNING)
     os.environ[MODULES_VARIABLE] = json.dumps(list(modules))
     with Client(url) as client:
-        worker = _Worker(client, queue, concurrency, lease)
+        worker = _Worker(client, url, queue, concurrency, lease)
         if not worker.loads_modules():
             return 1
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -62,8 +64,9 @@ class _Running:
 
 
 class _Worker:
-    def __init__(self, client: Client, queue: str, concurrency: int, lease: float):
+    def __init__(self, client: Client, url: str | None, queue: str, concurrency: int, lease: float):
         self._client = client
+        self._url = url
         self._queue = queue
         self._lease = lease
         self._me = f"{socket.gethostname()}/{os.getpid()}"[-100:]
@@ -71,9 +74,10 @@ class _Worker:
         self._processes: Any = multiprocessing.get_context("forkserver" if "forkserver" in ways else "spawn")
         if "forkserver" in ways:
             self._processes.set_forkserver_preload(["deferd._preload"])
-        self._free = threading.Semaphore(concurrency)
-        self._concurrency = concurrency
-        self._leased: queues.SimpleQueue[Task] = queues.SimpleQueue()
+        self._leasing: tuple[asyncio.AbstractEventLoop, asyncio.Task[None]] | None = None
+        self._places = concurrency  # free ones; of that loop, with the next
+        self._place_is_free = asyncio.Event()
+        self._leased: queues.SimpleQueue[list[Task]] = queues.SimpleQueue()
         self._ended: queues.SimpleQueue[tuple[Task, Answer, Report] | None] = queues.SimpleQueue()
         self._running: dict[str, _Running] = {}
         self._lock = threading.Lock()  # of _running and what is in it
@@ -97,7 +101,11 @@ class _Worker:
 
     def stop(self) -> None:
         """Of a signal handler, too."""
+        if self._stopping.is_set():
+            return
         self._stopping.set()
+        if self._leasing is not None:
+            self._leasing[0].call_soon_threadsafe(self._leasing[1].cancel)
         self._wake.send_bytes(b"x")
 
     def work(self, drain: float) -> None:
@@ -110,7 +118,7 @@ class _Worker:
             if self._stopping.is_set() and give_up == float("inf"):
                 log.info("draining: nothing more is leased, %d tasks may end", len(self._running))
                 give_up = time.monotonic() + drain
-            self._step(min(give_up - time.monotonic(), 3600.0))
+            self._step(min(give_up - time.monotonic(), _LEASE_WAIT))
         for running in self._running.values():
             running.process.kill()
             self._ended.put((running.task, Answer("retry", error="its worker was stopped", delay=0.0), Report()))
@@ -130,8 +138,9 @@ class _Worker:
                 self._woken.recv_bytes()
             else:
                 self._finish(found)
-        while not self._stopping.is_set() and not self._leased.empty():
-            self._start(self._leased.get())
+        while not self._leased.empty():
+            for task in self._leased.get():
+                self._start(task)
 
     def _start(self, task: Task) -> None:
         ours, theirs = self._processes.Pipe(duplex=False)
@@ -153,7 +162,7 @@ class _Worker:
         running.answer.close()
         with self._lock:
             del self._running[running.task.id]
-        self._free.release()
+        self._free_place()
         if not running.gone:
             usage = Usage(wall=round(time.monotonic() - running.began, 6), **cause)
             keeps = "keep_result" in running.task.raw and answer.verdict != "retry"
@@ -164,29 +173,43 @@ class _Worker:
     # ---- The other threads
 
     def _lease_tasks(self) -> None:
+        """On an event loop, so that stop() ends a wait at once: the server then gives nothing to us, and no attempt is used up."""
+        async def until_stopped() -> None:
+            async with AsyncClient(self._url) as client:
+                self._leasing = (asyncio.get_running_loop(), asyncio.create_task(self._lease_for_ever(client)))
+                if self._stopping.is_set():
+                    self._leasing[1].cancel()
+                await asyncio.wait([self._leasing[1]])
+
+        asyncio.run(until_stopped())
+
+    async def _lease_for_ever(self, client: AsyncClient) -> None:
         pause = 0.0
-        while not self._stopping.is_set():
-            self._free.acquire()
-            wanted = 1
-            while wanted < self._concurrency and self._free.acquire(blocking=False):
-                wanted += 1
-            tasks: list[Task] = []
+        while True:
+            while self._places == 0:
+                self._place_is_free.clear()
+                await self._place_is_free.wait()
             try:
-                tasks = self._client.lease_tasks(self._queue, max=wanted, lease=self._lease, wait=_LEASE_WAIT, worker=self._me)
+                tasks = await client.lease_tasks(self._queue, max=self._places, lease=self._lease, wait=_LEASE_WAIT, worker=self._me)
                 pause = 0.0
             except DeferdError as error:
                 log.warning("no tasks for now: %s", error)
                 pause = longer_pause(pause)
-                self._stopping.wait(pause)
-            for _ in range(wanted - len(tasks)):
-                self._free.release()
-            if self._stopping.is_set():
-                for task in tasks:
-                    self._ended.put((task, Answer("retry", delay=0.0), Report()))
-            elif tasks:
-                for task in tasks:
-                    self._leased.put(task)
+                await asyncio.sleep(pause)
+                continue
+            if tasks:
+                self._places -= len(tasks)
+                self._leased.put(tasks)
                 self._wake.send_bytes(b"x")
+
+    def _free_place(self) -> None:
+        """Of the main thread."""
+        def free() -> None:
+            self._places += 1
+            self._place_is_free.set()
+
+        if self._leasing is not None and not self._stopping.is_set():
+            self._leasing[0].call_soon_threadsafe(free)
 
     def _renew(self) -> None:
         while True:

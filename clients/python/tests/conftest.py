@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from deferd import Client, DeferdError, InvalidArgument
+from deferd import ApiError, Client, DeferdError, Report
 
 DEFERD = os.environ.get("DEFERD_BINARY", str(Path(__file__).resolve().parents[3] / "build/bin/deferd"))
 
@@ -103,8 +103,12 @@ def keeps_results(url: str) -> None:
     with Client(url) as client:
         client.put_queue("probe", mode="pull")
         try:
-            client.add_task("probe", keep_result="1m")
-        except InvalidArgument as error:
+            task = client.add_task("probe", keep_result="1m")
+            assert client.get_results("probe", [task]).pending == 1
+            client.fail_tasks("probe", client.lease_tasks("probe"), [Report(result="x", error="y")])
+            assert client.watch_tasks("probe", [task]) == [task.id]
+            client.cancel_task("probe", client.add_task("probe", keep_result="1m"))
+        except ApiError as error:
             pytest.skip(f"this server keeps no results: {error}")
 
 

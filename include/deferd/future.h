@@ -17,7 +17,7 @@
 
 namespace deferd::inline v1 {
 
-class Context;
+struct Context;
 
 namespace detail {
 

@@ -274,8 +274,8 @@ struct Report {
 };
 
 struct LeaseEnd {
-  LeaseEnd(const Task& task, Report report = {})
-      : id(task.id), lease_token(task.lease_token), report(std::move(report)) {}
+  LeaseEnd(const Task& task, Report told = {})
+      : id(task.id), lease_token(task.lease_token), report(std::move(told)) {}
 
   std::string id = {};
   std::string lease_token = {};

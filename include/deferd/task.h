@@ -41,8 +41,7 @@ class NeverAgain : public std::runtime_error {
 };
 
 // What run() is told beside its arguments.
-class Context {
- public:
+struct Context {
   std::string queue;
   std::string task;          // its name, or its id
   std::int64_t attempt = 1;  // the first is 1

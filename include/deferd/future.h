@@ -34,7 +34,8 @@ using ResultType = decltype(std::declval<T&>().run(std::declval<Context&>()));
 // What a future and the poller share. Thread-safe.
 class Pending {
  public:
-  Pending(std::string queue, std::string id) : queue(std::move(queue)), id(std::move(id)) {}
+  Pending(std::string of_queue, std::string of_task)
+      : queue(std::move(of_queue)), id(std::move(of_task)) {}
 
   void end(TaskResult result);
   void end(std::exception_ptr error);

@@ -23,6 +23,7 @@
 #include <boost/json.hpp>
 #include <boost/mp11/algorithm.hpp>
 #include <cstdint>
+#include <optional>
 #include <stdexcept>
 #include <stop_token>
 #include <string>
@@ -63,6 +64,10 @@ struct Payload {
   std::string task;
   boost::json::array args;
   boost::json::object kwargs;
+  std::optional<boost::json::array>
+      each;                       // instead of args: one call for each list, a list of results
+  std::optional<double> timeout;  // seconds; kept to in a sandbox
+  std::optional<std::int64_t> max_attempts;  // the last of them fails for good
 };
 Payload read_payload(std::string_view text);
 std::string write_payload(std::string_view task, boost::json::object kwargs);

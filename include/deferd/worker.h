@@ -16,6 +16,7 @@
 #include <functional>
 #include <map>
 #include <string>
+#include <string_view>
 
 #include "deferd/task.h"
 
@@ -40,9 +41,11 @@ class Worker {
   // One payload, as this worker would run it: for tests. Throws what the task throws, and
   // NeverAgain for a payload that is none.
   std::string run_payload(std::string_view payload, Context& context) const;
+  std::string run_payload(const detail::Payload& payload, Context& context) const;
 
  private:
   void add(std::string name, Run run);
+  const Run& find(std::string_view task) const;
 
   std::map<std::string, Run, std::less<>> tasks_;
 };

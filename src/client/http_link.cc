@@ -193,7 +193,8 @@ class BeastLink final : public HttpLink {
   void close() override {
     closed_ = true;
     idle_.clear();
-    for (Connection* connection : active_) connection->tcp().cancel();
+    // Not only cancelled: one may be between two operations.
+    for (Connection* connection : active_) connection->tcp().close();
     for (asio::steady_timer* timer : pauses_) timer->cancel();
   }
   bool closed() const override { return closed_; }
@@ -239,6 +240,7 @@ class BeastLink final : public HttpLink {
   Co<Attempted> connect(Connection& connection) {
     Tcp::resolver resolver(executor_);
     auto [resolved, found] = co_await resolver.async_resolve(place_.host, place_.port, awaiting);
+    if (closed_) resolved = asio::error::operation_aborted;
     if (resolved) co_return failed("resolve", resolved, false);
     auto [error, endpoint] = co_await connection.tcp().async_connect(found, awaiting);
     if (error) co_return failed("connect", error, false);

@@ -28,6 +28,12 @@ Payload read_payload(std::string_view text) {
       payload.args = std::move(member.get_array());
     } else if (name == "kwargs" && member.is_object()) {
       payload.kwargs = std::move(member.get_object());
+    } else if (name == "each" && member.is_array()) {
+      payload.each = std::move(member.get_array());
+    } else if (name == "timeout" && member.is_number()) {
+      payload.timeout = member.to_number<double>();
+    } else if (name == "max_attempts" && member.is_int64()) {
+      payload.max_attempts = member.get_int64();
     } else {
       throw no_payload("its member \"" + std::string(name) + "\" is not known or of another kind");
     }

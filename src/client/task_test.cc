@@ -99,6 +99,35 @@ TEST(Worker, RunsTheTaskThatAPayloadNames) {
                std::runtime_error);
 }
 
+// As deferd.Executor.map() submits many calls as one task.
+TEST(Worker, RunsACallForEachListOfArguments) {
+  Worker worker;
+  worker.add<Resize>();
+  Context context;
+  EXPECT_EQ(worker.run_payload(R"({"task": "resize", "each": [["u", 5], ["v", 6, 7]]})", context),
+            R"([{"width":5,"height":5},{"width":6,"height":7}])");
+  EXPECT_THROW(worker.run_payload(R"({"task": "resize", "each": [5]})", context), NeverAgain);
+}
+
+TEST(Worker, TheLastAttemptOfACallFailsForGood) {
+  Worker worker;
+  worker.add<Resize>();
+  Context context;
+  context.attempt = 4;
+  const char* const payload =
+      R"({"task": "resize", "args": ["u"], "max_attempts": 5, "timeout": 1.5})";
+  try {
+    worker.run_payload(payload, context);
+    FAIL();
+  } catch (const NeverAgain&) {
+    FAIL();
+  } catch (const std::runtime_error& error) {
+    EXPECT_STREQ(error.what(), "still no luck");
+  }
+  context.attempt = 5;
+  EXPECT_THROW(worker.run_payload(payload, context), NeverAgain);
+}
+
 // It may be another worker's.
 TEST(Worker, ATaskThatItDoesNotKnowIsNotGivenUp) {
   Worker worker;

@@ -1,9 +1,12 @@
 #include "client/warm_worker.h"
 
 #include <dlfcn.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <cmath>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -51,6 +54,23 @@ void write_all(int descriptor, std::string_view bytes) {
   }
 }
 
+// The library whose deferd_warm_error() a timeout calls, which may be called in a handler of
+// signals.
+const WarmLibrary* told_by_timeout = nullptr;
+
+void end_after(double seconds, const WarmLibrary& library) {
+  told_by_timeout = &library;
+  (void)std::signal(SIGALRM, [](int) {
+    constexpr std::string_view text = "the task took longer than its timeout";
+    told_by_timeout->error(text.data(), text.size());
+    _exit(EXIT_FAILURE);
+  });
+  itimerval timer = {};
+  timer.it_value.tv_sec = static_cast<time_t>(seconds);
+  timer.it_value.tv_usec = static_cast<suseconds_t>(1e6 * (seconds - std::floor(seconds)));
+  (void)setitimer(ITIMER_REAL, &timer, nullptr);
+}
+
 int run_task(const Worker& worker, const WarmLibrary& library, const deferd_warm_task& task) {
   // What the task prints is its log, not its result.
   const int result = dup(STDOUT_FILENO);
@@ -61,8 +81,10 @@ int run_task(const Worker& worker, const WarmLibrary& library, const deferd_warm
   context.attempt = static_cast<std::int64_t>(task.attempt);
   const auto tell = [&library](const char* text) { library.error(text, std::strlen(text)); };
   try {
-    const std::string json =
-        worker.run_payload({static_cast<const char*>(task.payload), task.payload_size}, context);
+    const Payload payload =
+        read_payload({static_cast<const char*>(task.payload), task.payload_size});
+    if (payload.timeout && *payload.timeout > 0) end_after(*payload.timeout, library);
+    const std::string json = worker.run_payload(payload, context);
     if (task.keep_result != 0) {
       library.content_type("application/json");
       write_all(result, json);

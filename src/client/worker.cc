@@ -29,6 +29,17 @@ std::string check_duration(std::string& text) {
              : "give a duration of at least a second, like 1m; it is " + text;
 }
 
+std::string run_each(const Worker::Run& run, const detail::Payload& payload, Context& context) {
+  std::string results = "[";
+  for (const boost::json::value& arguments : *payload.each) {
+    if (!arguments.is_array())
+      throw NeverAgain(payload.task + ": each is to have lists of arguments");
+    if (results.size() > 1) results += ',';
+    results += run({.task = payload.task, .args = arguments.get_array()}, context);
+  }
+  return results + "]";
+}
+
 }  // namespace
 
 void Worker::add(std::string name, Run run) {
@@ -37,13 +48,30 @@ void Worker::add(std::string name, Run run) {
 }
 
 std::string Worker::run_payload(std::string_view text, Context& context) const {
-  const detail::Payload payload = detail::read_payload(text);
-  const auto found = tasks_.find(payload.task);
-  if (found != tasks_.end()) return found->second(payload, context);
+  return run_payload(detail::read_payload(text), context);
+}
+
+std::string Worker::run_payload(const detail::Payload& payload, Context& context) const {
+  try {
+    const Run& run = find(payload.task);
+    return payload.each ? run_each(run, payload, context) : run(payload, context);
+  } catch (const NeverAgain&) {
+    throw;
+  } catch (const std::exception& error) {
+    if (payload.max_attempts && context.attempt >= *payload.max_attempts)
+      throw NeverAgain(error.what());
+    throw;
+  }
+}
+
+const Worker::Run& Worker::find(std::string_view task) const {
+  const auto found = tasks_.find(task);
+  if (found != tasks_.end()) return found->second;
   // Tried again: another worker may know it.
   std::string known;
   for (const auto& [name, run] : tasks_) known += (known.empty() ? "" : ", ") + name;
-  throw std::runtime_error("this worker has no task named " + payload.task + "; it has: " + known);
+  throw std::runtime_error("this worker has no task named " + std::string(task) +
+                           "; it has: " + known);
 }
 
 int Worker::run(int argc, char** argv) {

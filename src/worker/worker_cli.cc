@@ -240,10 +240,8 @@ int run_worker(int argc, char** argv) {
 
   asio::signal_set signals(io, SIGTERM, SIGINT);
   asio::steady_timer patience(io);
-  auto loop = WorkLoop::start(io, arguments.work, **link, **sandboxes, [&] {
-    signals.cancel();
-    patience.cancel();
-  });
+  // Stopped, not left to run dry: the keeper of warm sandboxes is heard as long as it lives.
+  auto loop = WorkLoop::start(io, arguments.work, **link, **sandboxes, [&] { io.stop(); });
   log_info("worker.started", {{"queue", arguments.work.queue},
                               {"server", arguments.server},
                               {"concurrency", arguments.work.concurrency}});

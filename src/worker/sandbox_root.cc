@@ -48,9 +48,9 @@ std::optional<Shown> shown(const std::string& path) {
   return one;
 }
 
-bool lies_in(const std::string& path, const Shown& folder) {
-  return folder.kind == Shown::Kind::folder &&
-         (path == folder.path || path.starts_with(folder.path + "/"));
+bool lies_in(const std::string& path, const Shown& shown) {
+  return path == shown.path ||
+         (shown.kind == Shown::Kind::folder && path.starts_with(shown.path + "/"));
 }
 
 }  // namespace
@@ -105,6 +105,7 @@ Result<std::vector<Shown>> shown_files(const std::vector<std::string>& more) {
     // Where the caller looks for it.
     one->path = fs::path(given).lexically_normal().string();
     while (one->path.size() > 1 && one->path.ends_with('/')) one->path.pop_back();
+    if (std::ranges::find(all, one->path, &Shown::path) != all.end()) continue;
     one->parents = parents_of(one->path);
     all.push_back(std::move(*one));
   }

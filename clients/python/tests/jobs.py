@@ -146,3 +146,23 @@ def submit_more(url: str, queue: str, count: int) -> None:
     executor = deferd.Executor(url=url, queue=queue)
     for n in range(count):
         executor.submit(add, n)
+
+
+def say(text: str) -> str:
+    print(text)
+    return "said"
+
+
+def hog() -> None:
+    data = []
+    while True:
+        data.append(bytes(range(256)) * 40960)
+
+
+def spin() -> None:
+    while True:
+        pass
+
+
+def folder(path: str) -> list[str]:
+    return os.listdir(path)

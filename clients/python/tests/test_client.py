@@ -6,7 +6,21 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from deferd import AlreadyExists, ApiError, Client, InvalidArgument, LeaseLost, NewTask, NotFound, Task
+from deferd import (
+    Affected,
+    AlreadyExists,
+    ApiError,
+    Client,
+    FailedPrecondition,
+    InvalidArgument,
+    LeaseLost,
+    NewTask,
+    NotFound,
+    Outcome,
+    Report,
+    Task,
+    Usage,
+)
 
 
 def test_a_queue_is_made_changed_shown_and_deleted(client: Client) -> None:
@@ -122,3 +136,94 @@ def test_a_refusal_names_the_member(client: Client, queue: str) -> None:
 def test_an_instant_without_a_zone_is_refused_before_anything_is_sent(client: Client, queue: str) -> None:
     with pytest.raises(ValueError, match="no time zone"):
         client.add_task(queue, eta=datetime(2030, 1, 1))
+
+
+# ---- Results, cancelling, dead letters
+
+
+@pytest.fixture
+def keeps_dead(client: Client, keeps_results: None) -> None:
+    """Skips where the server does not keep dead letters yet."""
+    try:
+        client.list_dead("default")
+    except ApiError as error:
+        pytest.skip(f"this server keeps no dead letters: {error}")
+
+
+def test_an_outcome_is_waited_for_and_kept(client: Client, queue: str, keeps_results: None) -> None:
+    task = client.add_task(queue, body="x", name="one", keep_result=timedelta(hours=1))
+    waiting = client.get_result(queue, "one", wait=0.1)
+    assert (waiting.pending, waiting.task_state, waiting.id) == (True, "ready", task.id)
+    (leased,) = client.lease_tasks(queue, worker="host/1")
+    usage = Usage(cpu=0.25, wall=1.5, memory_peak=4096, cause="exited", code=0)
+    client.ack_tasks(queue, [leased], [Report(result="ä", content_type="text/plain", log="a log", usage=usage)], worker="host/1")
+    outcome = client.get_result(queue, task, wait="30s", history=True)
+    assert (outcome.state, outcome.text, outcome.headers["Content-Type"], outcome.attempts) == ("succeeded", "ä", "text/plain", 1)
+    assert outcome.ended and outcome.kept_until and outcome.kept_until - outcome.ended == timedelta(hours=1)
+    assert (outcome.worker, outcome.usage) == ("host/1", usage)
+    assert [(one.attempt, one.worker, one.log) for one in outcome.history] == [(1, "host/1", "a log")]
+
+
+def test_many_outcomes_are_asked_for_at_once(client: Client, queue: str, keeps_results: None) -> None:
+    ids = [task.id for task in client.add_tasks(queue, [NewTask(keep_result="1m", name=name) for name in "abc"]) if isinstance(task, Task)]
+    for task, report in zip(client.lease_tasks(queue, max=2), (Report(result=b"\xff\0"), Report(result="no", error="broken"))):
+        (client.ack_tasks if report.error is None else client.fail_tasks)(queue, [task], [report])
+    found = client.get_results(queue, [ids[0], "b", "c", "nobody"], wait="10s")
+    first, second, unknown = found.ended[ids[0]], found.ended["b"], found.ended["nobody"]
+    assert isinstance(first, Outcome) and isinstance(second, Outcome)
+    assert (first.state, first.body, second.state, second.text, second.error, second.reason) == (
+        "succeeded", b"\xff\0", "failed", "no", "broken", "failed")
+    assert isinstance(unknown, NotFound) and found.pending == 1 and "c" not in found.ended
+
+
+def test_no_outcome_is_kept_unless_it_is_asked_for(client: Client, queue: str, keeps_results: None) -> None:
+    with pytest.raises(FailedPrecondition):
+        client.get_result(queue, client.add_task(queue, body="x"))
+    with pytest.raises(NotFound):
+        client.get_result(queue, "nobody")
+
+
+def test_a_cancelled_task_is_gone_and_those_who_watch_are_told(client: Client, queue: str, keeps_results: None) -> None:
+    task = client.add_task(queue, body="x", keep_result="1m")
+    (leased,) = client.lease_tasks(queue)
+    assert client.watch_tasks(queue, [leased], wait=0.1) == []
+    assert client.cancel_task(queue, task).state == "leased"
+    assert client.watch_tasks(queue, [leased], wait="10s") == [task.id]
+    assert client.get_result(queue, task).state == "cancelled"
+    (late,) = client.ack_tasks(queue, [leased])
+    assert isinstance(late.error, NotFound)
+    with pytest.raises(NotFound):
+        client.cancel_task(queue, task)
+
+
+def test_what_is_released_says_why(client: Client, queue: str, keeps_results: None) -> None:
+    task = client.add_task(queue, body="x")
+    client.release_tasks(queue, client.lease_tasks(queue, worker="w/1"), 0, [Report(error="not now")], worker="w/1")
+    shown = client.get_task(queue, task)
+    assert [(one.failure, one.error, one.worker) for one in shown.history] == [("released", "not now", "w/1")]
+    with pytest.raises(ValueError, match="0 reports for 1 tasks"):
+        client.ack_tasks(queue, [shown], [])
+
+
+def test_dead_letters_are_listed_shown_retried_and_deleted(client: Client, queue: str, keeps_dead: None) -> None:
+    client.put_queue(queue, dead={"keep": "1d"})
+    client.add_tasks(queue, [NewTask(body=str(n), key="even" if n % 2 == 0 else "odd") for n in range(6)])
+    tasks = client.lease_tasks(queue, max=6)
+    client.fail_tasks(queue, tasks, [Report(error=f"error {task.text}") for task in tasks])
+    assert client.stats(queue).dead == 6
+    dead = list(client.dead_tasks(queue, reason="failed"))
+    assert sorted(one.error or "" for one in dead) == [f"error {n}" for n in range(6)]
+    assert len(list(client.dead_tasks(queue, key="even"))) == 3 and not list(client.dead_tasks(queue, reason="age"))
+    shown = client.get_dead(queue, tasks[0])
+    assert (shown.body, shown.reason, [one.error for one in shown.history]) == (b"0", "failed", ["error 0"])
+    alive = client.retry_dead(queue, shown)
+    assert (alive.state, alive.attempts) == ("ready", 0)
+    client.delete_dead(queue, tasks[1])
+    with pytest.raises(NotFound):
+        client.get_dead(queue, tasks[1])
+    assert client.retry_all_dead(queue, key="even", plan=True) == Affected(matched=2, done=0)
+    assert client.retry_all_dead(queue, key="even") == Affected(matched=2, done=2)
+    assert client.delete_all_dead(queue, since=datetime(2020, 1, 1, tzinfo=timezone.utc)) == Affected(matched=2, done=2)
+    assert client.stats(queue).dead == 0
+    with pytest.raises(TypeError, match="colour is no filter"):
+        client.list_dead(queue, colour="red")

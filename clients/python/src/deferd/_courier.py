@@ -41,11 +41,21 @@ class Parcel:
     stored: bool = False
     over: bool = False
     was_cancelled: bool = False
-    settled: asyncio.Event = field(default_factory=asyncio.Event)  # it is stored, or over
+    _settled: asyncio.Event | None = field(default=None, init=False)  # made for who waits for it
 
     @property
     def name(self) -> str:
         return self.task.name or ""
+
+    async def until_settled(self) -> None:
+        """Returns when it is stored, or over."""
+        if not self.stored and not self.over:
+            self._settled = self._settled or asyncio.Event()
+            await self._settled.wait()
+
+    def settle(self) -> None:
+        if self._settled is not None:
+            self._settled.set()
 
     def on_stored(self) -> None:
         """The server has it on its disk."""
@@ -178,7 +188,7 @@ class _Lane:
 
     def _is_stored(self, parcel: Parcel) -> None:
         parcel.stored = True
-        parcel.settled.set()
+        parcel.settle()
         parcel.on_stored()
         self._unasked.append(parcel)
         self._ask()
@@ -239,7 +249,7 @@ class _Lane:
         if not parcel.over and parcel in self._waiting:
             _cancelled(parcel)
             return True
-        await parcel.settled.wait()
+        await parcel.until_settled()
         pause, attempts = 0.0, 0
         while not parcel.over:
             try:
@@ -300,7 +310,7 @@ def _cancelled(parcel: Parcel) -> None:
 
 def _is_over(parcel: Parcel) -> None:
     parcel.over = True
-    parcel.settled.set()
+    parcel.settle()
 
 
 _Act = Callable[[_Lane, Parcel], Awaitable[object]]

@@ -26,16 +26,15 @@ class Post:
 
     def __init__(self, waiting_max: int, *, url: str | None, key: str | None, verify: Verify, name: str):
         self._waiting_max = waiting_max
-        self._options: dict[str, Any] = {"url": url, "key": key, "verify": verify, "attempts": 1, "name_tasks": False}
-        AsyncClient(**self._options)  # what is wrong with them is said here
+        self._courier = Courier(AsyncClient(url, key=key, verify=verify, attempts=1, name_tasks=False))
         self._name = name
         self._changed = threading.Condition()
         self._unstored = 0
         self._open: set[Parcel] = set()
+        self._inbox: list[Parcel] = []
         self._closing = False
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._courier: Courier | None = None
         self._pid = os.getpid()
         _posts.add(self)
 
@@ -49,8 +48,14 @@ class Post:
             self._start()
             self._unstored += 1
             self._open.add(parcel)
-            assert self._loop is not None and self._courier is not None
-            self._loop.call_soon_threadsafe(self._courier.send, parcel)
+            self._inbox.append(parcel)
+            if len(self._inbox) == 1 and self._loop is not None:
+                self._loop.call_soon_threadsafe(self._empty_inbox)  # once for all that come until it runs: waking costs a system call
+
+    def wait_until_stored(self, parcel: Parcel, timeout: float | None) -> bool:
+        """Or over. False when neither came in time."""
+        with self._changed:
+            return self._changed.wait_for(lambda: parcel.stored or parcel.over, timeout)
 
     def is_stored(self) -> None:
         with self._changed:
@@ -110,7 +115,6 @@ class Post:
     def _start(self) -> None:
         if self._thread is None:
             self._loop = asyncio.new_event_loop()
-            self._courier = Courier(AsyncClient(**self._options))
             self._thread = threading.Thread(target=self._main, args=(self._loop, self._courier), name=self._name, daemon=True)
             self._thread.start()
 
@@ -118,6 +122,13 @@ class Post:
         if self._loop is not None:
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._loop = None
+
+    def _empty_inbox(self) -> None:
+        """On the thread, without the lock."""
+        with self._changed:
+            parcels, self._inbox = self._inbox, []
+        for parcel in parcels:
+            self._courier.send(parcel)
 
     @staticmethod
     def _main(loop: asyncio.AbstractEventLoop, courier: Courier) -> None:
@@ -135,7 +146,7 @@ class Post:
     def _schedule(self, work: Callable[[Courier], Coroutine[Any, Any, T]]) -> concurrent.futures.Future[T] | None:
         """None when all is over. Without the lock."""
         with self._changed:
-            if self._loop is None or self._courier is None:
+            if self._loop is None:
                 return None
             return asyncio.run_coroutine_threadsafe(work(self._courier), self._loop)
 

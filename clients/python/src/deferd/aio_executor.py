@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from types import TracebackType
@@ -80,6 +81,7 @@ class AsyncExecutor:
         self._courier = Courier(AsyncClient(url, key=key, verify=verify, attempts=1, name_tasks=False))
         self._open: dict[Parcel, asyncio.Future[Any]] = {}
         self._cancels: set[asyncio.Task[None]] = set()
+        self._names = map((uuid4().hex + "-{}").format, itertools.count())
         self._closed = False
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> asyncio.Future[T]:
@@ -91,7 +93,7 @@ class AsyncExecutor:
         name, options = named_call(fn, self._defaults)
         call = options.invocation(name, args, kwargs)
         body = write_call(call)
-        parcel = _AwaitedParcel(options.queue or "python", options.new_task(body, uuid4().hex), len(body),
+        parcel = _AwaitedParcel(options.queue or "python", options.new_task(body, next(self._names)), len(body),
                                 time.monotonic() + self._add_timeout)
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         parcel.bind(future, Reader(call.codec, result_context(body.encode()), self._raises), self._unstored)
@@ -106,7 +108,7 @@ class AsyncExecutor:
         try:
             for args in zip(*iterables):
                 while len(self._unstored) >= self._waiting_max:
-                    await next(iter(self._unstored)).settled.wait()
+                    await next(iter(self._unstored)).until_settled()
                 futures.append(self.submit(fn, *args))
             for future in futures:
                 yield await future
@@ -124,7 +126,7 @@ class AsyncExecutor:
             while self._open:
                 await asyncio.wait(list(self._open.values()))
         for parcel in list(self._open):
-            await parcel.settled.wait()
+            await parcel.until_settled()
         while self._cancels:
             await asyncio.wait(list(self._cancels))
         left, self._open = self._open, {}

@@ -40,17 +40,16 @@ class TaskFuture(concurrent.futures.Future[T]):
         self.task_name = task_name
         self._post = post
         self._parcel: Parcel | None = None
-        self._added = threading.Event()
         self._runs = False
         self._runs_at = -_STATE_AGE_MAX
-        self._ending = threading.Lock()
 
     def added(self, timeout: float | None = None) -> None:
         """Returns once the task is on the server's disk; raises why it could not be added, or TimeoutError."""
-        if not self._added.wait(timeout):
+        assert self._parcel is not None
+        if not self._post.wait_until_stored(self._parcel, timeout):
             raise TimeoutError(f"task {self.task_name} is not added yet")
-        if self._parcel and not self._parcel.stored and (error := self.exception()) is not None:
-            raise error
+        if not self._parcel.stored:
+            self.result()
 
     def cancel(self) -> bool:
         """Cancels the task at the server, also while it runs: True if it ended as cancelled.
@@ -77,14 +76,6 @@ class TaskFuture(concurrent.futures.Future[T]):
             self._runs_at = time.monotonic()
         return self._runs and not self.done()
 
-    def _end(self, finish: Callable[[], object]) -> None:
-        """Finishes it once, whoever comes first."""
-        with self._ending:
-            if self.done():
-                return
-            finish()
-        self._added.set()
-
     def _cancel_here(self) -> None:
         super().cancel()
         self.set_running_or_notify_cancel()  # wakes wait() and as_completed(), as the executors of the standard library do
@@ -101,24 +92,20 @@ class _CallParcel(Parcel):
 
     def on_stored(self) -> None:
         self._post.is_stored()
-        self._future._added.set()
 
     def on_ended(self, outcome: Outcome) -> None:
         try:
-            value = self._reader.value(outcome)
-        except BaseException as error:
-            failure = error  # whatever the function raised, KeyboardInterrupt as well
-            self._future._end(lambda: self._future.set_exception(failure))
-        else:
-            self._future._end(lambda: self._future.set_result(value))
+            self._future.set_result(self._reader.value(outcome))
+        except BaseException as error:  # whatever the function raised, KeyboardInterrupt as well
+            self._future.set_exception(error)
         self._post.is_over(self)
 
     def on_failed(self, error: DeferdError) -> None:
-        self._future._end(lambda: self._future.set_exception(error))
+        self._future.set_exception(error)
         self._post.is_over(self)
 
     def on_cancelled(self) -> None:
-        self._future._end(self._future._cancel_here)
+        self._future._cancel_here()
         self._post.is_over(self)
 
 
@@ -150,6 +137,7 @@ class Executor(concurrent.futures.Executor):
                                  signing_key=signing_key, timeout=timeout)
         self._raises = tuple(raises)
         self._add_timeout = add_timeout
+        self._names = map((uuid4().hex + "-{}").format, itertools.count())  # of tasks; an executor does not go through a fork
         self._pid = os.getpid()
         self._closed = False
         self._post = Post(waiting_max, url=url, key=key, verify=verify, name=thread_name_prefix or "deferd")
@@ -205,7 +193,7 @@ class Executor(concurrent.futures.Executor):
         self._check_open()
         call = options.invocation(name, args, kwargs, each)
         body = write_call(call)
-        new = options.new_task(body, uuid4().hex)
+        new = options.new_task(body, next(self._names))
         queue = options.queue or "python"
         future: TaskFuture[Any] = TaskFuture(self._post, queue, new.name or "")
         parcel = _CallParcel(queue, new, len(body), time.monotonic() + self._add_timeout)

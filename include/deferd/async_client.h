@@ -60,6 +60,15 @@ boost::asio::awaitable<T> on(boost::asio::any_io_executor executor,
   co_return co_await boost::asio::co_spawn(executor, std::move(work), boost::asio::use_awaitable);
 }
 
+template <class T>
+struct CompletionSignature {
+  using type = void(std::exception_ptr, T);
+};
+template <>
+struct CompletionSignature<void> {
+  using type = void(std::exception_ptr);
+};
+
 }  // namespace detail
 
 // What a call of AsyncClient gives: awaited as it is, or called with a completion token.
@@ -72,7 +81,7 @@ class [[nodiscard]] Operation : public boost::asio::awaitable<T> {
 
   // Asio 1.81 cannot await what it takes for a deferred operation of this signature, so its probe
   // is kept from seeing one: then an operation is awaited as the awaitable it is.
-  template <boost::asio::completion_token_for<void(std::exception_ptr, T)> Token>
+  template <boost::asio::completion_token_for<typename detail::CompletionSignature<T>::type> Token>
     requires(!std::is_same_v<std::decay_t<Token>, boost::asio::detail::async_operation_probe>)
   auto operator()(Token&& token) && {
     return boost::asio::co_spawn(executor_,

@@ -35,6 +35,12 @@ struct Square {
 };
 BOOST_DESCRIBE_STRUCT(Square, (), (number))
 
+struct Forget {
+  static constexpr std::string_view name = "forget";
+  void run(Context&) const {}
+};
+BOOST_DESCRIBE_STRUCT(Forget, (), ())
+
 Scripted results(const std::string& list) {
   return {.body = R"({"pending": 0, "results": [)" + list + "]}"};
 }
@@ -201,13 +207,16 @@ TEST(AsyncClient, ItsEndIsThatOfItsCalls) {
 }
 
 TEST(AsyncClient, FuturesAreAwaited) {
-  ScriptedServer server({task_answer("1"), succeeded("1", "49")});
+  ScriptedServer server(
+      {task_answer("1"), succeeded("1", "49"), task_answer("2"), succeeded("2", "null")});
   asio::io_context io;
   AsyncClient client(io.get_executor(), {.url = server.url()});
   int value = 0;
   const auto program = [&]() -> asio::awaitable<void> {
     const AsyncFuture<int> square = co_await client.submit<Square>(7);
     value = co_await square.get();
+    const AsyncFuture<void> forget = co_await client.submit<Forget>();
+    co_await forget.get();
   };
   asio::co_spawn(io, program(), [](const std::exception_ptr& error) {
     if (error) std::rethrow_exception(error);

@@ -206,8 +206,8 @@ class BeastLink final : public HttpLink {
     bool sent = false;    // the server may have seen it all the same
   };
 
-  static Attempted failed(const char* step, const ErrorCode& error, bool sent) {
-    return {.failure = std::string(step) + ": " + error.message(), .sent = sent};
+  Attempted failed(const char* step, const ErrorCode& error, bool sent) const {
+    return {.failure = place_.host_header + ": " + step + ": " + error.message(), .sent = sent};
   }
 
   Co<Attempted> attempt(const Request& request) {

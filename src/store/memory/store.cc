@@ -73,16 +73,30 @@ void MemoryState::apply(const Batch& batch) {
       documents_[key] = {document.bytes, document.expires};
     }
   }
+  for (const StoredOutcome& outcome : batch.outcomes) apply(outcome);
+  for (const AttemptEntry& entry : batch.history) apply(entry);
   // Last: what a batch does to a generation that it purges is gone with the rest.
-  for (const Generation& generation : batch.purged) tasks_.erase(generation);
+  for (const Generation& generation : batch.purged) {
+    tasks_.erase(generation);
+    history_.erase(generation);
+  }
   for (const QueueNumber queue : batch.dropped) drop(queue);
 }
 
+namespace {
+
+// Whether scans by key meet it (engine/store.h).
+bool has_key_entry(const Task& task) {
+  return !task.key().empty() && task.place.priority < priority_count;
+}
+
+}  // namespace
+
 void MemoryState::put(Tasks& tasks, const Task& task) {
-  DEFERD_ASSERT(task.place.priority < priority_count, "task", task.id);
+  DEFERD_ASSERT(task.place.priority < lane_count, "task", task.id);
   DEFERD_ASSERT(tasks.by_id.emplace(task.id, task).second, "task put twice:", task.id);
   DEFERD_ASSERT(tasks.lanes.emplace(task.place, task.id).second, "place taken twice:", task.id);
-  if (!task.key().empty()) {
+  if (has_key_entry(task)) {
     tasks.keys.emplace(std::tuple(std::string(task.key()), task.place.eta, task.place.order),
                        task.id);
   }
@@ -94,8 +108,31 @@ void MemoryState::forget(Tasks& tasks, TaskId id, const Place& place) {
   DEFERD_ASSERT(found->second.place == place, "task is elsewhere:", id);
   const Task& task = found->second;
   tasks.lanes.erase(place);
-  if (!task.key().empty()) tasks.keys.erase({std::string(task.key()), place.eta, place.order});
+  if (has_key_entry(task)) tasks.keys.erase({std::string(task.key()), place.eta, place.order});
   tasks.by_id.erase(found);
+}
+
+void MemoryState::apply(const StoredOutcome& outcome) {
+  Outcomes& outcomes = outcomes_[outcome.queue];
+  const std::pair end(outcome.kept_until, outcome.id);
+  if (outcome.bytes.empty()) {
+    DEFERD_ASSERT(outcomes.by_end.erase(end) == 1, "outcome is not there:", outcome.id);
+    outcomes.by_id.erase(outcome.id);
+  } else {
+    DEFERD_ASSERT(outcomes.by_id.emplace(outcome.id, outcome).second,
+                  "outcome put twice:", outcome.id);
+    outcomes.by_end.insert(end);
+  }
+}
+
+void MemoryState::apply(const AttemptEntry& entry) {
+  const std::pair key(entry.id, entry.number);
+  if (entry.bytes.empty()) {
+    history_[entry.generation].erase(key);
+  } else {
+    DEFERD_ASSERT(history_[entry.generation].emplace(key, entry.bytes).second,
+                  "attempt put twice, of", entry.id);
+  }
 }
 
 void MemoryState::sweep(Wall before, std::uint32_t names_max) {
@@ -112,7 +149,10 @@ void MemoryState::drop(QueueNumber queue) {
   names_.erase(queue);
   std::erase_if(tombstones_,
                 [queue](const auto& entry) { return std::get<QueueNumber>(entry) == queue; });
-  std::erase_if(tasks_, [queue](const auto& entry) { return entry.first.queue == queue; });
+  outcomes_.erase(queue);
+  const auto of_queue = [queue](const auto& entry) { return entry.first.queue == queue; };
+  std::erase_if(tasks_, of_queue);
+  std::erase_if(history_, of_queue);
 }
 
 Store::Loaded MemoryState::load() const {
@@ -245,12 +285,43 @@ ReadAnswer MemoryState::answer(const FindNames& find) const {
 }
 
 ReadAnswer MemoryState::answer(const FindOutcomes& find) const {
-  FindOutcomesAnswer found;
-  found.outcomes.resize(find.ids.size());
-  return found;
+  FindOutcomesAnswer answer;
+  const auto outcomes = outcomes_.find(find.queue);
+  for (const TaskId id : find.ids) {
+    answer.outcomes.emplace_back();
+    if (outcomes == outcomes_.end()) continue;
+    const auto found = outcomes->second.by_id.find(id);
+    if (found != outcomes->second.by_id.end()) answer.outcomes.back() = found->second.bytes;
+  }
+  return answer;
 }
-ReadAnswer MemoryState::answer(const ScanOutcomes&) const { return ScanOutcomesAnswer{{}, true}; }
-ReadAnswer MemoryState::answer(const ScanHistory&) const { return ScanHistoryAnswer{}; }
+
+ReadAnswer MemoryState::answer(const ScanOutcomes& scan) const {
+  ScanOutcomesAnswer answer;
+  answer.end = true;
+  const auto outcomes = outcomes_.find(scan.queue);
+  if (outcomes == outcomes_.end()) return answer;
+  for (const auto& [kept_until, id] : outcomes->second.by_end) {
+    if (answer.items.size() == scan.count_max) {
+      answer.end = false;
+      break;
+    }
+    const StoredOutcome& kept = outcomes->second.by_id.at(id);
+    answer.items.push_back(
+        {id, kept_until, kept.bytes.size(), kept.generation, kept.history_first, kept.history_end});
+  }
+  return answer;
+}
+
+ReadAnswer MemoryState::answer(const ScanHistory& scan) const {
+  ScanHistoryAnswer answer;
+  const auto history = history_.find(scan.generation);
+  if (history == history_.end()) return answer;
+  auto next = history->second.lower_bound({scan.id, 0});
+  for (; next != history->second.end() && next->first.first == scan.id; ++next)
+    answer.attempts.push_back(next->second);
+  return answer;
+}
 
 ReadAnswer MemoryState::answer(const ScanPlaces& scan) const {
   ScanPlacesAnswer answer;

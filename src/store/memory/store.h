@@ -45,11 +45,18 @@ class MemoryState {
   struct Tasks {
     std::map<TaskId, Task> by_id;
     std::map<Place, TaskId> lanes;
-    std::map<std::tuple<std::string, Wall, std::uint64_t>, TaskId> keys;  // key, eta, order
+    // By key, eta and order; only of lanes of priorities.
+    std::map<std::tuple<std::string, Wall, std::uint64_t>, TaskId> keys;
+  };
+  struct Outcomes {
+    std::map<TaskId, StoredOutcome> by_id;
+    std::set<std::pair<Wall, TaskId>> by_end;  // kept_until
   };
 
   void put(Tasks& tasks, const Task& task);
   void forget(Tasks& tasks, TaskId id, const Place& place);
+  void apply(const StoredOutcome& outcome);
+  void apply(const AttemptEntry& entry);
   void sweep(Wall before, std::uint32_t names_max);
   void drop(QueueNumber queue);
 
@@ -72,6 +79,8 @@ class MemoryState {
   std::map<std::string, std::uint64_t> projects_;  // limits
   std::map<QueueName, Wall> gone_;                 // names of deleted queues
   std::map<std::pair<QueueName, std::string>, std::pair<std::string, Wall>> documents_;
+  std::map<QueueNumber, Outcomes> outcomes_;
+  std::map<Generation, std::map<std::pair<TaskId, std::uint32_t>, std::string>> history_;
   QueueNumber next_number_{1};
 };
 

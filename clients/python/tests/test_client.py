@@ -212,7 +212,7 @@ def test_dead_letters_are_listed_shown_retried_and_deleted(client: Client, queue
     client.fail_tasks(queue, tasks, [Report(error=f"error {task.text}") for task in tasks])
     assert client.stats(queue).dead == 6
     dead = list(client.dead_tasks(queue, reason="failed"))
-    assert sorted(one.error or "" for one in dead) == [f"error {n}" for n in range(6)]
+    assert sorted(client.get_dead(queue, one).error or "" for one in dead) == [f"error {n}" for n in range(6)]
     assert len(list(client.dead_tasks(queue, key="even"))) == 3 and not list(client.dead_tasks(queue, reason="age"))
     shown = client.get_dead(queue, tasks[0])
     assert (shown.body, shown.reason, [one.error for one in shown.history]) == (b"0", "failed", ["error 0"])

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from deferd import AlreadyExists, Client, InvalidArgument, NewTask, ResourceExhausted, ServerError, Task, Unreachable
+from deferd import AlreadyExists, Client, Executor, InvalidArgument, NewTask, ResourceExhausted, ServerError, Task, Unreachable
 
 Answer = tuple[int, dict[str, str], bytes]
 JSON = {"Content-Type": "application/json"}
@@ -99,3 +99,15 @@ def test_an_answer_of_something_else_is_told_as_it_is(scripted: Make) -> None:
     server = scripted((502, {"Content-Type": "text/html"}, b"<h1>Bad gateway</h1>"))
     with Client(server.url) as client, pytest.raises(ServerError, match="HTTP 502: <h1>Bad gateway"):
         client.get_queue("q")
+
+
+def test_an_answer_that_is_not_understood_is_told_as_it_is(scripted: Make) -> None:
+    server = scripted((200, JSON, b'{"some": "thing"}'))
+    with Client(server.url) as client, pytest.raises(ServerError, match="an answer that is not deferd's: KeyError.*thing"):
+        client.get_task("q", "1")
+
+
+def test_futures_end_whatever_the_server_answers(scripted: Make) -> None:
+    server = scripted((200, JSON, b'{"some": "thing"}'), (200, JSON, b'{"results": [{"task": 7}]}'), (200, JSON, b"[]"))
+    with Executor(url=server.url) as executor:
+        assert all(isinstance(executor.submit(abs, -1).exception(10), ServerError) for _ in range(3))

@@ -155,7 +155,11 @@ def test_a_task_without_a_result_to_keep_is_just_done(client: Client, worker: st
     wait_until(lambda: client.stats(worker).tasks == 0, "all to be gone")
 
 
-def test_attempts_of_the_queue_are_used_up_and_the_text_of_the_error_comes_back(url: str, worker: str) -> None:
-    with Executor(url=url, queue=worker, retry={"max_attempts": 2, "min_backoff": "10ms"}) as executor:
+def test_when_the_queues_attempts_are_used_up_the_last_error_comes_back(url: str, client: Client, queue: str, make_worker: Make) -> None:
+    client.put_queue(queue, retry={"max_attempts": 2, "min_backoff": "10ms"})
+    make_worker(queue)
+    with Executor(url=url, queue=queue, retry={"max_backoff": "1s"}) as executor:
         error = executor.submit(jobs.fail, "stock").exception(30)
-    assert isinstance(error, TaskFailed) and error.type == "jobs.OutOfStock"
+    assert isinstance(error, TaskFailed)
+    assert (error.type, error.message, error.reason) == ("jobs.OutOfStock", "empty", "attempts")
+    assert error.traceback.startswith("Traceback")

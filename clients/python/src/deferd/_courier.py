@@ -146,8 +146,8 @@ class _Lane:
             refusals: Sequence[DeferdError | None]
             try:
                 refusals = await self._add(batch)
-            except DeferdError as error:
-                refusals = [error] * len(batch)
+            except Exception as error:
+                refusals = [_told(error)] * len(batch)
             again = []
             for parcel, refusal in zip(batch, refusals):
                 if refusal is None:
@@ -223,7 +223,8 @@ class _Lane:
                 wait = _POLL_WAIT_CROWDED if self._unasked else _POLL_WAIT
                 outcomes = await self._client.get_results(self._queue, list(names), wait=wait)
                 break
-            except DeferdError as error:
+            except Exception as failure:
+                error = _told(failure)
                 if not _is_for_now(error):
                     for parcel in names.values():
                         _fail(parcel, error)
@@ -283,6 +284,14 @@ class _Lane:
 
 def _is_for_now(error: DeferdError) -> bool:
     return isinstance(error, Unreachable) or (isinstance(error, ApiError) and (error.code == 429 or error.code >= 500))
+
+
+def _told(error: Exception) -> DeferdError:
+    """A mistake of ours must not leave futures without an end either."""
+    if isinstance(error, DeferdError):
+        return error
+    log.error("unexpected", exc_info=error)
+    return DeferdError(f"{type(error).__name__}: {error}")
 
 
 def _end(parcel: Parcel, outcome: Outcome | ApiError) -> None:

@@ -50,7 +50,11 @@ def request_options(call: Call[Any], timeout: float) -> dict[str, Any]:
 def read_answer(call: Call[T], response: httpx.Response) -> T:
     if response.is_success:
         is_json = response.headers.get("content-type", "").startswith("application/json")
-        return call.read(response.json() if is_json and response.content else response.text)
+        try:
+            return call.read(response.json() if is_json and response.content else response.text)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise ServerError(response.status_code, "", f"an answer that is not deferd's: {type(error).__name__}: {error}:"
+                                                        f" {response.text[:200]}") from None
     retry_after = response.headers.get("retry-after", "")
     seconds = float(retry_after) if retry_after.isdigit() else None
     try:
@@ -61,7 +65,7 @@ def read_answer(call: Call[T], response: httpx.Response) -> T:
     raise api_error(detail, seconds)
 
 
-def unreachable(error: httpx.TransportError) -> Unreachable:
+def unreachable(error: httpx.RequestError) -> Unreachable:
     sent = not isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout))
     return Unreachable(f"{type(error).__name__}: {error}", sent=sent)
 

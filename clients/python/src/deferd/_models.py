@@ -137,7 +137,8 @@ def _task_members(raw: Json) -> dict[str, Any]:
 class DeadTask(Task):
     """A task that ended without success, kept in the dead set of its queue; `state` is that of its last moment.
 
-    reason: "attempts" or "age" (used up), "failed" (its worker said: never again), "poison" (its workers died).
+    reason: "attempts" or "age" (used up), "failed" (its worker said: never again), "poison" (its workers died). error: text of its last
+    attempt; of get_dead() alone.
     """
 
     reason: str

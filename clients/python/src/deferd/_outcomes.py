@@ -47,4 +47,13 @@ class Reader:
             return TaskCrashed(text, cause=cause or "", reason=reason)
         if outcome.last_failure == "lease_expired" or reason == "poison":
             return TaskCrashed(text, cause=outcome.last_failure or reason, reason=reason)
+        return _failed_by_text(text, reason)
+
+
+def _failed_by_text(text: str, reason: str) -> TaskFailed:
+    """Of a task whose attempts were used up by its queue's settings, which tell of no exception but by its printed traceback."""
+    last = text.rstrip().rpartition("\n")[2]
+    if "Traceback (most recent call last)" not in text and not text.startswith("...\n"):
         return TaskFailed(text, reason=reason)
+    type_, _, message = last.partition(": ")
+    return TaskFailed(message, type=type_, traceback=text, reason=reason)

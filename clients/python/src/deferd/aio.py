@@ -63,7 +63,7 @@ class AsyncClient:
             failure: ApiError | Unreachable
             try:
                 return read_answer(call, await self._http.request(**request_options(call, self._timeout)))
-            except httpx.TransportError as error:
+            except httpx.RequestError as error:
                 failure = unreachable(error)
             except ApiError as error:
                 failure = error

@@ -68,7 +68,7 @@ class Client:
             failure: ApiError | Unreachable
             try:
                 return read_answer(call, self._http.request(**request_options(call, self._timeout)))
-            except httpx.TransportError as error:
+            except httpx.RequestError as error:
                 failure = unreachable(error)
             except ApiError as error:
                 failure = error

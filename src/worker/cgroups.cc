@@ -175,14 +175,6 @@ Cgroup::~Cgroup() {
   for (const std::string& folder : files_->folders()) ::rmdir(folder.c_str());
 }
 
-Result<void> Cgroup::add(pid_t process) const {
-  for (const std::string& folder : files_->folders()) {
-    if (!write_file(folder + "/cgroup.procs", std::to_string(process)))
-      return system_error("cannot put a process into " + folder, errno);
-  }
-  return {};
-}
-
 Result<std::vector<int>> Cgroup::open_entrances() const {
   std::vector<int> entrances;
   for (const std::string& folder : files_->folders()) {
@@ -232,8 +224,13 @@ std::uint64_t Cgroup::oom_kills_ever() const {
 
 // ---- The tree
 
+bool CgroupSources::make_system_folder(const std::string& path) {
+  return ::mkdir(path.c_str(), 0755) == 0;
+}
+
 CgroupTree::CgroupTree(CgroupTree&& other) noexcept
-    : unified_(other.unified_),
+    : make_folder_(std::move(other.make_folder_)),
+      unified_(other.unified_),
       memory_(std::move(other.memory_)),
       processes_(std::move(other.processes_)),
       cpu_(std::move(other.cpu_)),
@@ -254,13 +251,13 @@ bool CgroupTree::settle_in(const std::string& parent, bool own) {
   if (!has_word(read_file(parent + "/cgroup.controllers"), "memory")) return false;
   sweep(parent);
   const std::string folder = parent + worker_folder();
-  if (::mkdir(folder.c_str(), 0755) != 0) return false;
+  if (!make_folder_(folder)) return false;
   made_.push_back(folder);
   bool given = hands_on(parent);
   if (!given && own) {
     const std::string self = folder + "-self";
-    given = ::mkdir(self.c_str(), 0755) == 0 &&
-            write_file(self + "/cgroup.procs", std::to_string(::getpid())) && hand_on(parent);
+    given = make_folder_(self) && write_file(self + "/cgroup.procs", std::to_string(::getpid())) &&
+            hand_on(parent);
   }
   if (!given || !hand_on(folder)) return false;
   unified_ = true;
@@ -270,6 +267,7 @@ bool CgroupTree::settle_in(const std::string& parent, bool own) {
 
 CgroupTree CgroupTree::find(const CgroupSources& sources) {
   CgroupTree tree;
+  tree.make_folder_ = sources.make_folder;
   const std::vector<CgroupMount> mounts = read_mounts(sources.mountinfo);
   for (const CgroupMount& mount : mounts) {
     if (!mount.unified) continue;
@@ -287,7 +285,7 @@ CgroupTree CgroupTree::find(const CgroupSources& sources) {
       const std::string made = own + name;
       const bool there = std::ranges::find(tree.made_, made) != tree.made_.end();
       if (!there) sweep(own);
-      if (!there && ::mkdir(made.c_str(), 0755) != 0) continue;
+      if (!there && !tree.make_folder_(made)) continue;
       if (!there) tree.made_.push_back(made);
       folder = made;
       return;
@@ -313,7 +311,7 @@ Result<std::unique_ptr<Cgroup>> CgroupTree::make(std::string_view name,
   std::unique_ptr<Cgroup> group(new Cgroup(std::move(files)));
   const Cgroup::Files& made = *group->files_;
   for (const std::string& folder : made.folders()) {
-    if (::mkdir(folder.c_str(), 0755) != 0) return system_error("cannot make " + folder, errno);
+    if (!make_folder_(folder)) return system_error("cannot make " + folder, errno);
   }
   const auto set = [](const std::string& path, std::uint64_t value) -> Result<void> {
     if (write_file(path, std::to_string(value))) return {};

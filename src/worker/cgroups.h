@@ -6,9 +6,8 @@
 // A tree is found once; groups are made in it by any thread.
 #pragma once
 
-#include <sys/types.h>
-
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -20,10 +19,14 @@
 
 namespace deferd {
 
-// What is read of the system; tests give folders of their own.
+// What is used of the system; tests give folders of their own, and make what a kernel would make in
+// a new one.
 struct CgroupSources {
   std::string mountinfo = "/proc/self/mountinfo";
   std::string membership = "/proc/self/cgroup";
+  std::function<bool(const std::string& path)> make_folder = make_system_folder;
+
+  static bool make_system_folder(const std::string& path);
 };
 
 class Cgroup {
@@ -33,11 +36,9 @@ class Cgroup {
   Cgroup(const Cgroup&) = delete;
   Cgroup& operator=(const Cgroup&) = delete;
 
-  // Takes a process in; what it starts later is in as well.
-  Result<void> add(pid_t process) const;
-
-  // Files, open for writing, by which a process with one thread enters: it writes "0" to each. The
-  // caller closes them. Unlike add() this waits for nothing in the kernel.
+  // Files, open for writing, by which a process with one thread enters: it writes "0" to each, and
+  // what it starts later is in as well. The caller closes them. Moving another process by its
+  // number would wait for a lock of the whole kernel.
   Result<std::vector<int>> open_entrances() const;
   // Counts from 0 again, for the next task; the last one's processes have ended. False when a new
   // group must be made: what the last one left in memory is still there, or the kernel cannot.
@@ -82,6 +83,7 @@ class CgroupTree {
   CgroupTree() = default;
   bool settle_in(const std::string& parent, bool own);
 
+  std::function<bool(const std::string& path)> make_folder_;
   bool unified_ = false;
   // The worker's folder of each controller; empty: nowhere. With version 2 they are one.
   std::string memory_;

@@ -40,7 +40,14 @@ class CgroupsTest : public testing::Test {
   CgroupSources sources(const std::string& mounts, const std::string& membership) {
     write("mountinfo", mounts);
     write("membership", membership);
-    return {(root_ / "mountinfo").string(), (root_ / "membership").string()};
+    return {(root_ / "mountinfo").string(), (root_ / "membership").string(),
+            [this](const std::string& path) {
+              fs::create_directory(path);
+              if (path.starts_with((root_ / "v2").string()))
+                appear(path, {"cgroup.procs", "cgroup.subtree_control", "memory.max", "pids.max",
+                              "memory.peak", "memory.swap.max"});
+              return true;
+            }};
   }
   std::vector<fs::path> folders_in(const fs::path& folder) {
     std::vector<fs::path> found;
@@ -85,10 +92,51 @@ TEST_F(CgroupsTest, Version2LeavesItsOwnGroupBeforeItHandsControllersOn) {
   write("v2/service/cgroup.controllers", "cpu memory pids\n");
   const auto from = sources(
       "30 25 0:26 / " + (root_ / "v2").string() + " rw - cgroup2 cgroup2 rw\n", "0::/service\n");
-  // No kernel makes the files of a new folder here, so it is not taken; and said to be nowhere.
   const auto tree = CgroupTree::find(from);
-  EXPECT_FALSE(tree.memory());
-  EXPECT_EQ(folders_in(own).size(), 2U) << "the worker's, and one for itself";
+  EXPECT_EQ(tree.version(), "cgroup v2");
+  EXPECT_TRUE(tree.memory() && tree.processes() && tree.cpu());
+  const auto folders = folders_in(own);
+  ASSERT_EQ(folders.size(), 2U) << "the worker's for tasks, and one for itself";
+  const auto& self = folders[0].string().ends_with("-self") ? folders[0] : folders[1];
+  EXPECT_EQ(read(self / "cgroup.procs"), std::to_string(::getpid()));
+  EXPECT_EQ(read(own / "cgroup.subtree_control"), "+memory +pids");
+}
+
+TEST_F(CgroupsTest, Version2LimitsAndCountsATask) {
+  appear(root_ / "v2", {"cgroup.subtree_control"});
+  write("v2/cgroup.controllers", "memory pids\n");
+  write("v2/cgroup.subtree_control", "memory pids\n");
+  const auto tree = CgroupTree::find(
+      sources("30 25 0:26 / " + (root_ / "v2").string() + " rw - cgroup2 cgroup2 rw\n", "0::/\n"));
+  Limits limits;
+  limits.memory_bytes = 64 << 20;
+  limits.processes = 16;
+  auto group = tree.make("task-1", limits);
+  ASSERT_TRUE(group) << group.error().message;
+  const fs::path folder = folders_in(root_ / "v2").at(0) / "task-1";
+  EXPECT_EQ(read(folder / "memory.max"), "67108864");
+  EXPECT_EQ(read(folder / "pids.max"), "17") << "the sandbox's first process is one, too";
+  const auto entrances = (*group)->open_entrances();
+  ASSERT_TRUE(entrances) << entrances.error().message;
+  ASSERT_EQ(entrances->size(), 1U);
+  ASSERT_EQ(::write(entrances->at(0), "0", 1), 1);
+  ::close(entrances->at(0));
+  EXPECT_EQ(read(folder / "cgroup.procs"), "0");
+  const auto set = [&](const char* file, const char* text) {
+    std::ofstream(folder / file) << text;
+  };
+  set("cpu.stat", "usage_usec 2500\nuser_usec 2000\n");
+  set("memory.peak", "1048576\n");
+  set("memory.events", "low 0\noom 2\noom_kill 1\n");
+  EXPECT_EQ((*group)->cpu(), Micros(2500));
+  EXPECT_EQ((*group)->memory_peak_bytes(), 1U << 20);
+  EXPECT_EQ((*group)->oom_kills(), 1U);
+  set("memory.current", "4096\n");
+  EXPECT_TRUE((*group)->start_over());
+  EXPECT_EQ((*group)->cpu(), Micros(0));
+  EXPECT_EQ((*group)->oom_kills(), 0U);
+  set("memory.current", "99999999\n");
+  EXPECT_FALSE((*group)->start_over()) << "something of the last task is still there";
 }
 
 TEST_F(CgroupsTest, Version2WithoutTheMemoryControllerIsPassedOver) {

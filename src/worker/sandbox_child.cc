@@ -61,6 +61,9 @@ class Child {
     ::close(pipes_.go_other);
     char go = 0;
     if (::read(pipes_.go, &go, 1) != 1) ::_exit(1);  // the worker gave up, and says why itself
+    for (const int entrance : pipes_.entrances) {
+      if (entrance >= 0) check(::write(entrance, "0", 1), "enter the control group");
+    }
     // The worker's signal handling is not ours.
     sigset_t none;
     sigemptyset(&none);

@@ -4,6 +4,7 @@
 
 #include <linux/filter.h>
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -66,6 +67,8 @@ struct SandboxPipes {
   int report = -1;
   int go = -1;        // a byte comes when the worker has done its part; it ends with the worker
   int go_other = -1;  // the worker's end of it, to be closed here
+  // Of the task's control groups (Cgroup::open_entrances()); -1: no further one.
+  std::array<int, 4> entrances = {-1, -1, -1, -1};
   // Of a keeper's sandbox (keeper_main.cc): its program, its end of the socket, its plan.
   int keeper = -1;
   int keeper_socket = -1;

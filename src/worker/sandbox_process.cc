@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <csignal>
@@ -75,9 +76,26 @@ tl::unexpected<Error> no_namespaces() {
       errno);
 }
 
-// Does the worker's part for a new process, and lets it go; or ends it.
-Result<void> let_go(pid_t process, int pidfd, Result<void> ready, const Cgroup& group, int go) {
-  if (ready) ready = group.add(process);
+// Descriptors that are closed with this.
+class Entrances {
+ public:
+  explicit Entrances(const Cgroup& group) : opened_(group.open_entrances()) {}
+  ~Entrances() {
+    if (!opened_) return;
+    for (const int entrance : *opened_) ::close(entrance);
+  }
+  Entrances(const Entrances&) = delete;
+  Entrances& operator=(const Entrances&) = delete;
+
+  const Result<std::vector<int>>& opened() const { return opened_; }
+  void hand_to(SandboxPipes& pipes) const { std::ranges::copy(*opened_, pipes.entrances.begin()); }
+
+ private:
+  const Result<std::vector<int>> opened_;
+};
+
+// Lets a new process go, when the worker's part is done; or ends it.
+Result<void> let_go(int pidfd, Result<void> ready, int go) {
   if (ready && ::write(go, "g", 1) != 1) ready = sandbox_error("cannot let it go", errno);
   if (ready) return ready;
   kill_sandbox(pidfd);
@@ -105,18 +123,21 @@ Result<SandboxProcess> make_sandbox_process(const SandboxPlan& plan, const Cgrou
   if (!in.ok() || !out.ok() || !err.ok() || !report.ok() || !go.ok())
     return sandbox_error("cannot make pipes", errno);
   const bool own_numbers = ::geteuid() == 0;
+  const Entrances entrances(group);
+  if (!entrances.opened()) return fail(entrances.opened().error());
 
   int pidfd = -1;
   const pid_t process =
       clone_into(sandbox_namespaces & ~(plan.limits.network ? CLONE_NEWNET : 0UL), pidfd);
   if (process < 0) return no_namespaces();
   if (process == 0) {
-    run_sandbox(plan, {in.read(), out.write(), err.write(), report.write(), go.read(), go.write()},
-                own_numbers);
+    SandboxPipes pipes = {in.read(),      out.write(), err.write(),
+                          report.write(), go.read(),   go.write()};
+    entrances.hand_to(pipes);
+    run_sandbox(plan, pipes, own_numbers);
   }
   // Here it waits for us, and ends by itself when we go without a word.
-  const auto ready =
-      let_go(process, pidfd, map_user(process, own_numbers, slot, 0), group, go.write());
+  const auto ready = let_go(pidfd, map_user(process, own_numbers, slot, 0), go.write());
   if (!ready) return fail(ready.error());
   return SandboxProcess{pidfd,           in.take_write(),    out.take_read(),
                         err.take_read(), report.take_read(), -1,
@@ -138,6 +159,8 @@ Result<KeeperProcess> make_keeper_process(const SandboxPlan& plan, const Cgroup&
   const UnixFile plan_file = above(file);
   const UnixFile program_file = above(program);
   const bool own_numbers = ::geteuid() == 0;
+  const Entrances entrances(group);
+  if (!entrances.opened()) return fail(entrances.opened().error());
 
   int pidfd = -1;
   const pid_t process =
@@ -151,10 +174,10 @@ Result<KeeperProcess> make_keeper_process(const SandboxPlan& plan, const Cgroup&
     pipes.keeper = program_file.fd();
     pipes.keeper_socket = socket.fd();
     pipes.keeper_plan = plan_file.fd();
+    entrances.hand_to(pipes);
     run_sandbox(plan, pipes, own_numbers);
   }
-  const auto ready =
-      let_go(process, pidfd, map_user(process, own_numbers, slot, places_max), group, go.write());
+  const auto ready = let_go(pidfd, map_user(process, own_numbers, slot, places_max), go.write());
   if (!ready) return fail(ready.error());
   const int socket_kept = ::fcntl(ours.fd(), F_DUPFD_CLOEXEC, 0);
   ::fcntl(socket_kept, F_SETFL, O_NONBLOCK);

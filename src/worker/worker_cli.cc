@@ -8,6 +8,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <csignal>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <iterator>
@@ -106,7 +107,7 @@ void define(CLI::App& app, Arguments& arguments) {
   app.add_flag("--warm", arguments.warm,
                "the program is a warm handler: loaded once, each task runs in a fork of it");
   app.add_option("--python", arguments.python_module,
-                 "a module with tasks of deferd's Python library; a warm handler");
+                 "a module, or a file, with tasks of deferd's Python library: a warm handler");
   add_duration(app, "--load-time", arguments.load_time, "how long a warm handler may take to load");
   add_duration(app, "--lease", work.lease, "how long one lease is; renewed while a task runs");
   add_duration(app, "--drain", arguments.drain, "how long running tasks may take after SIGTERM");
@@ -166,6 +167,11 @@ Result<void> choose_command(Arguments& arguments) {
     auto python = find_python();
     if (!python) return fail(python.error());
     arguments.warm = true;
+    if (arguments.python_module.ends_with(".py")) {
+      const auto file = std::filesystem::absolute(arguments.python_module).lexically_normal();
+      arguments.python_module = file.string();
+      arguments.sandbox.show.push_back(arguments.python_module);
+    }
     command = {python->program, "-m", "deferd.worker", arguments.python_module};
     arguments.work.environment.push_back("PYTHONPATH=" + python->import_path);
     for (const std::string& folder : python->folders) arguments.sandbox.show.push_back(folder);

@@ -38,6 +38,7 @@ class Parcel:
     task: NewTask
     size: int
     add_before: float  # time.monotonic(): after it, no more attempts to add it
+    waiting: bool = False
     stored: bool = False
     over: bool = False
     was_cancelled: bool = False
@@ -130,6 +131,7 @@ class _Lane:
         self._polls: dict[asyncio.Task[None], dict[str, Parcel]] = {}
 
     def send(self, parcel: Parcel) -> None:
+        parcel.waiting = True
         self._waiting.append(parcel)
         if self._adder is None:
             self._adder = asyncio.create_task(self._add_waiting())
@@ -156,8 +158,9 @@ class _Lane:
                     again.append(parcel)
                 else:
                     _fail(parcel, refusal)
+            self._ask()
             if again:
-                self._waiting.extendleft(reversed(again))
+                self._put_back(again)
                 pause = longer_pause(pause)
                 await asyncio.sleep(pause)
             else:
@@ -169,10 +172,16 @@ class _Lane:
         size = 0
         while self._waiting and len(batch) < _BATCH_TASKS and (not batch or size + self._waiting[0].size <= _BATCH_BYTES):
             parcel = self._waiting.popleft()
+            parcel.waiting = False
             if not parcel.over:
                 size += parcel.size
                 batch.append(parcel)
         return batch
+
+    def _put_back(self, batch: list[Parcel]) -> None:
+        for parcel in reversed(batch):
+            parcel.waiting = True
+            self._waiting.appendleft(parcel)
 
     async def _add(self, batch: list[Parcel]) -> list[ApiError | None]:
         """For each why it was refused. That its name is taken means that an attempt whose answer was lost has added it."""
@@ -191,7 +200,6 @@ class _Lane:
         parcel.settle()
         parcel.on_stored()
         self._unasked.append(parcel)
-        self._ask()
 
     # ---- Outcomes
 
@@ -216,7 +224,6 @@ class _Lane:
                 self._polls[asyncio.create_task(self._poll(names))] = names
 
     async def _poll(self, names: dict[str, Parcel]) -> None:
-        await asyncio.sleep(0)  # what was stored by the same answer comes into the same poll
         pause = 0.0
         while True:
             try:
@@ -247,7 +254,7 @@ class _Lane:
     # ---- Cancelling
 
     async def cancel(self, parcel: Parcel) -> bool:
-        if not parcel.over and parcel in self._waiting:
+        if not parcel.over and parcel.waiting:
             _cancelled(parcel)
             return True
         await parcel.until_settled()

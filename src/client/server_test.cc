@@ -6,6 +6,7 @@
 #include "base/testing/certificates.h"
 #include "client/real_server.h"
 #include "deferd/client.h"
+#include "deferd/worker.h"
 
 namespace deferd::inline v1 {
 namespace {
@@ -101,6 +102,118 @@ TEST_F(ServerTest, LeasesAreRenewedReleasedAndAcknowledged) {
   EXPECT_EQ(second.attempts, 2);
   EXPECT_TRUE(client.ack_tasks("jobs", {second}).at(0).ok());
   EXPECT_THROW(client.ack_tasks("jobs", {second}).at(0).value(), NotFound);
+}
+
+class ResultsTest : public ServerTest {
+ protected:
+  void SetUp() override {
+    try {
+      client.add_task("jobs", {.name = "probe", .keep_result = hours(1)});
+      client.cancel_task("jobs", "probe");
+    } catch (const ApiError& error) {
+      GTEST_SKIP() << "this server keeps no results: " << error.what();
+    }
+  }
+};
+
+TEST_F(ResultsTest, AResultIsWhatTheWorkerAcknowledgedWith) {
+  const Task added = client.add_task("jobs", {.body = "x", .keep_result = hours(1)});
+  const TaskResult before = client.get_result("jobs", added.id);
+  EXPECT_EQ(before.state, ResultState::pending);
+  EXPECT_EQ(before.task_state, "ready");
+  const Task leased = lease();
+  EXPECT_EQ(leased.keep_result, hours(1));
+  const Report report{
+      .json = R"({"price": 1.10})",
+      .log = "counted",
+      .usage = Usage{.cpu = milliseconds(20), .memory_peak = 4096, .cause = "exited", .code = 0}};
+  EXPECT_TRUE(client.ack_tasks("jobs", {{leased, report}}, "host/1").at(0).ok());
+  const TaskResult result = client.get_result("jobs", added.name, seconds(10));
+  EXPECT_EQ(result.state, ResultState::succeeded);
+  EXPECT_EQ(result.id, added.id);
+  EXPECT_EQ(result.body, R"({"price": 1.10})");
+  EXPECT_EQ(result.attempts, 1);
+  EXPECT_EQ(result.usage->cpu, milliseconds(20));
+  EXPECT_EQ(result.usage->memory_peak, 4096);
+  EXPECT_GE(*result.kept_until - *result.ended, hours(1));
+}
+
+TEST_F(ResultsTest, ResultsOfManyAreAskedForAtOnce) {
+  const auto added = client.add_tasks(
+      "jobs", {{.name = "a", .keep_result = hours(1)}, {.name = "b", .keep_result = hours(1)}});
+  const std::vector<std::string> tasks = {"a", added.at(1).value().id, "nobody"};
+  EXPECT_TRUE(client.ack_tasks("jobs", {{lease(), {.body = "\xff"}}}).at(0).ok());
+  const Results results = client.get_results("jobs", tasks, seconds(10));
+  EXPECT_EQ(results.pending, 1);
+  ASSERT_EQ(results.ended.size(), 2);
+  EXPECT_EQ(results.ended[0].name, "a");
+  EXPECT_EQ(results.ended[0].result.value().body, "\xff");
+  EXPECT_THROW(results.ended[1].result.value(), NotFound);
+}
+
+TEST_F(ResultsTest, ATaskThatKeepsNoResultHasNone) {
+  const Task added = client.add_task("jobs", {.body = "x"});
+  EXPECT_THROW(client.get_result("jobs", added.id), FailedPrecondition);
+}
+
+TEST_F(ResultsTest, ATaskThatIsCancelledEndsUnderItsWorker) {
+  const Task added = client.add_task("jobs", {.keep_result = hours(1)});
+  const Task leased = lease();
+  EXPECT_TRUE(client.watch_tasks("jobs", {leased.id}, Duration(0)).empty());
+  EXPECT_EQ(client.cancel_task("jobs", added.id).id, added.id);
+  EXPECT_EQ(client.watch_tasks("jobs", {leased.id}, seconds(10)), std::vector{leased.id});
+  EXPECT_THROW(client.renew_leases("jobs", {leased}).at(0).value(), NotFound);
+  EXPECT_EQ(client.get_result("jobs", added.id).state, ResultState::cancelled);
+  EXPECT_THROW(client.cancel_task("jobs", added.id), NotFound);
+}
+
+TEST_F(ResultsTest, WhatFailedForGoodIsDeadUntilItIsRetried) {
+  const Task added = client.add_task("jobs", {.body = "x", .keep_result = hours(1)});
+  EXPECT_TRUE(
+      client.release_tasks("jobs", {{lease(), {.error = "not yet"}}}, Duration(0)).at(0).ok());
+  EXPECT_TRUE(client.fail_tasks("jobs", {{lease(), {.error = "no luck"}}}, "host/1").at(0).ok());
+  const TaskResult result = client.get_result("jobs", added.id);
+  EXPECT_EQ(result.state, ResultState::failed);
+  EXPECT_EQ(result.reason, "failed");
+  EXPECT_EQ(result.error, "no luck");
+
+  EXPECT_EQ(client.list_dead("jobs", {.reason = "attempts"}).items.size(), 0);
+  ASSERT_EQ(client.list_dead("jobs", {.reason = "failed"}).items.size(), 1);
+  const DeadTask dead = client.get_dead("jobs", added.id);
+  EXPECT_EQ(dead.error, "no luck");
+  EXPECT_EQ(dead.task.body, "x");
+  ASSERT_EQ(dead.task.history.size(), 2);
+  EXPECT_EQ(dead.task.history[0].error, "not yet");
+
+  EXPECT_EQ(client.retry_dead_matching("jobs", {}, true).matched, 1);
+  EXPECT_EQ(client.retry_dead("jobs", added.id).state, "ready");
+  EXPECT_EQ(lease().attempts, 1);
+  EXPECT_EQ(client.delete_dead_matching("jobs", {}).changed, 0);
+}
+
+struct Square {
+  static constexpr std::string_view name = "square";
+  static constexpr std::string_view queue = "jobs";
+  int number = 0;
+  int run(Context&) const { return number * number; }
+};
+BOOST_DESCRIBE_STRUCT(Square, (), (number))
+
+TEST_F(ResultsTest, FuturesEndAsTheirTasksDo) {
+  std::vector<Future<int>> squares;
+  for (int number = 0; number < 8; ++number) squares.push_back(client.submit<Square>(number));
+  EXPECT_TRUE(squares.back().cancel());
+  EXPECT_THROW(squares.back().get(), TaskCancelled);
+  EXPECT_FALSE(squares.back().cancel());
+  Worker worker;
+  worker.add<Square>();
+  std::vector<LeaseEnd> ends;
+  for (const Task& task : client.lease_tasks("jobs", {.max = 8})) {
+    Context context;
+    ends.emplace_back(task, Report{.json = worker.run_payload(*task.body, context)});
+  }
+  client.ack_tasks("jobs", ends);
+  for (int number = 0; number < 7; ++number) EXPECT_EQ(squares[number].get(), number * number);
 }
 
 TEST(TlsServerTest, ItsCertificateIsChecked) {

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "bench/plain/entries.h"
+#include "store/rocksdb/ledger_reads.h"
 #include "store/rocksdb/page.h"
 #include "store/rocksdb/reader.h"
 
@@ -61,7 +62,10 @@ class View {
   Result<ReadAnswer> answer(const ScanIds& scan);
   Result<ReadAnswer> answer(const FindTasks& find);
   Result<ReadAnswer> answer(const ScanPlaces& scan);
-  Result<ReadAnswer> answer(const FindNames& find) { return deferd::answer_read(database_, find); }
+  template <class OfLedger>
+  Result<ReadAnswer> answer(const OfLedger& read) {
+    return deferd::answer(database_, options_, read);
+  }
 
  private:
   Result<Task> to_task(const Generation& generation, const Place& place, const Entry& entry);

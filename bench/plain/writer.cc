@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "bench/plain/entries.h"
+#include "store/rocksdb/key_entries.h"
 
 namespace deferd::plain {
 
@@ -49,11 +50,7 @@ void Writer::put(const Batch::Put& put) {
     out_.Put(database_.bodies(), id, *task.payload);
     apart_.insert(id);
   }
-  if (!task.key().empty()) {
-    out_.Put(database_.keys(),
-             runs::key_place_key(put.generation, task.key(), task.place.eta, task.place.order),
-             runs::encode_key_entry({task.id, task.place.priority}));
-  }
+  put_key_entry(out_, database_, put.generation, task);
   puts_.push_back(&put);
 }
 
@@ -108,12 +105,8 @@ Result<void> Writer::move(const Batch::Move& move) {
   out_.SingleDelete(database_.runs(), from);
   out_.Put(database_.runs(), to, *value);
   out_.Put(database_.index(), index_key, to);
-  if (task.key().empty()) return {};
-  out_.SingleDelete(database_.keys(),
-                    runs::key_place_key(generation, task.key(), move.from.eta, move.from.order));
-  out_.Put(database_.keys(),
-           runs::key_place_key(generation, task.key(), task.place.eta, task.place.order),
-           runs::encode_key_entry({task.id, task.place.priority}));
+  forget_key_entry(out_, database_, generation, task.key(), move.from);
+  put_key_entry(out_, database_, generation, task);
   return {};
 }
 
@@ -131,10 +124,7 @@ void Writer::finish(const Batch::Finish& finish) {
   if (database_.db().KeyMayExist({}, database_.bodies(), id, &unused) || apart_.contains(id)) {
     out_.SingleDelete(database_.bodies(), id);
   }
-  if (!finish.key.empty()) {
-    out_.SingleDelete(database_.keys(), runs::key_place_key(finish.generation, finish.key,
-                                                            finish.place.eta, finish.place.order));
-  }
+  forget_key_entry(out_, database_, finish.generation, finish.key, finish.place);
 }
 
 }  // namespace deferd::plain

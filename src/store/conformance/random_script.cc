@@ -2,6 +2,7 @@
 // any two of them. After each stretch the whole store must read as the model does; after a power
 // cut as the model did after one of the batches that were not durable yet.
 #include <algorithm>
+#include <array>
 #include <deque>
 #include <map>
 #include <sstream>
@@ -12,6 +13,9 @@
 
 namespace deferd {
 namespace {
+
+// Those that a script uses.
+constexpr std::array<std::uint8_t, 5> lanes = {3, 4, 5, dead_lane, outgoing_lane};
 
 constexpr Wall origin = wall_from_micros(1'800'000'000'000'000);
 
@@ -74,7 +78,7 @@ class Script {
       reads.emplace_back(ScanIds{generation, TaskId{0}, 100'000, std::uint64_t{1} << 40});
       auto [tasks, bytes] = limits();
       reads.emplace_back(ScanIds{generation, TaskId{random_.below(orders_ + 1)}, tasks, bytes});
-      for (std::uint8_t lane = 3; lane < 6; ++lane) {
+      for (const std::uint8_t lane : lanes) {
         const Place start{lane, Wall::min(), 0};
         reads.emplace_back(ScanLane{generation, lane, start, 100'000, std::uint64_t{1} << 40});
         reads.emplace_back(ScanPlaces{generation, lane, start, 100'000});
@@ -87,6 +91,8 @@ class Script {
       std::tie(tasks, bytes) = limits();
       reads.emplace_back(ScanKeys{generation, random_.chance(50) ? "" : "aa",
                                   Place{0, eta(), random_.below(orders_ + 1)}, tasks, bytes});
+      for (std::uint64_t id = 0; id < history_ids; ++id)
+        reads.emplace_back(ScanHistory{generation, TaskId{id}});
       for (const std::string key : {"a", "b", "ab"}) {
         std::tie(tasks, bytes) = limits();
         reads.emplace_back(
@@ -99,6 +105,12 @@ class Script {
       FindNames find{QueueNumber{queue}, {}};
       for (int i = 0; i < 30; ++i) find.names.push_back("name" + std::to_string(i));
       reads.emplace_back(find);
+      FindOutcomes outcomes{QueueNumber{queue}, {}};
+      for (int i = 0; i < 10; ++i) outcomes.ids.push_back(TaskId{random_.below(outcome_ids)});
+      reads.emplace_back(outcomes);
+      reads.emplace_back(ScanOutcomes{QueueNumber{queue}, 1000});
+      reads.emplace_back(
+          ScanOutcomes{QueueNumber{queue}, static_cast<std::uint32_t>(1 + random_.below(10))});
     }
     return reads;
   }
@@ -110,6 +122,10 @@ class Script {
       const auto answer = std::get<ScanAnswer>(
           model.read(ScanIds{queue.generation, TaskId{0}, 1'000'000, std::uint64_t{1} << 40}));
       for (const Task& task : answer.tasks) queue.tasks[task.id.value] = task;
+      queue.outcomes.clear();
+      const auto kept =
+          std::get<ScanOutcomesAnswer>(model.read(ScanOutcomes{queue.generation.queue, 1'000'000}));
+      for (const auto& item : kept.items) queue.outcomes[item.id] = item.kept_until;
     }
   }
 
@@ -118,7 +134,10 @@ class Script {
     explicit Queue(QueueNumber number) : generation{number, 0} {}
     Generation generation;
     std::map<std::uint64_t, Task> tasks;
+    std::map<TaskId, Wall> outcomes;  // with their kept_until
   };
+  static constexpr std::uint64_t outcome_ids = 50;
+  static constexpr std::uint64_t history_ids = 5;
 
   bool touched(const Batch& batch, const Queue& queue) const {
     const auto same = [&](const auto& change) { return change.generation == queue.generation; };
@@ -154,14 +173,20 @@ class Script {
       Batch::Move move{queue.generation, task.place, task};
       move.task.place.eta = one_place ? one_eta : eta();
       move.task.place.order = ++orders_;
-      if (random_.chance(2))
-        move.task.place.priority = static_cast<std::uint8_t>(3 + random_.below(3));
+      if (random_.chance(5)) move.task.place.priority = lanes[random_.below(lanes.size())];
       Progress& progress = move.task.progress;
       ++progress.attempts;
       progress.last_status = static_cast<std::int16_t>(random_.between(-5, 503));
       progress.last_attempt = origin + Micros(random_.between(-1'000'000, 1'000'000));
       progress.lease_token = random_.chance(50) ? random_.next() : 0;
       if (random_.chance(10)) progress.run_due = origin + Millis(random_.between(-5, 40));
+      progress.lease_is_named = random_.chance(20);
+      if (random_.chance(5)) ++progress.deaths;
+      if (random_.chance(20)) progress.history_first = progress.history_end++;
+      if (random_.chance(5)) {
+        progress.death = static_cast<DeathReason>(random_.below(death_reason_count));
+        progress.own_priority = static_cast<std::uint8_t>(random_.below(priority_count));
+      }
       queue.tasks[task.id.value] = move.task;
       if (random_.chance(50)) move.task.payload = nullptr;
       batch.moves.push_back(std::move(move));
@@ -182,6 +207,10 @@ class Script {
                          .settings = QueueSettings::defaults(QueueMode::push),
                          .generation = queue.generation.number};
       record.settings.max_tasks = random_.next() >> random_.below(64);
+      if (random_.chance(20)) record.settings.dead = {Seconds(random_.below(9)), orders_, "next"};
+      if (random_.chance(20)) record.settings.poison_after = 0;
+      if (random_.chance(20)) record.settings.history = static_cast<int>(random_.below(100));
+      if (random_.chance(20)) record.settings.result_bytes_max = random_.next();
       if (random_.chance(50)) record.settings.appengine.target = "v" + std::to_string(orders_);
       if (random_.chance(20)) record.settings.appengine.writer_emails = {"a@b", "c@d"};
       if (random_.chance(20)) record.settings.note = "n" + std::to_string(orders_);
@@ -191,7 +220,12 @@ class Script {
     counters.tasks = queue.tasks.size();
     counters.last_order = orders_;
     counters.due_from = eta();
+    if (random_.chance(50)) counters.dead = {orders_, random_.next()};
+    if (random_.chance(20)) counters.outgoing = {1, 100};
+    if (random_.chance(20)) counters.outcomes = {queue.outcomes.size(), 100};
     batch.counters.push_back({queue.generation.queue, counters});
+    if (random_.chance(30)) change_outcomes(batch, queue);
+    if (random_.chance(30)) change_history(batch, queue);
     if (random_.chance(30)) {
       NameEntry entry{TaskId{orders_}, queue.generation.number, {}};
       if (random_.chance(60)) entry.free_at = origin + Millis(random_.between(0, 100));
@@ -200,10 +234,49 @@ class Script {
     }
   }
 
+  std::string some_bytes() {
+    const std::uint64_t size = 1 + (random_.chance(5) ? random_.below(20'000) : random_.below(100));
+    return std::string(size, static_cast<char>('a' + random_.below(26)));
+  }
+
+  // Puts, replaces and forgets.
+  void change_outcomes(Batch& batch, Queue& queue) {
+    for (std::uint64_t i = random_.below(8); i > 0; --i) {
+      StoredOutcome outcome{.queue = queue.generation.queue,
+                            .id = TaskId{random_.below(outcome_ids)}};
+      const auto kept = queue.outcomes.find(outcome.id);
+      if (kept != queue.outcomes.end()) {
+        outcome.kept_until = kept->second;
+        batch.outcomes.push_back(outcome);
+        queue.outcomes.erase(kept);
+        if (random_.chance(50)) continue;
+      }
+      outcome.kept_until = eta();
+      outcome.bytes = some_bytes();
+      outcome.generation = queue.generation.number;
+      outcome.history_first = static_cast<std::uint32_t>(random_.below(1000));
+      outcome.history_end = outcome.history_first + static_cast<std::uint32_t>(random_.below(100));
+      queue.outcomes[outcome.id] = outcome.kept_until;
+      batch.outcomes.push_back(std::move(outcome));
+    }
+  }
+
+  // Attempts of a few tasks, each under a number of its own; numbers that are forgotten may be
+  // gone already.
+  void change_history(Batch& batch, const Queue& queue) {
+    for (std::uint64_t i = random_.below(8); i > 0; --i) {
+      const TaskId id{random_.below(history_ids)};
+      batch.history.push_back({queue.generation, id, ++attempts_, some_bytes()});
+      const auto forgotten = attempts_ - static_cast<std::uint32_t>(random_.below(attempts_));
+      if (forgotten != attempts_ && random_.chance(70))
+        batch.history.push_back({queue.generation, id, forgotten, {}});
+    }
+  }
+
   void put(Batch& batch, Queue& queue, Wall eta) {
     Task task;
     task.id = TaskId{++orders_};
-    task.place = Place{static_cast<std::uint8_t>(random_.chance(80) ? 5 : 3 + random_.below(3)),
+    task.place = Place{random_.chance(80) ? priority_default : lanes[random_.below(lanes.size())],
                        eta, task.id.value};
     task.created = origin + Micros(random_.between(-100, 100));
     const std::uint64_t size = random_.chance(1)   ? random_.below(200'000)
@@ -218,6 +291,10 @@ class Script {
       if (random_.chance(30)) options.name = "n" + std::to_string(task.id.value);
       if (random_.chance(30)) options.retry.max_attempts = static_cast<int>(random_.between(-1, 9));
       if (random_.chance(30)) options.timeout = Micros(random_.below(1'000'000));
+      if (random_.chance(10)) options.keep_result = Seconds(random_.below(9));
+      if (random_.chance(10)) options.result_headers = {"X-One", "X-Two"};
+      if (random_.chance(10)) options.callback_url = "http://callback/";
+      if (random_.chance(10)) options.callback_queue = "callbacks";
       if (random_.chance(10)) options.recurrence = "every " + std::to_string(random_.below(9));
       task.options = std::make_shared<const TaskOptions>(options);
     }
@@ -228,6 +305,7 @@ class Script {
   Random random_;
   std::uint64_t next_queue_ = 1;
   std::uint64_t orders_ = 0;
+  std::uint32_t attempts_ = 0;
   std::vector<Queue> queues_;
   std::vector<Generation> generations_;  // every one there ever was
 };

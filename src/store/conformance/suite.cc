@@ -38,13 +38,18 @@ std::string to_text(const Task& task) {
       << p.attempts << ' ' << p.responses << ' ' << p.executions << ' ' << p.last_status << ' '
       << to_micros(p.first_attempt) << ' ' << to_micros(p.last_attempt) << ' '
       << to_micros(p.last_eta) << ' ' << to_micros(p.last_response) << ' ' << p.lease_token << ' '
-      << to_micros(p.run_due);
+      << to_micros(p.run_due) << (p.lease_is_named ? " named" : "") << " deaths " << p.deaths
+      << " history " << p.history_first << ".." << p.history_end << " death "
+      << static_cast<int>(p.death) << " own priority " << static_cast<int>(p.own_priority);
   if (task.options && !task.options->empty()) {  // a store may give null for empty ones
     const TaskOptions& o = *task.options;
     out << " name '" << o.name << "' key '" << o.key << "' timeout " << o.timeout.count()
         << " retry " << optional_text(o.retry.max_attempts) << ' ' << optional_text(o.retry.max_age)
         << ' ' << optional_text(o.retry.min_backoff) << ' ' << optional_text(o.retry.max_backoff)
-        << ' ' << optional_text(o.retry.max_doublings) << " recurrence '" << o.recurrence << "'";
+        << ' ' << optional_text(o.retry.max_doublings) << " recurrence '" << o.recurrence
+        << "' keep result " << o.keep_result.count() << " headers";
+    for (const std::string& header : o.result_headers) out << " '" << header << "'";
+    out << " callback '" << o.callback_url << "' by '" << o.callback_queue << "'";
   }
   return std::move(out).str();
 }
@@ -73,6 +78,19 @@ std::string to_text(const ReadAnswer& answer) {
           << " attempts " << item.attempts << " of " << item.id << '\n';
     }
     out << (places->end ? "end\n" : "more\n");
+  } else if (const auto* outcomes = std::get_if<FindOutcomesAnswer>(&answer)) {
+    for (const auto& bytes : outcomes->outcomes)
+      out << (bytes ? to_text(share(std::string(*bytes))) : "none") << '\n';
+  } else if (const auto* kept = std::get_if<ScanOutcomesAnswer>(&answer)) {
+    for (const auto& item : kept->items) {
+      out << item.id << " until " << to_micros(item.kept_until) << " bytes " << item.bytes
+          << " generation " << item.generation << " history " << item.history_first << ".."
+          << item.history_end << '\n';
+    }
+    out << (kept->end ? "end\n" : "more\n");
+  } else if (const auto* history = std::get_if<ScanHistoryAnswer>(&answer)) {
+    for (const std::string& bytes : history->attempts)
+      out << to_text(share(std::string(bytes))) << '\n';
   }
   return std::move(out).str();
 }
@@ -92,12 +110,16 @@ std::string to_text(const Store::Loaded& loaded) {
         << " retry " << s.retry.max_attempts << ' ' << s.retry.max_age.count() << ' '
         << s.retry.min_backoff.count() << ' ' << s.retry.max_backoff.count() << ' '
         << s.retry.max_doublings << " max " << s.max_tasks << ' ' << s.max_bytes << " tombstone "
-        << s.tombstone.count() << " purges";
+        << s.tombstone.count() << " dead " << s.dead.keep.count() << ' ' << s.dead.bytes_max << " '"
+        << s.dead.queue << "' poison after " << s.poison_after << " history " << s.history
+        << " results " << s.result_bytes_max << " purges";
     for (const Purge& purge : r.purges)
       out << ' ' << purge.generation << '@' << to_micros(purge.at);
     out << "\n  counters " << c.tasks << ' ' << c.bytes << " last order " << c.last_order
         << " due from " << to_micros(c.due_from) << " lanes";
     for (const std::uint64_t tasks : c.lane_tasks) out << ' ' << tasks;
+    for (const QueueCounters::Kept* kept : {&c.dead, &c.outgoing, &c.outcomes})
+      out << " kept " << kept->count << ' ' << kept->bytes;
     const AppEngineSettings& a = s.appengine;
     out << "\n  target '" << a.target << "' rate '" << a.rate_text << "' users";
     for (const std::string& email : a.user_emails) out << ' ' << email;

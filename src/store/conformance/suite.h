@@ -9,8 +9,8 @@
 //   target_link_libraries(store_memory_test PRIVATE
 //   $<LINK_LIBRARY:WHOLE_ARCHIVE,deferd_store_conformance>)
 //
-// Topics, a file each: tasks, moves, keys, names, queues, generations, rules, failures, payloads,
-// damage, random_script. No test asks which store it runs on.
+// Topics, a file each: tasks, moves, lanes, keys, names, queues, generations, outcomes, history,
+// rules, failures, payloads, damage, random_script. No test asks which store it runs on.
 #pragma once
 
 #include <gtest/gtest.h>

@@ -10,13 +10,16 @@
 namespace deferd {
 namespace {
 
-// What one write takes at most, in bytes of tasks; the first batch is taken whatever its size.
-// RocksDB's own bound is 4 GB a write; this one is for the memory that holds it all a second time.
+// What one write takes at most, in bytes of tasks and outcomes; the first batch is taken whatever
+// its size. RocksDB's own bound is 4 GB a write; this one is for the memory that holds it all a
+// second time.
 constexpr std::uint64_t write_bytes_max = 64 << 20;
 
 std::uint64_t bytes_of(const Batch& batch) {
   std::uint64_t bytes = 0;
   for (const Batch::Put& put : batch.puts) bytes += put.task.payload->size() + task_overhead_bytes;
+  for (const StoredOutcome& outcome : batch.outcomes) bytes += outcome.bytes.size();
+  for (const AttemptEntry& entry : batch.history) bytes += entry.bytes.size();
   return bytes + (batch.moves.size() + batch.finishes.size()) * task_overhead_bytes;
 }
 

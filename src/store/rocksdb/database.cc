@@ -215,21 +215,24 @@ Result<std::unique_ptr<Database>> Database::open(const RocksOptions& options, co
   database->env_ = rocksdb::NewCompositeEnv(database->log_files_);
   const auto cache = rocksdb::NewLRUCache(options.block_cache_bytes);
   const rocksdb::ColumnFamilyOptions plain = family_options(cache);
-  rocksdb::ColumnFamilyOptions bodies = plain;
-  bodies.enable_blob_files = true;
-  bodies.min_blob_size = 4096;
-  bodies.blob_file_size = 128 << 20;
-  bodies.enable_blob_garbage_collection = true;
-  bodies.blob_garbage_collection_age_cutoff = 0.5;
-  bodies.blob_garbage_collection_force_threshold = 0.5;
+  rocksdb::ColumnFamilyOptions large = plain;  // values may be large, and then lie apart
+  large.enable_blob_files = true;
+  large.min_blob_size = 4096;
+  large.blob_file_size = 128 << 20;
+  large.enable_blob_garbage_collection = true;
+  large.blob_garbage_collection_age_cutoff = 0.5;
+  large.blob_garbage_collection_force_threshold = 0.5;
   const std::vector<rocksdb::ColumnFamilyDescriptor> families{
       {rocksdb::kDefaultColumnFamilyName, plain},
       {"runs", plain},
       {"index", plain},
-      {"bodies", bodies},
+      {"bodies", large},
       {"keys", plain},
       {"names", plain},
       {"tombstones", plain},
+      {"outcomes", large},
+      {"ends", plain},
+      {"history", large},
   };
   const std::string path = options.folder + "/db";
   rocksdb::DB* db = nullptr;

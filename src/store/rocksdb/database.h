@@ -67,6 +67,9 @@ class Database {
   rocksdb::ColumnFamilyHandle* tombstones() const {
     return families_[6];
   }  // by when the name is free
+  rocksdb::ColumnFamilyHandle* outcomes() const { return families_[7]; }  // id -> kept outcome
+  rocksdb::ColumnFamilyHandle* ends() const { return families_[8]; }  // of outcomes, by kept_until
+  rocksdb::ColumnFamilyHandle* history() const { return families_[9]; }  // (id, number) -> attempt
   const std::vector<rocksdb::ColumnFamilyHandle*>& families() const { return families_; }
 
  private:

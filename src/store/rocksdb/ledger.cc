@@ -106,9 +106,46 @@ void Ledger::add_names(const Batch& batch) {
   }
 }
 
+void Ledger::add_outcomes(const Batch& batch) {
+  for (const StoredOutcome& outcome : batch.outcomes) {
+    const std::string key = runs::outcome_key(outcome.queue, outcome.id);
+    const std::string end = runs::end_key(outcome.queue, outcome.kept_until, outcome.id);
+    if (outcome.bytes.empty()) {  // each was written once since it was last deleted
+      out_.SingleDelete(database_.outcomes(), key);
+      out_.SingleDelete(database_.ends(), end);
+    } else {
+      out_.Put(database_.outcomes(), key, outcome.bytes);
+      out_.Put(database_.ends(), end,
+               runs::encode_end({outcome.id, outcome.kept_until, outcome.bytes.size(),
+                                 outcome.generation, outcome.history_first, outcome.history_end}));
+    }
+  }
+}
+
+void Ledger::add_history(const Batch& batch) {
+  for (const AttemptEntry& entry : batch.history) {
+    const std::string key = runs::attempt_key(entry.generation, entry.id, entry.number);
+    if (entry.bytes.empty()) {
+      out_.SingleDelete(database_.history(), key);  // written once
+    } else {
+      out_.Put(database_.history(), key, entry.bytes);
+    }
+  }
+}
+
+void Ledger::forget_range(rocksdb::ColumnFamilyHandle* family, const std::string& prefix) {
+  out_.DeleteRange(family, prefix, runs::after_prefix(prefix));
+}
+
 void Ledger::add(const Batch& batch) {
   add_queues(batch);
   add_names(batch);
+  add_outcomes(batch);
+  add_history(batch);
+  // Last: what a batch does to a generation that it purges is gone with the rest.
+  for (const Generation& generation : batch.purged) {
+    forget_range(database_.history(), runs::generation_prefix(generation));
+  }
   for (const QueueNumber queue : batch.dropped) drop(queue);
 }
 
@@ -121,7 +158,10 @@ void Ledger::finish() {
 // Its tombstones are left to the sweep, which finds no names to them.
 void Ledger::drop(QueueNumber queue) {
   const std::string prefix = runs::queue_prefix(queue);
-  out_.DeleteRange(database_.names(), prefix, runs::after_prefix(prefix));
+  for (auto* family :
+       {database_.names(), database_.outcomes(), database_.ends(), database_.history()}) {
+    forget_range(family, prefix);
+  }
   out_.Delete(database_.meta(), runs::meta_key('Q', queue));
   out_.Delete(database_.meta(), runs::meta_key('C', queue));
 }

@@ -1,5 +1,6 @@
 // What a batch says beside its tasks: queues, counters, limits of projects, names of deleted
-// queues, names of tasks and their tombstones. The same records under every layout of tasks.
+// queues, names of tasks and their tombstones, outcomes and remembered attempts. The same records
+// under every layout of tasks (ledger_reads.h reads them).
 //
 // Used by the committer's thread alone, in rounds: sweep() for each batch, add() for each batch,
 // then finish(). All go into the write that is under construction. After an error there must be no
@@ -33,6 +34,9 @@ class Ledger {
  private:
   void add_queues(const Batch& batch);
   void add_names(const Batch& batch);
+  void add_outcomes(const Batch& batch);
+  void add_history(const Batch& batch);
+  void forget_range(rocksdb::ColumnFamilyHandle* family, const std::string& prefix);
   void drop(QueueNumber queue);
 
   Database& database_;

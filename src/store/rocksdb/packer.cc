@@ -5,6 +5,8 @@
 #include <tuple>
 #include <utility>
 
+#include "store/rocksdb/key_entries.h"
+
 namespace deferd {
 
 using runs::HomeRun;
@@ -177,12 +179,7 @@ Result<void> Packer::add_runs(const Batch& batch) {
   new_homes_.clear();
   for (const Batch::Put& put : batch.puts) {
     items_.push_back({put.generation, put.task.place, &put, nullptr, {}});
-    if (!put.task.key().empty()) {
-      const Task& task = put.task;
-      out_.Put(database_.keys(),
-               runs::key_place_key(put.generation, task.key(), task.place.eta, task.place.order),
-               runs::encode_key_entry({task.id, task.place.priority}));
-    }
+    put_key_entry(out_, database_, put.generation, put.task);
   }
   for (const Batch::Move& move : batch.moves) {
     const Task& task = move.task;
@@ -194,13 +191,8 @@ Result<void> Packer::add_runs(const Batch& batch) {
     home.places[from->slot] = task.place;
     change(home);
     items_.push_back({move.generation, task.place, nullptr, &move, *from});
-    if (!task.key().empty()) {
-      out_.SingleDelete(database_.keys(), runs::key_place_key(move.generation, task.key(),
-                                                              move.from.eta, move.from.order));
-      out_.Put(database_.keys(),
-               runs::key_place_key(move.generation, task.key(), task.place.eta, task.place.order),
-               runs::encode_key_entry({task.id, task.place.priority}));
-    }
+    forget_key_entry(out_, database_, move.generation, task.key(), move.from);
+    put_key_entry(out_, database_, move.generation, task);
   }
   const auto before = [](const Item& a, const Item& b) {
     return std::tie(a.generation, a.place) < std::tie(b.generation, b.place);
@@ -327,11 +319,7 @@ Result<void> Packer::add_finishes(const Batch& batch) {
     if (slot.apart) {
       out_.SingleDelete(database_.bodies(), runs::id_key(finish.generation, finish.id));
     }
-    if (!finish.key.empty()) {
-      out_.SingleDelete(
-          database_.keys(),
-          runs::key_place_key(finish.generation, finish.key, finish.place.eta, finish.place.order));
-    }
+    forget_key_entry(out_, database_, finish.generation, finish.key, finish.place);
   }
   return {};
 }

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "store/rocksdb/ledger_reads.h"
 #include "store/rocksdb/page.h"
 #include "store/rocksdb/records.h"
 
@@ -48,11 +49,11 @@ class View {
   Result<ReadAnswer> answer(const ScanKeys& scan);
   Result<ReadAnswer> answer(const ScanIds& scan);
   Result<ReadAnswer> answer(const FindTasks& find);
-  Result<ReadAnswer> answer(const FindNames& find);
   Result<ReadAnswer> answer(const ScanPlaces& scan);
-  Result<ReadAnswer> answer(const FindOutcomes&) { return ReadAnswer(FindOutcomesAnswer{}); }
-  Result<ReadAnswer> answer(const ScanOutcomes&) { return ReadAnswer(ScanOutcomesAnswer{}); }
-  Result<ReadAnswer> answer(const ScanHistory&) { return ReadAnswer(ScanHistoryAnswer{}); }
+  template <class OfLedger>
+  Result<ReadAnswer> answer(const OfLedger& read) {
+    return deferd::answer(database_, options_, read);
+  }
 
  private:
   // A home run that this read met, kept for the next task of it.
@@ -413,7 +414,7 @@ Result<ReadAnswer> View::answer(const ScanPlaces& scan) {
   return answer;
 }
 
-// ---- Keys, ids, names ----
+// ---- Keys, ids ----
 
 // Gives the tasks of one key strictly after a place to the page. True: there is one more, and the
 // page is full.
@@ -554,24 +555,6 @@ Result<ReadAnswer> View::answer(const FindTasks& find) {
     auto task = to_task(find.generation, **found);
     if (!task) return fail(task.error());
     answer.tasks.back() = std::move(*task);
-  }
-  return answer;
-}
-
-Result<ReadAnswer> View::answer(const FindNames& find) {
-  FindNamesAnswer answer;
-  answer.entries.reserve(find.names.size());
-  rocksdb::PinnableSlice value;
-  for (const std::string& name : find.names) {
-    value.Reset();
-    answer.entries.emplace_back();
-    const rocksdb::Status status =
-        database_.db().Get(options_, database_.names(), runs::name_key(find.queue, name), &value);
-    if (status.IsNotFound()) continue;
-    if (!status.ok()) return fail(store_error("cannot read a name", status));
-    const auto entry = runs::decode_name(value.ToStringView());
-    if (!entry) return fail(entry.error());
-    answer.entries.back() = *entry;
   }
   return answer;
 }

@@ -1,6 +1,7 @@
 #include "store/rocksdb/records.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <utility>
 
@@ -8,7 +9,8 @@ namespace deferd::runs {
 namespace {
 
 constexpr std::uint8_t format_1 = 1;
-constexpr std::uint8_t format_2 = 2;  // of a queue that has AppEngineSettings
+constexpr std::uint8_t format_2 =
+    2;  // of a queue that has AppEngineSettings; of counters of kept things
 constexpr std::uint8_t format_3 = 3;  // of a queue that has a note; also has the former
 constexpr std::uint8_t format_4 = 4;  // of a queue with tagged parts; also has the former
 
@@ -223,6 +225,26 @@ std::optional<ParsedTombstone> parse_tombstone_key(std::string_view key) {
   return parsed;
 }
 
+std::string outcome_key(QueueNumber queue, TaskId id) {
+  std::string key = queue_prefix(queue);
+  ByteWriter(key).be64(id.value);
+  return key;
+}
+
+std::string end_key(QueueNumber queue, Wall kept_until, TaskId id) {
+  std::string key = queue_prefix(queue);
+  ByteWriter out(key);
+  out.be64(ordered(kept_until));
+  out.be64(id.value);
+  return key;
+}
+
+std::string attempt_key(const Generation& generation, TaskId id, std::uint32_t number) {
+  std::string key = id_key(generation, id);
+  ByteWriter(key).be32(number);
+  return key;
+}
+
 // ---- Options and progress ----
 
 namespace {
@@ -263,6 +285,29 @@ TaskOptions read_options(ByteReader& in) {
   return options;
 }
 
+// What asks for more than that the task runs: few have any of it.
+bool wants_outcome(const TaskOptions& options) {
+  return options.keep_result != Micros(0) || !options.result_headers.empty() ||
+         !options.callback_url.empty() || !options.callback_queue.empty();
+}
+
+void write_outcome_options(ByteWriter& out, const TaskOptions& options) {
+  out.signed_varint(options.keep_result.count());
+  out.varint(options.result_headers.size());
+  for (const std::string& name : options.result_headers) out.bytes(name);
+  out.bytes(options.callback_url);
+  out.bytes(options.callback_queue);
+}
+
+void read_outcome_options(ByteReader& in, TaskOptions& options) {
+  options.keep_result = Micros(in.signed_varint());
+  const std::uint64_t headers = in.varint();
+  for (std::uint64_t i = 0; i < headers && in.ok(); ++i)
+    options.result_headers.emplace_back(in.bytes());
+  options.callback_url = in.bytes();
+  options.callback_queue = in.bytes();
+}
+
 // Members that are not at their default; each time as the distance from the one before it in the
 // record (at first the run's ETA): those of tasks that were leased together are mostly the same.
 void write_progress(ByteWriter& out, const Progress& p, Wall& before) {
@@ -271,12 +316,14 @@ void write_progress(ByteWriter& out, const Progress& p, Wall& before) {
     before = wall;
   };
   const auto set = [](bool is, std::uint32_t bit) { return is ? bit : 0u; };
-  const std::uint32_t there = set(p.attempts != 0, 1) | set(p.responses != 0, 2) |
-                              set(p.executions != 0, 4) | set(p.last_status != status_none, 8) |
-                              set(p.first_attempt != Wall{}, 16) |
-                              set(p.last_attempt != Wall{}, 32) | set(p.last_eta != Wall{}, 64) |
-                              set(p.lease_token != 0, 128) | set(p.last_response != Wall{}, 256) |
-                              set(p.run_due != Wall{}, 512);
+  const std::uint32_t there =
+      set(p.attempts != 0, 1) | set(p.responses != 0, 2) | set(p.executions != 0, 4) |
+      set(p.last_status != status_none, 8) | set(p.first_attempt != Wall{}, 16) |
+      set(p.last_attempt != Wall{}, 32) | set(p.last_eta != Wall{}, 64) |
+      set(p.lease_token != 0, 128) | set(p.last_response != Wall{}, 256) |
+      set(p.run_due != Wall{}, 512) | set(p.lease_is_named, 1024) | set(p.deaths != 0, 2048) |
+      set(p.history_first != 0 || p.history_end != 0, 4096) |
+      set(p.death != DeathReason::none, 8192) | set(p.own_priority != 0, 16384);
   out.varint(there);
   if (there & 1) out.varint(p.attempts);
   if (there & 2) out.varint(p.responses);
@@ -288,7 +335,17 @@ void write_progress(ByteWriter& out, const Progress& p, Wall& before) {
   if (there & 128) out.be64(p.lease_token);
   if (there & 256) time(p.last_response);
   if (there & 512) time(p.run_due);
+  if (there & 2048) out.varint(p.deaths);
+  if (there & 4096) {
+    out.varint(p.history_first);
+    out.varint(p.history_end);
+  }
+  if (there & 8192) out.u8(static_cast<std::uint8_t>(p.death));
+  if (there & 16384) out.u8(p.own_priority);
 }
+
+// What a damaged or later record may exceed.
+constexpr auto death_reason_last = static_cast<std::uint8_t>(death_reason_count - 1);
 
 Progress read_progress(ByteReader& in, Wall& before) {
   Progress p;
@@ -303,6 +360,14 @@ Progress read_progress(ByteReader& in, Wall& before) {
   if (there & 128) p.lease_token = in.be64();
   if (there & 256) p.last_response = before = later(before, in.signed_varint());
   if (there & 512) p.run_due = before = later(before, in.signed_varint());
+  p.lease_is_named = (there & 1024) != 0;
+  if (there & 2048) p.deaths = static_cast<std::uint16_t>(in.varint());
+  if (there & 4096) {
+    p.history_first = static_cast<std::uint32_t>(in.varint());
+    p.history_end = static_cast<std::uint32_t>(in.varint());
+  }
+  if (there & 8192) p.death = static_cast<DeathReason>(std::min(in.u8(), death_reason_last));
+  if (there & 16384) p.own_priority = in.u8();
   return p;
 }
 
@@ -311,14 +376,15 @@ Progress read_progress(ByteReader& in, Wall& before) {
 //   format u8 | rewritten u8 | slots | tasks | head of each task | payloads that are not apart
 //   head: id - the one before | created - the one before | bytes - payload - overhead | flags u8 |
 //   payload bytes
-//         [slots left out] [options] [recurrence] [progress]
+//         [slots left out] [options] [recurrence] [outcome options] [progress]
 
 constexpr std::uint8_t flag_options = 1;
 constexpr std::uint8_t flag_progress = 2;
 constexpr std::uint8_t flag_apart = 4;
 constexpr std::uint8_t flag_gap = 8;  // slots before this one are empty
 constexpr std::uint8_t flag_recurrence = 16;
-constexpr std::uint8_t flags_all = 31;
+constexpr std::uint8_t flag_outcome = 32;
+constexpr std::uint8_t flags_all = 63;
 
 class HeadWriter {
  public:
@@ -336,6 +402,8 @@ class HeadWriter {
     if (options != nullptr) flags |= flag_options;
     const bool recurs = options != nullptr && !options->recurrence.empty();
     if (recurs) flags |= flag_recurrence;
+    const bool outcome = options != nullptr && wants_outcome(*options);
+    if (outcome) flags |= flag_outcome;
     if (progress != nullptr) flags |= flag_progress;
     if (apart) flags |= flag_apart;
     if (slot != next_slot_) flags |= flag_gap;
@@ -344,6 +412,7 @@ class HeadWriter {
     if (slot != next_slot_) out_.varint(slot - next_slot_);
     if (options != nullptr) write_options(out_, *options);
     if (recurs) out_.bytes(options->recurrence);
+    if (outcome) write_outcome_options(out_, *options);
     if (progress != nullptr) write_progress(out_, *progress, progress_time_);
     id_ = id.value;
     created_ = created;
@@ -449,8 +518,9 @@ Result<HomeRun> decode_home(const RunKey& key, std::string_view value) {
     if (flags & flag_options) {
       TaskOptions options = read_options(in);
       if (flags & flag_recurrence) options.recurrence = in.bytes();
+      if (flags & flag_outcome) read_outcome_options(in, options);
       task.options = std::make_shared<const TaskOptions>(std::move(options));
-    } else if (flags & flag_recurrence) {
+    } else if (flags & (flag_recurrence | flag_outcome)) {
       return damaged("a home run's flags");
     }
     if (flags & flag_progress) {
@@ -750,27 +820,75 @@ Result<Document> decode_document(std::string_view key, std::string_view value) {
   return document;
 }
 
-std::string encode_counters(const QueueCounters& counters) {
+std::string encode_end(const ScanOutcomesAnswer::Item& item) {
   std::string value;
   ByteWriter out(value);
   out.u8(format_1);
+  out.varint(item.bytes);
+  out.varint(item.generation);
+  out.varint(item.history_first);
+  out.varint(item.history_end);
+  return value;
+}
+
+Result<ScanOutcomesAnswer::Item> decode_end(std::string_view key, std::string_view value) {
+  ByteReader in_key(key);
+  in_key.be64();  // the queue
+  ScanOutcomesAnswer::Item item;
+  item.kept_until = from_ordered(in_key.be64());
+  item.id = TaskId{in_key.be64()};
+  ByteReader in(value);
+  if (in.u8() != format_1) return damaged("the format of an outcome's end");
+  item.bytes = in.varint();
+  const std::uint64_t generation = in.varint();
+  const std::uint64_t first = in.varint();
+  const std::uint64_t end = in.varint();
+  if (!in_key.ok() || !in_key.at_end() || !in.ok() || !in.at_end() || generation > UINT32_MAX ||
+      first > end || end > UINT32_MAX) {
+    return damaged("an outcome's end");
+  }
+  item.generation = static_cast<std::uint32_t>(generation);
+  item.history_first = static_cast<std::uint32_t>(first);
+  item.history_end = static_cast<std::uint32_t>(end);
+  return item;
+}
+
+std::string encode_counters(const QueueCounters& counters) {
+  std::string value;
+  ByteWriter out(value);
+  const std::array kept{&counters.dead, &counters.outgoing, &counters.outcomes};
+  const bool keeps =
+      std::ranges::any_of(kept, [](const auto* of) { return *of != QueueCounters::Kept{}; });
+  out.u8(keeps ? format_2 : format_1);
   out.varint(counters.tasks);
   out.varint(counters.bytes);
   for (const std::uint64_t tasks : counters.lane_tasks) out.varint(tasks);
   out.varint(counters.last_order);
   out.signed_varint(to_micros(counters.due_from));
+  if (!keeps) return value;
+  for (const QueueCounters::Kept* of : kept) {
+    out.varint(of->count);
+    out.varint(of->bytes);
+  }
   return value;
 }
 
 Result<QueueCounters> decode_counters(std::string_view value) {
   ByteReader in(value);
-  if (in.u8() != format_1) return damaged("a queue's counters' format");
+  const std::uint8_t format = in.u8();
+  if (format < format_1 || format > format_2) return damaged("a queue's counters' format");
   QueueCounters counters;
   counters.tasks = in.varint();
   counters.bytes = in.varint();
   for (std::uint64_t& tasks : counters.lane_tasks) tasks = in.varint();
   counters.last_order = in.varint();
   counters.due_from = wall_from_micros(in.signed_varint());
+  if (format >= format_2) {
+    for (QueueCounters::Kept* of : {&counters.dead, &counters.outgoing, &counters.outcomes}) {
+      of->count = in.varint();
+      of->bytes = in.varint();
+    }
+  }
   if (!in.ok() || !in.at_end()) return damaged("a queue's counters");
   return counters;
 }
@@ -791,7 +909,15 @@ bool read_emails(ByteReader& in, std::vector<std::string>& emails) {
 
 // What most queues do not have. Each part is its tag and its bytes; tags stay what they are, and a
 // new one needs no new format.
-enum class QueuePart : std::uint8_t { task_ttl = 1, http_target = 2, log_sampling = 3 };
+enum class QueuePart : std::uint8_t {
+  task_ttl = 1,
+  http_target = 2,
+  log_sampling = 3,
+  dead = 4,
+  poison_after = 5,
+  history = 6,
+  result_bytes_max = 7,
+};
 
 std::vector<std::pair<QueuePart, std::string>> parts_of(const QueueSettings& s) {
   std::vector<std::pair<QueuePart, std::string>> parts;
@@ -806,6 +932,26 @@ std::vector<std::pair<QueuePart, std::string>> parts_of(const QueueSettings& s) 
     ByteWriter(bytes).be64(std::bit_cast<std::uint64_t>(*s.log_sampling));
     parts.emplace_back(QueuePart::log_sampling, std::move(bytes));
   }
+  const QueueSettings usual;
+  if (s.dead != usual.dead) {
+    std::string bytes;
+    ByteWriter out(bytes);
+    out.signed_varint(s.dead.keep.count());
+    out.varint(s.dead.bytes_max);
+    out.bytes(s.dead.queue);
+    parts.emplace_back(QueuePart::dead, std::move(bytes));
+  }
+  const auto number = [&](QueuePart part, std::uint64_t value, std::uint64_t usually) {
+    if (value == usually) return;
+    std::string bytes;
+    ByteWriter(bytes).varint(value);
+    parts.emplace_back(part, std::move(bytes));
+  };
+  number(QueuePart::poison_after, static_cast<std::uint64_t>(s.poison_after),
+         static_cast<std::uint64_t>(usual.poison_after));
+  number(QueuePart::history, static_cast<std::uint64_t>(s.history),
+         static_cast<std::uint64_t>(usual.history));
+  number(QueuePart::result_bytes_max, s.result_bytes_max, usual.result_bytes_max);
   return parts;
 }
 
@@ -823,6 +969,20 @@ bool read_queue_part(std::uint8_t tag, std::string_view bytes, QueueSettings& s)
     }
     case QueuePart::log_sampling:
       s.log_sampling = std::bit_cast<double>(in.be64());
+      break;
+    case QueuePart::dead:
+      s.dead.keep = Micros(in.signed_varint());
+      s.dead.bytes_max = in.varint();
+      s.dead.queue = in.bytes();
+      break;
+    case QueuePart::poison_after:
+      s.poison_after = static_cast<std::int32_t>(in.varint());
+      break;
+    case QueuePart::history:
+      s.history = static_cast<std::int32_t>(in.varint());
+      break;
+    case QueuePart::result_bytes_max:
+      s.result_bytes_max = in.varint();
       break;
     default:
       return false;  // of a later deferd

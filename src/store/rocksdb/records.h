@@ -109,6 +109,12 @@ struct ParsedTombstone {
 };
 std::optional<ParsedTombstone> parse_tombstone_key(std::string_view key);
 std::string tombstone_start(Wall free_at);
+// outcomes: queue | id; the value is StoredOutcome::bytes
+std::string outcome_key(QueueNumber queue, TaskId id);
+// ends of outcomes: queue | kept_until | id
+std::string end_key(QueueNumber queue, Wall kept_until, TaskId id);
+// history: generation | id | number; the value is AttemptEntry::bytes
+std::string attempt_key(const Generation& generation, TaskId id, std::uint32_t number);
 
 // ---- Home runs ----
 
@@ -221,6 +227,10 @@ Result<Wall> decode_gone(std::string_view value);
 // Value of 'D'; the key holds the rest.
 std::string encode_document(const Document& document);
 Result<Document> decode_document(std::string_view key, std::string_view value);
+
+// Of an outcome's end: what is known of it without reading it.
+std::string encode_end(const ScanOutcomesAnswer::Item& item);
+Result<ScanOutcomesAnswer::Item> decode_end(std::string_view key, std::string_view value);
 
 std::string encode_counters(const QueueCounters& counters);
 Result<QueueCounters> decode_counters(std::string_view value);

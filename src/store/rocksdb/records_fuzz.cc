@@ -13,6 +13,8 @@ namespace {
 
 const RunKey key{{QueueNumber{1}, 2}, 5, wall_from_micros(1'800'000'000'000'000), 1000};
 
+const std::string end = end_key(QueueNumber{1}, key.eta, TaskId{1});
+
 // What decodes must encode to something that decodes to the same: compared as bytes, the second
 // time around.
 template <class Decode, class Encode>
@@ -64,6 +66,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       check(value, decode_name, encode_name);
       break;
     case 6:
+      check(value, [](std::string_view v) { return decode_end(end, v); }, encode_end);
       check(value, decode_counters, encode_counters);
       check(value, decode_project, encode_project);
       check(value, decode_gone, encode_gone);

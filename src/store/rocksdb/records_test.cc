@@ -176,9 +176,12 @@ TEST(Records, ACutRecordIsAnError) {
   Task task;
   task.id = TaskId{1003};
   task.payload = share("payload");
-  task.options =
-      std::make_shared<const TaskOptions>(TaskOptions{.name = "n", .timeout = Seconds(1)});
+  task.options = std::make_shared<const TaskOptions>(TaskOptions{
+      .name = "n", .timeout = Seconds(1), .keep_result = Seconds(60), .result_headers = {"X-One"}});
   task.progress.attempts = 3;
+  task.progress.deaths = 1;
+  task.progress.history_end = 2;
+  task.progress.death = DeathReason::age;
   MovedRun moved;
   moved.homes = {key};
   moved.tasks = {{TaskId{1003}, 1004, 0, 0, task.progress}};
@@ -195,7 +198,7 @@ TEST(Records, ACutRecordIsAnError) {
     }
     EXPECT_FALSE(decode(value + "x").has_value());
     std::string newer = value;
-    newer[0] = 2;
+    newer[0] = 9;
     EXPECT_FALSE(decode(newer).has_value());
   };
   check(encode_home(key, {&task}), [](std::string_view v) { return decode_home(key, v); });
@@ -206,7 +209,12 @@ TEST(Records, ACutRecordIsAnError) {
         [](std::string_view v) { return decode_index(TaskId{9}, v); });
   check(encode_key_entry({TaskId{300}, 5}), decode_key_entry);
   check(encode_name({TaskId{300}, 2, key.eta}), decode_name);
-  check(encode_counters({.tasks = 300, .last_order = 7}), decode_counters);
+  QueueCounters counters{.tasks = 300, .last_order = 7};
+  counters.dead = {3, 300};
+  check(encode_counters(counters), decode_counters);
+  check(encode_end({TaskId{1}, key.eta, 300, 2, 3, 300}), [](std::string_view v) {
+    return decode_end(end_key(QueueNumber{1}, key.eta, TaskId{1}), v);
+  });
   const auto as_queue = [](std::string_view v) { return decode_queue(QueueNumber{1}, v); };
   check(encode_queue(queue), as_queue);
   QueueRecord with_parts = queue;
@@ -226,6 +234,142 @@ TEST(Records, AQueueKeepsWhatMostQueuesHaveNot) {
   queue.settings.task_ttl = Seconds(1);
   queue.settings.http_target = HttpTarget{.port = 0, .headers = {{"A", "b"}}};
   EXPECT_EQ(decode_queue(QueueNumber{1}, encode_queue(queue))->settings, queue.settings);
+  queue.settings.dead = {Seconds(3), 0, "letters"};
+  queue.settings.poison_after = 0;
+  queue.settings.history = 100;
+  queue.settings.result_bytes_max = 0;
+  EXPECT_EQ(decode_queue(QueueNumber{1}, encode_queue(queue))->settings, queue.settings);
+}
+
+std::string from_hex(std::string_view hex) {
+  const auto digit = [](char c) { return c <= '9' ? c - '0' : c - 'a' + 10; };
+  std::string bytes;
+  for (std::size_t i = 0; i + 1 < hex.size(); i += 2)
+    bytes.push_back(static_cast<char>(digit(hex[i]) * 16 + digit(hex[i + 1])));
+  return bytes;
+}
+
+// Bytes as they were written before outcomes, dead letters and histories were: they are read, and
+// what has none of these is written as it was.
+TEST(Records, WhatWasWrittenBeforeOutcomesIsRead) {
+  const std::string counters_bytes =
+      from_hex("01ac02f0a2040000000000ac0200000000078080c489e5c5b206");
+  QueueCounters counters{.tasks = 300, .bytes = 70'000};
+  counters.lane_tasks[5] = 300;
+  counters.last_order = 7;
+  counters.due_from = key.eta;
+  EXPECT_EQ(decode_counters(counters_bytes), counters);
+  EXPECT_EQ(encode_counters(counters), counters_bytes);
+
+  Task task;
+  task.id = TaskId{1003};
+  task.created = key.eta - Micros(5);
+  task.bytes = 7 + task_overhead_bytes + 4;
+  task.payload = share("payload");
+  task.options = std::make_shared<const TaskOptions>(TaskOptions{.name = "n",
+                                                                 .key = "k",
+                                                                 .retry = {.max_attempts = 3,
+                                                                           .max_age = Seconds(4),
+                                                                           .min_backoff = Micros(5),
+                                                                           .max_backoff = Micros(6),
+                                                                           .max_doublings = 7},
+                                                                 .timeout = Seconds(1),
+                                                                 .recurrence = "daily"});
+  task.progress = {.attempts = 3,
+                   .responses = 2,
+                   .executions = 1,
+                   .last_status = status_released,
+                   .first_attempt = key.eta + Micros(10),
+                   .last_attempt = key.eta + Micros(20),
+                   .last_eta = key.eta,
+                   .last_response = key.eta + Micros(30),
+                   .lease_token = 9,
+                   .run_due = key.eta + Micros(70)};
+  const std::string home_bytes = from_hex(
+      "010001010309081307ff016e016b80897a0680a4e8030a0c0e056461696c79ff07030201091414270000"
+      "0000000000093c507061796c6f6164");
+  const auto home = decode_home(key, home_bytes);
+  ASSERT_TRUE(home.has_value()) << home.error().message;
+  ASSERT_EQ(home->tasks.size(), 1u);
+  EXPECT_EQ(home->tasks[0].id, task.id);
+  EXPECT_EQ(home->tasks[0].bytes, task.bytes);
+  EXPECT_EQ(*home->tasks[0].options, *task.options);
+  EXPECT_EQ(home->progress.at(0), task.progress);
+  EXPECT_EQ(encode_home(key, {&task}), home_bytes);
+
+  const std::string moved_bytes =
+      from_hex("01010500e8070102d60f0000ff070302010914142700000000000000093c50");
+  const auto moved = decode_moved(key, moved_bytes);
+  ASSERT_TRUE(moved.has_value()) << moved.error().message;
+  ASSERT_EQ(moved->tasks.size(), 1u);
+  EXPECT_EQ(moved->tasks[0].progress, task.progress);
+  EXPECT_EQ(encode_moved(key, *moved), moved_bytes);
+}
+
+TEST(Records, ATaskKeepsWhatFewTasksHave) {
+  Task task;
+  task.id = TaskId{1003};
+  task.payload = share("payload");
+  TaskOptions options;
+  options.keep_result = Seconds(60);
+  options.result_headers = {"X-One", "X-Two"};
+  options.callback_url = "http://callback/";
+  options.callback_queue = "callbacks";
+  task.progress = {.attempts = 3,
+                   .lease_is_named = true,
+                   .deaths = 300,
+                   .history_first = 7,
+                   .history_end = 300'000,
+                   .death = DeathReason::poison,
+                   .own_priority = 9};
+  for (const std::string& recurrence : {"", "daily"}) {
+    options.recurrence = recurrence;
+    task.options = std::make_shared<const TaskOptions>(options);
+    const std::string value = encode_home(key, {&task});
+    const auto home = decode_home(key, value);
+    ASSERT_TRUE(home.has_value()) << home.error().message;
+    EXPECT_EQ(*home->tasks[0].options, options);
+    EXPECT_EQ(home->progress.at(0), task.progress);
+  }
+  options = {};
+  options.result_headers = {"X-One"};
+  task.options = std::make_shared<const TaskOptions>(options);
+  const std::string value = encode_home(key, {&task});
+  EXPECT_EQ(*decode_home(key, value)->tasks[0].options, options);
+}
+
+TEST(Records, CountersTellWhatIsKept) {
+  QueueCounters counters{.tasks = 300, .last_order = 7};
+  counters.outcomes = {4, 70'000};
+  EXPECT_EQ(decode_counters(encode_counters(counters)), counters);
+  counters.dead = {1, 2};
+  counters.outgoing = {3, std::numeric_limits<std::uint64_t>::max()};
+  EXPECT_EQ(decode_counters(encode_counters(counters)), counters);
+}
+
+TEST(Records, AnOutcomesEndTellsWhatGoesWithIt) {
+  Random random(test_seed());
+  std::vector<std::pair<Wall, std::uint64_t>> ends;
+  for (int i = 0; i < 200; ++i) {
+    const Wall kept_until = any_wall(random);
+    const TaskId id{any_number(random)};
+    const ScanOutcomesAnswer::Item item{
+        id, kept_until, any_number(random), static_cast<std::uint32_t>(any_number(random)), 7, 300};
+    const auto decoded = decode_end(end_key(QueueNumber{1}, kept_until, id), encode_end(item));
+    ASSERT_TRUE(decoded.has_value());
+    EXPECT_EQ(decoded->id, id);
+    EXPECT_EQ(decoded->kept_until, kept_until);
+    EXPECT_EQ(decoded->bytes, item.bytes);
+    EXPECT_EQ(decoded->generation, item.generation);
+    EXPECT_EQ(decoded->history_first, 7u);
+    EXPECT_EQ(decoded->history_end, 300u);
+    ends.emplace_back(kept_until, id.value);
+  }
+  for (std::size_t i = 1; i < ends.size(); ++i) {
+    EXPECT_EQ(ends[i - 1] < ends[i],
+              end_key(QueueNumber{1}, ends[i - 1].first, TaskId{ends[i - 1].second}) <
+                  end_key(QueueNumber{1}, ends[i].first, TaskId{ends[i].second}));
+  }
 }
 
 }  // namespace

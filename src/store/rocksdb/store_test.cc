@@ -102,6 +102,28 @@ TEST(RocksStore, ItsFolderIsPrivateAndHasOneServer) {
   EXPECT_TRUE(open_rocksdb(options).has_value());
 }
 
+TEST(RocksStore, AFolderOfBeforeThereWereOutcomesIsTaken) {
+  const Folder folder;
+  const RocksOptions options{.folder = folder.path()};
+  commit(**open_rocksdb(options), puts(1, 3));
+  {
+    const auto database = Database::open(options, Seams{});
+    ASSERT_TRUE(database.has_value()) << database.error().message;
+    for (auto* family : {(*database)->outcomes(), (*database)->ends(), (*database)->history()}) {
+      ASSERT_TRUE((*database)->db().DropColumnFamily(family).ok());
+    }
+  }
+  const auto store = open_rocksdb(options);
+  ASSERT_TRUE(store.has_value()) << store.error().message;
+  EXPECT_EQ(tasks_in(**store), 3u);
+  Batch batch;
+  batch.outcomes = {{.queue = generation.queue, .id = TaskId{1}, .bytes = "outcome"}};
+  commit(**store, std::move(batch));
+  const auto found = read_and_wait(**store, FindOutcomes{generation.queue, {TaskId{1}}});
+  ASSERT_TRUE(found.has_value());
+  EXPECT_EQ(std::get<FindOutcomesAnswer>(*found).outcomes[0], "outcome");
+}
+
 TEST(RocksStore, ANewerFormatIsRefusedAndLeftAlone) {
   const Folder folder;
   const RocksOptions options{.folder = folder.path()};

@@ -4,6 +4,7 @@
 #include <iostream>
 #include <memory>
 
+#include "cli/results.h"
 #include "cli/session.h"
 #include "cli/table.h"
 
@@ -12,6 +13,8 @@ namespace {
 
 constexpr std::size_t data_bytes_max =
     64 << 20;  // above any server's task_bytes_max; that one decides
+
+constexpr Micros wait_forever = std::chrono::hours(24 * 365 * 10);  // as far as an ETA may lie
 
 struct AddOptions {
   std::string queue;
@@ -27,6 +30,10 @@ struct AddOptions {
   std::string key;
   std::string timeout;
   std::string max_attempts;
+  std::string keep_result;
+  std::string callback_url;
+  std::string callback_queue;
+  bool wait = false;
   bool has_data = false;
 };
 
@@ -95,6 +102,9 @@ int add(Session& session, const AddOptions& options) {
     }
     task["retry"] = json::object{{"max_attempts", std::move(number)}};
   }
+  if (!options.keep_result.empty()) task["keep_result"] = options.keep_result;
+  if (!options.callback_url.empty()) task["callback_url"] = options.callback_url;
+  if (!options.callback_queue.empty()) task["callback_queue"] = options.callback_queue;
   std::string body = json::serialize(task);
   if (!options.data_json.empty()) {  // as it was written
     body.insert(1, "\"json\":" + options.data_json + (task.empty() ? "" : ","));
@@ -102,6 +112,7 @@ int add(Session& session, const AddOptions& options) {
   const Outcome<json::value> added =
       session.call_text("POST", session.queue_path(options.queue) + "/tasks", std::move(body));
   if (!added) return session.fail(added.error());
+  if (options.wait) return show_result(session, options.queue, text_of(*added, "id"), wait_forever);
   if (session.json()) {
     session.print_json(*added);
   } else {
@@ -148,12 +159,30 @@ void add_add_command(CLI::App& app, Session& session) {
       ->type_name("DURATION");
   command->add_option("--max-attempts", options->max_attempts, "Over the queue's; -1 is no limit")
       ->type_name("N");
+  CLI::Option* keep = command
+                          ->add_option("--keep-result", options->keep_result,
+                                       "How long after its end its result is kept: 1h")
+                          ->type_name("DURATION");
+  command
+      ->add_flag("--wait", options->wait,
+                 "Wait for its end, and show its result as defer result does")
+      ->needs(keep);
+  CLI::Option* callback = command
+                              ->add_option("--callback", options->callback_url,
+                                           "Where its result is posted to when it ends")
+                              ->type_name("URL");
+  command
+      ->add_option("--callback-queue", options->callback_queue,
+                   "The push queue that does so; the task's own if it is push, else default")
+      ->type_name("QUEUE")
+      ->needs(callback);
   command->footer(
       "Examples:\n"
       "  defer add default http://localhost:9000/hello -d 'good morning' --delay 10s\n"
       "  defer add mail http://localhost:9000/send --data-json '{\"to\":\"ada\"}' --name "
       "welcome-ada\n"
-      "  defer add results -d @result.bin --key eu");
+      "  defer add results -d @result.bin --key eu\n"
+      "  defer add jobs --data-json '{\"report\":7}' --keep-result 1h --wait");
   command->callback([&session, options, data] {
     options->has_data = data->count() > 0;
     session.action = [&session, options] { return add(session, *options); };

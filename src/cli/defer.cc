@@ -116,6 +116,8 @@ int run_defer(std::span<const std::string> arguments, World& world) {
   add_batch_command(app, session);
   add_apply_command(app, session);
   add_tasks_commands(app, session);
+  add_result_commands(app, session);
+  add_dead_commands(app, session);
   add_lease_commands(app, session);
   add_stats_command(app, session);
   add_cron_commands(app, session);

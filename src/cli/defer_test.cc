@@ -136,6 +136,18 @@ TEST_F(Defer, SetsOnlyWhatIsGivenOfAQueue) {
   EXPECT_THAT(out(), HasSubstr("retry.max_attempts  -1"));
 }
 
+TEST_F(Defer, SettingsOfAGroupAreSentTogether) {
+  server_.answer(200, queue_mail);
+  EXPECT_EQ(run({"queues", "set", "mail", "--dead-keep", "1d", "--dead-queue", "", "--history", "3",
+                 "--results-max-bytes", "9"}),
+            exit_done)
+      << err();
+  EXPECT_THAT(
+      server_.asked,
+      ElementsAre(
+          R"(PUT /v1/queues/mail {"dead":{"keep":"1d","queue":""},"history":3,"results":{"max_bytes":9}})"));
+}
+
 TEST_F(Defer, ANumberThatIsNoneIsRefusedBeforeTheServerIsAsked) {
   EXPECT_EQ(run({"queues", "set", "mail", "--burst", "many"}), exit_usage);
   EXPECT_THAT(err(), HasSubstr("--burst: \"many\" is not a whole number"));
@@ -522,6 +534,127 @@ TEST_F(Defer, AcksWhatLeasePrinted) {
   EXPECT_EQ(err(), "defer: 2: lease lost\n");
 }
 
+TEST_F(Defer, TellsWhatAWorkerHasToTell) {
+  for (int i = 0; i < 2; ++i) server_.answer(200, R"({"results":[{}]})");
+  EXPECT_EQ(run({"ack", "results", "1:77", "--result", "42"}), exit_done) << err();
+  EXPECT_EQ(run({"fail", "results", "1:77", "--error", "no such user"}), exit_done) << err();
+  EXPECT_EQ(out(), "1 failed\n");
+  server_.answer(200, R"({"tasks":[]})");
+  EXPECT_EQ(run({"lease", "results", "--worker", "host/1"}), exit_done) << err();
+  EXPECT_THAT(
+      server_.asked,
+      ElementsAre(
+          R"(POST /v1/queues/results/tasks:ack {"tasks":[{"id":"1","lease_token":"77","result":{"body":"42"}}]})",
+          R"(POST /v1/queues/results/tasks:fail {"tasks":[{"id":"1","lease_token":"77","error":"no such user"}]})",
+          R"(POST /v1/queues/results/tasks:lease {"max":1,"worker":"host/1"})"));
+}
+
+TEST_F(Defer, ShowsAResultAndWaitsForItInCallsOfAMinute) {
+  server_.answer(200, R"({"id":"1","state":"pending"})");
+  server_.answer(200, R"({"id":"1","state":"succeeded","result":{"body":"42","headers":{}}})");
+  EXPECT_EQ(run({"result", "jobs", "1", "--wait", "90s"}), exit_done) << err();
+  EXPECT_THAT(server_.asked, ElementsAre("GET /v1/queues/jobs/tasks/1/result?wait=1m",
+                                         "GET /v1/queues/jobs/tasks/1/result?wait=1m"));
+  EXPECT_EQ(server_.timeouts.back(), Seconds(90));
+  EXPECT_THAT(out(), HasSubstr("state   succeeded\n"));
+  server_.answer(200, R"({"id":"1","state":"succeeded","result":{"body_base64":"AP8="}})");
+  EXPECT_EQ(run({"result", "jobs", "1", "--body"}), exit_done);
+  EXPECT_EQ(out(), std::string("\0\xff", 2));
+  server_.answer(200, R"({"id":"1","state":"failed"})");
+  EXPECT_EQ(run({"result", "jobs", "1", "--history"}), exit_refused);
+  EXPECT_EQ(server_.asked.back(), "GET /v1/queues/jobs/tasks/1/result?wait=0s&history=true");
+  server_.answer(200, R"({"id":"1","state":"pending"})");
+  EXPECT_EQ(run({"result", "jobs", "1"}), exit_try_later);
+  EXPECT_EQ(run({"result", "jobs", "1", "--wait", "soon"}), exit_usage);
+}
+
+TEST_F(Defer, AddsATaskAndWaitsForItsResult) {
+  server_.answer(201, R"({"id":"7"})");
+  server_.answer(200, R"({"id":"7","state":"succeeded"})");
+  EXPECT_EQ(run({"add", "jobs", "--keep-result", "1h", "--wait", "--callback", "http://a/",
+                 "--callback-queue", "calls"}),
+            exit_done)
+      << err();
+  EXPECT_THAT(
+      server_.asked,
+      ElementsAre(
+          R"(POST /v1/queues/jobs/tasks {"keep_result":"1h","callback_url":"http://a/","callback_queue":"calls"})",
+          "GET /v1/queues/jobs/tasks/7/result?wait=1m"));
+  EXPECT_EQ(run({"add", "jobs", "--wait"}), exit_usage);
+}
+
+TEST_F(Defer, CancelsTasks) {
+  server_.answer(200, R"({"id":"1","state":"leased"})");
+  EXPECT_EQ(run({"cancel", "jobs", "1"}), exit_done);
+  EXPECT_EQ(out(), "1: cancelled, was leased\n");
+  EXPECT_THAT(server_.asked, ElementsAre("POST /v1/queues/jobs/tasks/1:cancel {}"));
+}
+
+TEST_F(Defer, ListsAndShowsDeadLetters) {
+  server_.answer(200, R"({"tasks":[{"id":"1","reason":"attempts","died":"2027-01-15T07:00:00Z",
+      "attempts":3,"last_status":503,"key":"k","url":"http://a/"}]})");
+  EXPECT_EQ(run({"dead", "ls", "mail", "--status", "503", "--key", "a b", "--since", "1h"}),
+            exit_done)
+      << err();
+  EXPECT_THAT(server_.asked,
+              ElementsAre("GET /v1/queues/mail/dead?page_size=100&status=503&key=a%20b"
+                          "&since=2027-01-15T07%3A00%3A00.000000Z"));
+  EXPECT_EQ(out(),
+            "TASK  DIED    REASON    ATTEMPTS  ANSWER  KEY  TARGET\n"
+            "1     1h ago  attempts         3  503     k    http://a/\n");
+  server_.answer(200, R"({"tasks":[]})");
+  EXPECT_EQ(run({"dead", "ls", "mail"}), exit_done);
+  EXPECT_EQ(out(), "no dead letters in mail\n");
+  server_.answer(200, R"({"id":"1","died":"2027-01-15T07:00:00Z","history":[{"attempt":1,
+      "started":"2027-01-15T06:00:00Z","duration":1.5,"failure":"failed","error":"no\u001buser","worker":"w",
+      "usage":{"cpu":0.02,"cause":"exited","code":65},"log":"one\ntwo\u001b[31m\n"}]})");
+  EXPECT_EQ(run({"dead", "show", "mail", "1"}), exit_done);
+  EXPECT_EQ(out(),
+            "MEMBER  VALUE\n"
+            "id      1\n"
+            "died    2027-01-15T07:00:00Z (1h ago)\n"
+            "\n"
+            "ATTEMPT  STARTED  TOOK  ANSWER  END         CPU  WORKER  ERROR\n"
+            "      1  2h ago   1.5s  failed  exited 65  20ms  w       no?user\n"
+            "\n"
+            "log of attempt 1:\n"
+            "  one\n"
+            "  two?[31m\n");
+}
+
+TEST_F(Defer, RetriesDeadLettersByFilterAndSaysHowManyFirst) {
+  in_is_terminal_ = true;
+  server_.answer(200, R"({"matched":12})");
+  EXPECT_EQ(run({"dead", "retry", "mail", "--reason", "attempts"}, "n\n"), exit_refused);
+  EXPECT_THAT(err(), HasSubstr("retry 12 dead letters of queue mail? [y/N]"));
+  server_.answer(200, R"({"matched":12})");
+  server_.answer(200, R"({"matched":12,"retried":12})");
+  EXPECT_EQ(run({"dead", "retry", "mail", "--reason", "attempts"}, "y\n"), exit_done) << err();
+  EXPECT_EQ(out(), "12 retried\n");
+  EXPECT_THAT(server_.asked,
+              ElementsAre(R"(POST /v1/queues/mail/dead:retry {"reason":"attempts","plan":true})",
+                          R"(POST /v1/queues/mail/dead:retry {"reason":"attempts","plan":true})",
+                          R"(POST /v1/queues/mail/dead:retry {"reason":"attempts"})"));
+  server_.asked.clear();
+  server_.answer(200, R"({"matched":1})");
+  server_.answer(200, R"({"matched":1,"deleted":1})");
+  EXPECT_EQ(run({"dead", "rm", "mail", "--all", "--yes"}), exit_done) << err();
+  EXPECT_THAT(server_.asked, ElementsAre(R"(POST /v1/queues/mail/dead:delete {"plan":true})",
+                                         "POST /v1/queues/mail/dead:delete {}"));
+  server_.asked.clear();
+  server_.answer(200, R"({"id":"1"})");
+  server_.answer(204, "");
+  EXPECT_EQ(run({"dead", "retry", "mail", "1"}), exit_done);
+  EXPECT_EQ(out(), "1: retried\n");
+  EXPECT_EQ(run({"dead", "rm", "mail", "1"}), exit_done);
+  EXPECT_EQ(out(), "1: deleted\n");
+  EXPECT_THAT(server_.asked,
+              ElementsAre("POST /v1/queues/mail/dead/1:retry", "DELETE /v1/queues/mail/dead/1"));
+  EXPECT_EQ(run({"dead", "rm", "mail"}), exit_usage);
+  EXPECT_EQ(run({"dead", "rm", "mail", "1", "--all"}), exit_usage);
+  EXPECT_EQ(run({"dead", "rm", "mail", "--all", "--key", "k"}), exit_usage);
+}
+
 TEST_F(Defer, RenewsAndReleasesByWord) {
   server_.answer(200, R"({"results":[{}]})");
   EXPECT_EQ(run({"renew", "results", "1:77", "--for", "5m"}), exit_done) << err();
@@ -542,13 +675,14 @@ TEST_F(Defer, ShowsStatisticsOfAllQueuesAndOfOne) {
   server_.answer(200, std::string(R"({"queues":[)") + queue_mail + "," + queue_default + "]}");
   server_.answer(
       200,
-      R"({"tasks":1234,"ready":4,"scheduled":0,"in_flight":1,"leased":0,"oldest_ready":3.0,"executed_minute":60,"failure_rate":0.051})");
+      R"({"tasks":1234,"ready":4,"scheduled":0,"in_flight":1,"leased":0,"oldest_ready":3.0,"executed_minute":60,"failure_rate":0.051,"dead":7})");
   server_.answer(404, R"({"error":{"code":404,"message":"gone"}})");
   EXPECT_EQ(run({"stats"}), exit_done) << err();
-  EXPECT_EQ(
-      out(),
-      "QUEUE  STATE   TASKS  READY  SCHEDULED  IN FLIGHT  LEASED  OLDEST  LAST MINUTE  FAILED\n"
-      "mail   paused  1,234      4          0          1       0      3s           60   5.1 %\n");
+  EXPECT_EQ(out(),
+            "QUEUE  STATE   TASKS  READY  SCHEDULED  IN FLIGHT  LEASED  OLDEST  LAST MINUTE  "
+            "FAILED  DEAD\n"
+            "mail   paused  1,234      4          0          1       0      3s           60   5.1 "
+            "%     7\n");
   server_.answer(
       200,
       R"({"tasks":1234,"oldest_ready":null,"execution":{"count":3,"p95":0.02},"delay":{"p50":3723.5},"failure_rate":0.0512345})");
@@ -611,6 +745,11 @@ TEST_F(Defer, EveryCommandHasHelpWithExamples) {
                                              {"tasks", "ls"},
                                              {"lease"},
                                              {"ack"},
+                                             {"fail"},
+                                             {"result"},
+                                             {"cancel"},
+                                             {"dead", "ls"},
+                                             {"dead", "retry"},
                                              {"stats"},
                                              {"completion"}}) {
     std::vector<std::string> arguments = command;

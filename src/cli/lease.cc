@@ -1,4 +1,4 @@
-// defer lease|ack|renew|release: a worker in a shell.
+// defer lease|ack|renew|release|fail: a worker in a shell.
 //
 //   defer lease results --max 10 --json | while read -r task; do work "$task"; echo "$task" | defer
 //   ack results; done
@@ -24,6 +24,7 @@ struct LeaseOptions {
   bool has_key = false;
   bool oldest_key = false;
   std::string wait;
+  std::string worker;
 };
 
 int lease(Session& session, const LeaseOptions& options) {
@@ -32,6 +33,7 @@ int lease(Session& session, const LeaseOptions& options) {
   if (!options.lease.empty()) body["lease"] = options.lease;
   if (options.has_key) body["key"] = options.key;
   if (options.oldest_key) body["oldest_key"] = true;
+  if (!options.worker.empty()) body["worker"] = options.worker;
   Micros extra{0};
   if (!options.wait.empty()) {
     const Result<Micros> wait = parse_duration(options.wait);
@@ -62,12 +64,53 @@ int lease(Session& session, const LeaseOptions& options) {
   return exit_done;
 }
 
-// What ack, renew and release share: leases as ID:TOKEN words, or as the lines that `defer lease
+// What ack, renew, release and fail share: leases as ID:TOKEN words, or as the lines that `defer
+// lease
 // --json` printed.
 struct HoldOptions {
   std::string queue;
   std::vector<std::string> leases;
   std::string duration;
+  std::string report;
+};
+
+// What they have apart. `flag` is a duration, member `member` of the request; `report` is a text
+// that each task of the request gets as its member of that name.
+struct Hold {
+  const char* verb;
+  const char* about;
+  const char* done;
+  const char* flag = nullptr;
+  const char* member = nullptr;
+  const char* flag_about = nullptr;
+  const char* report = nullptr;
+  const char* report_about = nullptr;
+};
+constexpr Hold holds[] = {
+    {.verb = "ack",
+     .about = "Say that leased tasks are done; they end",
+     .done = "acknowledged",
+     .report = "result",
+     .report_about = "What the tasks give their callers (add --keep-result)"},
+    {.verb = "renew",
+     .about = "Keep leased tasks for longer",
+     .done = "renewed",
+     .flag = "for",
+     .member = "lease",
+     .flag_about = "How long from now"},
+    {.verb = "release",
+     .about = "Give leased tasks back",
+     .done = "released",
+     .flag = "delay",
+     .member = "delay",
+     .flag_about = "Not before; the queue's backoff when not said",
+     .report = "error",
+     .report_about = "What went wrong"},
+    {.verb = "fail",
+     .about = "End leased tasks as failed, never to be tried again",
+     .done = "failed",
+     .report = "error",
+     .report_about = "What went wrong"},
 };
 
 Outcome<json::array> read_leases(Session& session, const HoldOptions& options) {
@@ -105,11 +148,15 @@ Outcome<json::array> read_leases(Session& session, const HoldOptions& options) {
   return leases;
 }
 
-// `member`: what the duration is called in the request.
-int hold(Session& session, const HoldOptions& options, const char* verb, const char* done,
-         const char* member) {
-  const Outcome<json::array> leases = read_leases(session, options);
+int hold(Session& session, const HoldOptions& options, const Hold& how) {
+  Outcome<json::array> leases = read_leases(session, options);
   if (!leases) return session.fail(leases.error());
+  for (json::value& lease : *leases) {
+    if (options.report.empty()) break;
+    const bool is_result = std::string_view(how.report) == "result";
+    lease.as_object()[how.report] = is_result ? json::value(json::object{{"body", options.report}})
+                                              : json::value(options.report);
+  }
   std::uint64_t good = 0;
   int exit_code = exit_done;
   for (std::size_t begin = 0; begin < leases->size(); begin += call_leases_max) {
@@ -117,9 +164,9 @@ int hold(Session& session, const HoldOptions& options, const char* verb, const c
     json::object body;
     body["tasks"] = json::array(leases->begin() + static_cast<std::ptrdiff_t>(begin),
                                 leases->begin() + static_cast<std::ptrdiff_t>(end));
-    if (!options.duration.empty()) body[member] = options.duration;
+    if (!options.duration.empty()) body[how.member] = options.duration;
     const Outcome<json::value> answer =
-        session.call("POST", session.queue_path(options.queue) + "/tasks:" + verb, body);
+        session.call("POST", session.queue_path(options.queue) + "/tasks:" + how.verb, body);
     if (!answer) return session.fail(answer.error());
     const json::array results = array_of(*answer, "results");
     for (std::size_t i = begin; i < end; ++i) {
@@ -136,9 +183,9 @@ int hold(Session& session, const HoldOptions& options, const char* verb, const c
     }
   }
   if (session.json()) {
-    session.print_json(json::object{{done, good}, {"refused", leases->size() - good}});
+    session.print_json(json::object{{how.done, good}, {"refused", leases->size() - good}});
   } else {
-    session.world.out << with_commas(good) << ' ' << done << '\n';
+    session.world.out << with_commas(good) << ' ' << how.done << '\n';
   }
   return exit_code;
 }
@@ -161,8 +208,10 @@ void add_lease_commands(CLI::App& app, Session& session) {
       ->excludes(key);
   command->add_option("--wait", options->wait, "Wait so long for the first task")
       ->type_name("DURATION");
+  command->add_option("--worker", options->worker,
+                      "Who you are: then a lease that you let expire counts as your death");
   command->footer(
-      "Prints each task with the lease_token that ack, renew and release want.\n"
+      "Prints each task with the lease_token that ack, renew, release and fail want.\n"
       "\nExamples:\n  defer lease results --max 10 --for 5m\n  defer lease results --wait 20s "
       "--json > task && work task && defer ack results < task");
   command->callback([&session, options, key] {
@@ -170,34 +219,30 @@ void add_lease_commands(CLI::App& app, Session& session) {
     session.action = [&session, options] { return lease(session, *options); };
   });
 
-  const auto verb = [&](const char* name, const char* about, const char* done, const char* flag,
-                        const char* flag_about) {
+  for (const Hold& how : holds) {
     auto held = std::make_shared<HoldOptions>();
-    CLI::App* hold_command = app.add_subcommand(name, about);
+    CLI::App* hold_command = app.add_subcommand(how.verb, how.about);
     hold_command->add_option("QUEUE", held->queue, "Its name")->required();
     hold_command->add_option(
         "ID:TOKEN", held->leases,
         "Leases; from standard input, as lease printed them, when none is given");
-    if (flag != nullptr) {
+    const bool renews = std::string_view(how.verb) == "renew";
+    if (how.flag != nullptr) {
       CLI::Option* option =
-          hold_command->add_option("--" + std::string(flag), held->duration, flag_about)
+          hold_command->add_option("--" + std::string(how.flag), held->duration, how.flag_about)
               ->type_name("DURATION");
-      if (std::string_view(flag) == "for") option->required();
+      if (renews) option->required();
     }
-    const char* member = flag != nullptr && std::string_view(flag) == "for" ? "lease" : "delay";
-    hold_command->footer("Examples:\n  defer " + std::string(name) +
-                         " results 01800000000000000001:77" +
-                         (std::string_view(name) == "renew" ? " --for 5m" : ""));
-    hold_command->callback([&session, held, name, done, member] {
-      session.action = [&session, held, name, done, member] {
-        return hold(session, *held, name, done, member);
-      };
+    if (how.report != nullptr) {
+      hold_command->add_option("--" + std::string(how.report), held->report, how.report_about)
+          ->type_name("TEXT");
+    }
+    hold_command->footer("Examples:\n  defer " + std::string(how.verb) +
+                         " results 01800000000000000001:77" + (renews ? " --for 5m" : ""));
+    hold_command->callback([&session, held, &how] {
+      session.action = [&session, held, &how] { return hold(session, *held, how); };
     });
-  };
-  verb("ack", "Say that leased tasks are done; they end", "acknowledged", nullptr, nullptr);
-  verb("renew", "Keep leased tasks for longer", "renewed", "for", "How long from now");
-  verb("release", "Give leased tasks back", "released", "delay",
-       "Not before; the queue's backoff when not said");
+  }
 }
 
 }  // namespace deferd::cli

@@ -79,6 +79,13 @@ struct SetOptions {
       {"max-bytes", "max_bytes", true, "How many bytes of tasks the queue takes; 0 is no limit"},
       {"tombstone", "tombstone", false, "How long the name of an ended task stays taken"},
       {"task-ttl", "task_ttl", false, "Age at which a task is dropped, run or not; 0s is never"},
+      {"dead-keep", "dead.keep", false, "How long dead letters are kept; 0s is not at all"},
+      {"dead-max-bytes", "dead.max_bytes", true, "What they may take; the oldest go first"},
+      {"dead-queue", "dead.queue", false, "Where they go on to; '' keeps them here"},
+      {"poison-after", "poison_after", true,
+       "Pull: deaths of workers after which a task is dead; 0 is never"},
+      {"history", "history", true, "Attempts of a task that are remembered"},
+      {"results-max-bytes", "results.max_bytes", true, "What kept results may take"},
       {"max-attempts", "retry.max_attempts", true,
        "Attempts until a task is given up; -1 is no limit"},
       {"max-age", "retry.max_age", false, "Age at which a task is given up; 0s is no limit"},
@@ -104,13 +111,15 @@ int queues_set(Session& session, const SetOptions& options, const std::vector<bo
                              "\" is not a whole number");
       }
     }
-    std::string_view name = member.member;
-    if (name.starts_with("retry.")) {
-      if (!body.contains("retry")) body["retry"] = json::object();
-      body["retry"].as_object()[name.substr(6)] = std::move(value);
-    } else {
+    const std::string_view name = member.member;
+    const std::size_t dot = name.find('.');
+    if (dot == name.npos) {
       body[name] = std::move(value);
+      continue;
     }
+    json::value& group = body[name.substr(0, dot)];
+    if (group.is_null()) group = json::object();
+    group.as_object()[name.substr(dot + 1)] = std::move(value);
   }
   const Outcome<json::value> queue = session.call("PUT", session.queue_path(options.queue), body);
   if (!queue) return session.fail(queue.error());

@@ -88,6 +88,8 @@ void add_add_command(CLI::App& app, Session& session);
 void add_apply_command(CLI::App& app, Session& session);
 void add_batch_command(CLI::App& app, Session& session);
 void add_tasks_commands(CLI::App& app, Session& session);
+void add_result_commands(CLI::App& app, Session& session);
+void add_dead_commands(CLI::App& app, Session& session);
 void add_lease_commands(CLI::App& app, Session& session);
 void add_stats_command(CLI::App& app, Session& session);
 void add_cron_commands(CLI::App& app, Session& session);

@@ -6,6 +6,7 @@
 
 #include "cli/session.h"
 #include "cli/table.h"
+#include "cli/task_view.h"
 #include "model/duration_text.h"
 
 namespace deferd::cli {
@@ -17,20 +18,11 @@ struct StatsOptions {
   std::string every = "2s";
 };
 
-// A span as people read it, to three digits: "0.42ms", "20ms", "3.2s", "1h2m".
-std::string span_text(double seconds) {
-  if (seconds >= 60) return format_duration(Seconds(static_cast<std::int64_t>(seconds)));
-  char digits[32];
-  const bool whole = seconds >= 1;
-  std::snprintf(digits, sizeof digits, "%.3g%s", whole ? seconds : seconds * 1000,
-                whole ? "s" : "ms");
-  return digits;
-}
-
 // Members that are spans, in seconds.
 bool is_span(std::string_view name) {
-  return name == "oldest_ready" || name.ends_with(".mean") || name.ends_with(".p50") ||
-         name.ends_with(".p95") || name.ends_with(".p99");
+  return name == "oldest_ready" || name == "usage.cpu" || name == "usage.wall" ||
+         name.ends_with(".mean") || name.ends_with(".p50") || name.ends_with(".p95") ||
+         name.ends_with(".p99");
 }
 
 // Members of members become lines of their own: "execution.p95".
@@ -95,7 +87,7 @@ Outcome<void> show(Session& session, const StatsOptions& options, std::ostream& 
     return {};
   }
   Table table({"QUEUE", "STATE", ">TASKS", ">READY", ">SCHEDULED", ">IN FLIGHT", ">LEASED",
-               ">OLDEST", ">LAST MINUTE", ">FAILED"});
+               ">OLDEST", ">LAST MINUTE", ">FAILED", ">DEAD"});
   std::vector<json::value> queues;
   Outcome<void> walked =
       each_page(session, session.queues_path(), "queues", [&](const json::array& page) {
@@ -119,7 +111,7 @@ Outcome<void> show(Session& session, const StatsOptions& options, std::ostream& 
     table.add({name, text_of(queue, "state"), count_of(*stats, "tasks"), count_of(*stats, "ready"),
                count_of(*stats, "scheduled"), count_of(*stats, "in_flight"),
                count_of(*stats, "leased"), oldest_of(*stats), count_of(*stats, "executed_minute"),
-               percent_of(*stats, "failure_rate")});
+               percent_of(*stats, "failure_rate"), count_of(*stats, "dead")});
   }
   if (!session.json()) table.print(out);
   return {};

@@ -5,6 +5,7 @@
 
 #include "cli/session.h"
 #include "cli/table.h"
+#include "cli/task_view.h"
 
 namespace deferd::cli {
 namespace {
@@ -66,47 +67,8 @@ struct TaskOptions {
   std::vector<std::string> tasks;
 };
 
-void print_task(Session& session, const json::value& task) {
-  if (session.json()) {
-    session.print_json(task);
-    return;
-  }
-  Table table({"MEMBER", "VALUE"});
-  const std::int64_t now = to_micros(session.world.now());
-  if (task.is_object()) {
-    for (const auto& member : task.as_object()) {
-      std::string value = text_of(task, member.key());
-      if (member.key() == "eta" || member.key() == "created")
-        value += " (" + relative(value, now) + ")";
-      table.add({std::string(member.key()), value});
-    }
-  }
-  table.print(session.world.out);
-}
-
-// Each task by itself, so that one that is gone does not hold up the others; the first failure's
-// code is the exit code.
-int each_task(Session& session, const TaskOptions& options,
-              const std::function<Outcome<void>(const std::string&)>& act) {
-  int exit_code = exit_done;
-  for (const std::string& task : options.tasks) {
-    const Outcome<void> done = act(task);
-    if (done) continue;
-    Failure failure = done.error();
-    failure.message = task + ": " + failure.message;
-    const int code = session.fail(failure);
-    if (exit_code == exit_done) exit_code = code;
-    if (code == exit_unreachable) break;
-  }
-  return exit_code;
-}
-
-std::string task_path(const Session& session, const std::string& queue, const std::string& task) {
-  return session.queue_path(queue) + "/tasks/" + url_encode(task);
-}
-
 int tasks_show(Session& session, const TaskOptions& options) {
-  return each_task(session, options, [&](const std::string& name) -> Outcome<void> {
+  return each_task(session, options.tasks, [&](const std::string& name) -> Outcome<void> {
     const Outcome<json::value> task = session.call("GET", task_path(session, options.queue, name));
     if (!task) return tl::unexpected(task.error());
     print_task(session, *task);
@@ -115,7 +77,7 @@ int tasks_show(Session& session, const TaskOptions& options) {
 }
 
 int tasks_rm(Session& session, const TaskOptions& options) {
-  return each_task(session, options, [&](const std::string& name) -> Outcome<void> {
+  return each_task(session, options.tasks, [&](const std::string& name) -> Outcome<void> {
     const Outcome<json::value> removed =
         session.call("DELETE", task_path(session, options.queue, name));
     if (!removed) return tl::unexpected(removed.error());
@@ -125,7 +87,7 @@ int tasks_rm(Session& session, const TaskOptions& options) {
 }
 
 int tasks_run(Session& session, const TaskOptions& options) {
-  return each_task(session, options, [&](const std::string& name) -> Outcome<void> {
+  return each_task(session, options.tasks, [&](const std::string& name) -> Outcome<void> {
     const Outcome<json::value> task = session.call(
         "POST", task_path(session, options.queue, name) + ":run", json::value(json::object()));
     if (!task) return tl::unexpected(task.error());
@@ -171,7 +133,7 @@ void add_tasks_commands(CLI::App& app, Session& session) {
       session.action = [&session, options, act] { return act(session, *options); };
     });
   };
-  verb("show", "All that is known of a task", tasks_show);
+  verb("show", "All that is known of a task, with its attempts and their logs", tasks_show);
   verb("rm", "Remove a task", tasks_rm);
   verb("run", "Start an attempt now, whatever its time, the rate and a pause say", tasks_run);
 }

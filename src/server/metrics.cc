@@ -115,8 +115,30 @@ struct Metrics::Families {
   Family<Gauge>& totals =
       prometheus::BuildGauge()
           .Name("deferd_queue_events")
-          .Help("Tasks added, completed, dropped, and attempts executed, failed, since the start")
+          .Help(
+              "Tasks added, completed, dropped, cancelled, dead, poisoned, and attempts executed, "
+              "failed, since the start")
           .Register(registry);
+  Family<Gauge>& kept = prometheus::BuildGauge()
+                            .Name("deferd_queue_kept")
+                            .Help("Dead letters and results that are kept")
+                            .Register(registry);
+  Family<Gauge>& kept_bytes = prometheus::BuildGauge()
+                                  .Name("deferd_queue_kept_bytes")
+                                  .Help("Bytes of dead letters and results that are kept")
+                                  .Register(registry);
+  Family<Gauge>& used = prometheus::BuildGauge()
+                            .Name("deferd_queue_used_seconds")
+                            .Help("What workers reported of their attempts, since the start")
+                            .Register(registry);
+  Family<Gauge>& memory_peak = prometheus::BuildGauge()
+                                   .Name("deferd_queue_memory_peak_bytes")
+                                   .Help("The most that a worker reported of one attempt")
+                                   .Register(registry);
+  Family<Gauge>& exits = prometheus::BuildGauge()
+                             .Name("deferd_queue_exits")
+                             .Help("How attempts ended, as workers reported, since the start")
+                             .Register(registry);
   struct OfQueue {
     std::vector<std::pair<Family<Gauge>*, Gauge*>> gauges;
   };
@@ -200,8 +222,22 @@ void Metrics::observe_queues(const std::vector<std::pair<QueueName, QueueStats>>
     set(to.totals, "event", "added", static_cast<double>(stats.added_total));
     set(to.totals, "event", "completed", static_cast<double>(stats.completed_total));
     set(to.totals, "event", "dropped", static_cast<double>(stats.dropped_total));
+    set(to.totals, "event", "cancelled", static_cast<double>(stats.cancelled_total));
+    set(to.totals, "event", "dead", static_cast<double>(stats.dead_total));
+    set(to.totals, "event", "poisoned", static_cast<double>(stats.poisoned_total));
     set(to.totals, "event", "executed", static_cast<double>(stats.executed_total));
     set(to.totals, "event", "failed", static_cast<double>(stats.failed_total));
+    set(to.kept, "what", "dead", static_cast<double>(stats.dead));
+    set(to.kept, "what", "results", static_cast<double>(stats.outcomes));
+    set(to.kept_bytes, "what", "dead", static_cast<double>(stats.dead_bytes));
+    set(to.kept_bytes, "what", "results", static_cast<double>(stats.outcome_bytes));
+    set(to.used, "what", "cpu", seconds(stats.usage.cpu));
+    set(to.used, "what", "wall", seconds(stats.usage.wall));
+    set(to.memory_peak, nullptr, nullptr, static_cast<double>(stats.usage.memory_peak_max));
+    for (std::size_t i = 0; i < stats.usage.causes.size(); ++i) {
+      set(to.exits, "cause", to_string(static_cast<ExitCause>(i)).data(),
+          static_cast<double>(stats.usage.causes[i]));
+    }
     to.of_queue.emplace(name, std::move(queue));
   }
   for (auto& [name, gone] : left) {

@@ -1,6 +1,7 @@
 #include "api/native/answers.h"
 
 #include "api/http/text.h"
+#include "api/native/failure_words.h"
 #include "api/native/requests.h"
 #include "model/duration_text.h"
 #include "model/push_request.h"
@@ -9,34 +10,8 @@
 namespace deferd::native {
 namespace {
 
-void time_member(JsonWriter& json, std::string_view name, Wall wall) {
-  json.member(name, format_time(wall));
-}
-
 void duration_member(JsonWriter& json, std::string_view name, Micros duration) {
   json.member(name, format_duration(duration));
-}
-
-// Measured spans, for programs to compute with: seconds.
-void seconds_member(JsonWriter& json, std::string_view name, Micros duration) {
-  json.member(name, static_cast<double>(duration.count()) / 1e6);
-}
-
-std::string_view failure_word(std::int16_t status) {
-  switch (status) {
-    case status_timeout:
-      return "timeout";
-    case status_unreachable:
-      return "unreachable";
-    case status_refused:
-      return "refused";
-    case status_lease_expired:
-      return "lease_expired";
-    case status_released:
-      return "released";
-    default:
-      return "unknown";
-  }
 }
 
 void write_retry(JsonWriter& json, const RetryOverride& retry) {
@@ -61,17 +36,52 @@ void write_payload(JsonWriter& json, std::string_view payload, bool with_body) {
       json.end_object();
     }
   }
-  if (!with_body) return;
-  if (is_utf8(request->body)) {
-    json.member("body", request->body);
-    return;
+  if (with_body) write_body(json, request->body);
+}
+
+TaskState ready_or_scheduled(const Task& task) {
+  return task.place.eta > task.created ? TaskState::scheduled : TaskState::ready;
+}
+
+void write_attempts(JsonWriter& json, const Task& task) {
+  const Progress& progress = task.progress;
+  time_member(json, "created", task.created);
+  json.member("attempts", progress.attempts).member("responses", progress.responses);
+  write_last_status(json, progress.last_status);
+  if (progress.first_attempt != Wall{}) time_member(json, "first_attempt", progress.first_attempt);
+  if (progress.last_attempt != Wall{}) time_member(json, "last_attempt", progress.last_attempt);
+}
+
+void write_options(JsonWriter& json, const TaskOptions& options) {
+  if (!options.key.empty()) json.member("key", options.key);
+  if (options.timeout > Micros(0)) duration_member(json, "timeout", options.timeout);
+  write_retry(json, options.retry);
+  if (options.keep_result > Micros(0)) duration_member(json, "keep_result", options.keep_result);
+  if (!options.result_headers.empty()) {
+    json.key("result_headers").begin_array();
+    for (const std::string& name : options.result_headers) json.value(name);
+    json.end_array();
   }
-  std::string base64;
-  append_base64(base64, request->body);
-  json.member("body_base64", base64);
+  if (!options.callback_url.empty()) json.member("callback_url", options.callback_url);
+  if (!options.callback_queue.empty()) json.member("callback_queue", options.callback_queue);
+}
+
+// What a task was given: from its options on.
+void write_given(JsonWriter& json, const Task& task, bool with_body) {
+  if (task.options != nullptr) write_options(json, *task.options);
+  json.member("size", task.bytes);
+  if (task.payload != nullptr) write_payload(json, *task.payload, with_body);
 }
 
 }  // namespace
+
+void time_member(JsonWriter& json, std::string_view name, Wall wall) {
+  json.member(name, format_time(wall));
+}
+
+void seconds_member(JsonWriter& json, std::string_view name, Micros span) {
+  json.member(name, static_cast<double>(span.count()) / 1e6);
+}
 
 void write_retry(JsonWriter& json, const RetryPolicy& retry) {
   json.key("retry").begin_object();
@@ -88,10 +98,20 @@ void write_last_status(JsonWriter& json, std::int16_t status) {
   if (status < 0) json.member("last_failure", failure_word(status));
 }
 
+void write_body(JsonWriter& json, std::string_view body) {
+  if (is_utf8(body)) {
+    json.member("body", body);
+    return;
+  }
+  std::string base64;
+  append_base64(base64, body);
+  json.member("body_base64", base64);
+}
+
 void write_task(JsonWriter& json, const QueueName& queue, const Task& task,
-                std::optional<TaskState> state, TaskView view) {
+                std::optional<TaskState> state, TaskView view, const TaskStory* story) {
   const Progress& progress = task.progress;
-  if (!state) state = task.place.eta > task.created ? TaskState::scheduled : TaskState::ready;
+  if (!state) state = ready_or_scheduled(task);
   const bool leased = *state == TaskState::leased;
   json.begin_object();
   json.member("id", to_string(task.id));
@@ -104,18 +124,28 @@ void write_task(JsonWriter& json, const QueueName& queue, const Task& task,
   time_member(json, "eta", leased ? progress.last_eta : task.place.eta);
   if (view == TaskView::lease) json.member("lease_token", lease_token_text(progress.lease_token));
   if (leased) time_member(json, "lease_expires", task.place.eta);
-  time_member(json, "created", task.created);
-  json.member("attempts", progress.attempts).member("responses", progress.responses);
-  write_last_status(json, progress.last_status);
-  if (progress.first_attempt != Wall{}) time_member(json, "first_attempt", progress.first_attempt);
-  if (progress.last_attempt != Wall{}) time_member(json, "last_attempt", progress.last_attempt);
-  if (!task.key().empty()) json.member("key", task.key());
-  if (task.options != nullptr) {
-    if (task.options->timeout > Micros(0)) duration_member(json, "timeout", task.options->timeout);
-    write_retry(json, task.options->retry);
-  }
-  json.member("size", task.bytes);
-  if (task.payload != nullptr) write_payload(json, *task.payload, view != TaskView::basic);
+  if (story != nullptr && !story->worker.empty()) json.member("worker", valid_utf8(story->worker));
+  write_attempts(json, task);
+  write_given(json, task, view != TaskView::basic);
+  if (story != nullptr) write_history(json, story->history);
+  json.end_object();
+}
+
+void write_dead_task(JsonWriter& json, const QueueName& queue, const Task& task, TaskView view,
+                     const TaskStory* story) {
+  json.begin_object();
+  json.member("id", to_string(task.id));
+  if (!task.name().empty()) json.member("name", task.name());
+  json.member("queue", queue.queue)
+      .member("state", "dead")
+      .member("reason", to_string(task.progress.death))
+      .member("priority", task.progress.own_priority);
+  time_member(json, "died", task.place.eta);
+  if (story != nullptr && !story->history.empty() && !story->history.back().error.empty())
+    json.member("error", valid_utf8(story->history.back().error));
+  write_attempts(json, task);
+  write_given(json, task, view != TaskView::basic);
+  if (story != nullptr) write_history(json, story->history);
   json.end_object();
 }
 
@@ -150,6 +180,14 @@ void write_queue(JsonWriter& json, const QueueInfo& queue) {
   json.member("max_tasks", settings.max_tasks).member("max_bytes", settings.max_bytes);
   duration_member(json, "tombstone", settings.tombstone);
   duration_member(json, "task_ttl", settings.task_ttl);
+  json.key("dead").begin_object();
+  duration_member(json, "keep", settings.dead.keep);
+  json.member("max_bytes", settings.dead.bytes_max).member("queue", settings.dead.queue);
+  json.end_object();
+  if (!push) json.member("poison_after", settings.poison_after);
+  json.member("history", settings.history);
+  json.key("results").begin_object();
+  json.member("max_bytes", settings.result_bytes_max).end_object();
   json.end_object();
 }
 
@@ -182,6 +220,20 @@ void write_stats(JsonWriter& json, const QueueName& queue, const QueueStats& sta
   json.member("added_total", stats.added_total).member("executed_total", stats.executed_total);
   json.member("failed_total", stats.failed_total).member("completed_total", stats.completed_total);
   json.member("dropped_total", stats.dropped_total);
+  json.member("cancelled_total", stats.cancelled_total).member("dead_total", stats.dead_total);
+  json.member("poisoned_total", stats.poisoned_total);
+  json.member("dead", stats.dead).member("dead_bytes", stats.dead_bytes);
+  json.member("results", stats.outcomes).member("result_bytes", stats.outcome_bytes);
+  json.key("usage").begin_object();
+  seconds_member(json, "cpu", stats.usage.cpu);
+  seconds_member(json, "wall", stats.usage.wall);
+  json.member("memory_peak_max", stats.usage.memory_peak_max);
+  json.key("causes").begin_object();
+  for (int i = 0; i < exit_cause_count; ++i) {
+    const auto cause = static_cast<ExitCause>(i);
+    json.member(to_string(cause), stats.usage.causes[static_cast<std::size_t>(i)]);
+  }
+  json.end_object().end_object();
   durations("execution", stats.execution);
   durations("delay", stats.delay);
   json.member("enforced_rate", stats.enforced_rate);  // null: unlimited

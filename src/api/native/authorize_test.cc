@@ -90,6 +90,18 @@ TEST_F(AuthorizeTest, EachRoleMayMakeItsCallsAndNoOthers) {
       {"GET", "/v1/queues/pull/tasks/t", "", "viewer taskDeleter"},
       {"DELETE", "/v1/queues/pull/tasks/t", "", "taskDeleter"},
       {"POST", "/v1/queues/push/tasks/t:run", "", "taskRunner"},
+      {"POST", "/v1/queues/pull/tasks:fail", leases, "taskRunner"},
+      {"POST", "/v1/queues/pull/tasks:watch", R"({"ids":["t"]})", "taskRunner"},
+      {"POST", "/v1/queues/pull/tasks:results", R"({"ids":["t"]})", "viewer taskDeleter"},
+      {"GET", "/v1/queues/pull/tasks/t/result", "", "viewer taskDeleter"},
+      {"POST", "/v1/queues/pull/tasks/t:cancel", "", "taskDeleter"},
+      {"GET", "/v1/queues/pull/dead", "", "viewer taskDeleter"},
+      {"GET", "/v1/queues/pull/dead?view=full", "", ""},
+      {"GET", "/v1/queues/pull/dead/t", "", "viewer taskDeleter"},
+      {"DELETE", "/v1/queues/pull/dead/t", "", "taskDeleter"},
+      {"POST", "/v1/queues/pull/dead/t:retry", "", "taskDeleter"},
+      {"POST", "/v1/queues/pull/dead:retry", R"({"plan":true})", "taskDeleter"},
+      {"POST", "/v1/queues/pull/dead:delete", R"({"plan":true})", "taskDeleter"},
       {"GET", "/v1/queues", "", "viewer queueAdmin"},
       {"PUT", "/v1/queues/push", "{}", "queueAdmin"},
       {"GET", "/v1/queues/push", "", "viewer queueAdmin"},
@@ -108,9 +120,10 @@ TEST_F(AuthorizeTest, EachRoleMayMakeItsCallsAndNoOthers) {
   for (const Case& each : cases) {
     const std::string what = std::string(each.method) + " " + each.target;
     for (const Role& role : roles()) {
-      const bool may = role.name == "admin" || role.name == "editor" ||
-                       (" " + std::string(each.roles) + " ").find(" " + std::string(role.name) + " ") !=
-                           std::string::npos;
+      const bool may =
+          role.name == "admin" || role.name == "editor" ||
+          (" " + std::string(each.roles) + " ").find(" " + std::string(role.name) + " ") !=
+              std::string::npos;
       EXPECT_EQ(status(role.name, each.method, each.target, each.body) == 403, !may)
           << role.name << " " << what;
     }

@@ -21,6 +21,8 @@ constexpr PageQueryKnows tasks_query{.page = true, .state = true, .view = true};
 constexpr PageQueryKnows view_query{.view = true};
 constexpr PageQueryKnows plan_query{.plan = true};
 constexpr PageQueryKnows app_query{.app = true};
+constexpr PageQueryKnows result_query{.result = true};
+constexpr PageQueryKnows dead_query{.page = true, .view = true, .dead = true};
 
 using P = Permission;
 constexpr Permissions nothing;
@@ -40,6 +42,17 @@ const NativeDoor::Endpoint NativeDoor::endpoints[] = {
     {Resource::task, "GET", &NativeDoor::get_task, view_query, P::tasks_get},
     {Resource::task, "DELETE", &NativeDoor::delete_task, no_query, P::tasks_delete},
     {Resource::task_run, "POST", &NativeDoor::run_task, no_query, P::tasks_run},
+    {Resource::tasks_fail, "POST", &NativeDoor::fail_tasks, no_query, P::tasks_run},
+    {Resource::tasks_watch, "POST", &NativeDoor::watch_tasks, no_query, P::tasks_run},
+    {Resource::tasks_results, "POST", &NativeDoor::get_results, no_query, P::tasks_get},
+    {Resource::task_result, "GET", &NativeDoor::get_result, result_query, P::tasks_get},
+    {Resource::task_cancel, "POST", &NativeDoor::cancel_task, no_query, P::tasks_delete},
+    {Resource::dead, "GET", &NativeDoor::list_dead, dead_query, P::tasks_list},
+    {Resource::dead_retry, "POST", &NativeDoor::retry_dead, no_query, P::tasks_delete},
+    {Resource::dead_delete, "POST", &NativeDoor::delete_dead, no_query, P::tasks_delete},
+    {Resource::dead_task, "GET", &NativeDoor::get_dead, view_query, P::tasks_get},
+    {Resource::dead_task, "DELETE", &NativeDoor::delete_dead_task, no_query, P::tasks_delete},
+    {Resource::dead_task_retry, "POST", &NativeDoor::retry_dead_task, no_query, P::tasks_delete},
     {Resource::queues, "GET", &NativeDoor::list_queues, page_query, P::queues_list},
     {Resource::queues_apply, "POST", &NativeDoor::apply_queues, plan_query, configures},
     {Resource::app_queues, "POST", &NativeDoor::update_app_engine_queues, app_query, configures},

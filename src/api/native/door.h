@@ -82,6 +82,21 @@ class NativeDoor final : public HttpHandler {
   void ack_tasks(Call call);
   void renew_leases(Call call);
   void release_tasks(Call call);
+  void fail_tasks(Call call);
+  void end_tasks(Call call, LeaseCall how);
+  // outcomes.cc
+  void get_result(Call call);
+  void get_results(Call call);
+  void watch_tasks(Call call);
+  void cancel_task(Call call);
+  // dead.cc
+  void list_dead(Call call);
+  void get_dead(Call call);
+  void retry_dead_task(Call call);
+  void delete_dead_task(Call call);
+  void retry_dead(Call call);
+  void delete_dead(Call call);
+  void walk_dead(Call call, bool retries);
 
   TaskLimits limits() const;
 

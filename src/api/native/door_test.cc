@@ -77,7 +77,8 @@ TEST_F(NativeDoorTest, AQueueIsMadeChangedReadAndDeleted) {
       R"({"name":"emails","project":"default","location":"local","mode":"push","state":"running",)"
       R"("created":"2027-01-15T08:00:00.000000Z","rate":"500/s","burst":100,"concurrency":1000,"timeout":"10m",)"
       R"("priority":5,"retry":{"max_attempts":100,"max_age":"0s","min_backoff":"100ms","max_backoff":"1h",)"
-      R"("max_doublings":16},"max_tasks":0,"max_bytes":0,"tombstone":"1h","task_ttl":"0s"})";
+      R"("max_doublings":16},"max_tasks":0,"max_bytes":0,"tombstone":"1h","task_ttl":"0s",)"
+      R"("dead":{"keep":"7d","max_bytes":67108864,"queue":""},"history":10,"results":{"max_bytes":268435456}})";
   EXPECT_EQ(say("PUT", "/v1/queues/emails"), "201 " + defaults);
   EXPECT_EQ(say("PUT", "/v1/queues/emails", "{}"), "200 " + defaults);
   EXPECT_EQ(say("GET", "/v1/queues/emails"), "200 " + defaults);
@@ -95,7 +96,8 @@ TEST_F(NativeDoorTest, APullQueueShowsNoPaceOfItsOwn) {
       R"(201 {"name":"jobs","project":"default","location":"local","mode":"pull","state":"running",)"
       R"("created":"2027-01-15T08:00:00.000000Z","priority":5,"retry":{"max_attempts":-1,"max_age":"0s",)"
       R"("min_backoff":"100ms","max_backoff":"1h","max_doublings":16},"max_tasks":0,"max_bytes":0,)"
-      R"("tombstone":"1h","task_ttl":"0s"})");
+      R"("tombstone":"1h","task_ttl":"0s","dead":{"keep":"7d","max_bytes":67108864,"queue":""},)"
+      R"("poison_after":3,"history":10,"results":{"max_bytes":268435456}})");
   const RawResponse refused = call("PUT", "/v1/queues/jobs", R"({"rate":"1/s"})");
   EXPECT_EQ(refused.status, 400);
   EXPECT_EQ(member(refused, "field"), "rate");
@@ -129,7 +131,10 @@ TEST_F(NativeDoorTest, StatisticsAreNumbers) {
       R"(200 {"queue":"q","tasks":0,"bytes":0,"scheduled":0,"ready":0,"in_flight":0,"leased":0,"counted":true,)"
       R"("oldest_ready":null,"executed_minute":0,"executed_hour":0,"failed_minute":0,"failed_hour":0,)"
       R"("failure_rate":0,"added_total":0,"executed_total":0,"failed_total":0,"completed_total":0,)"
-      R"("dropped_total":0,"execution":{"count":0,"mean":0,"p50":0,"p95":0,"p99":0},)"
+      R"("dropped_total":0,"cancelled_total":0,"dead_total":0,"poisoned_total":0,"dead":0,"dead_bytes":0,)"
+      R"("results":0,"result_bytes":0,"usage":{"cpu":0,"wall":0,"memory_peak_max":0,"causes":{"exited":0,)"
+      R"("signalled":0,"out_of_memory":0,"cpu_time":0,"wall_time":0,"output":0,"killed":0,"not_started":0}},)"
+      R"("execution":{"count":0,"mean":0,"p50":0,"p95":0,"p99":0},)"
       R"("delay":{"count":0,"mean":0,"p50":0,"p95":0,"p99":0},"enforced_rate":0,"tokens":0})");
 }
 
@@ -231,6 +236,135 @@ TEST_F(NativeDoorTest, TasksAreLeasedRenewedReleasedAndAcknowledged) {
   EXPECT_EQ(say("POST", "/v1/queues/jobs/tasks:ack", R"({"tasks":[)" + second + "]}"),
             R"(200 {"results":[{}]})");
   EXPECT_EQ(say("POST", "/v1/queues/jobs/tasks:lease"), R"(200 {"tasks":[]})");
+}
+
+TEST_F(NativeDoorTest, AResultIsShownWithWhatItsWorkerTold) {
+  make_queue("jobs", R"({"mode":"pull"})");
+  ASSERT_EQ(call("POST", "/v1/queues/jobs/tasks", R"({"name":"n","keep_result":"1h"})").status,
+            201);
+  EXPECT_EQ(say("GET", "/v1/queues/jobs/tasks/n/result"),
+            R"(200 {"queue":"jobs","id":"00001800000000000001","name":"n","state":"pending",)"
+            R"("task_state":"ready","attempts":0})");
+  const RawResponse leased = call("POST", "/v1/queues/jobs/tasks:lease", R"({"worker":"host/1"})");
+  EXPECT_EQ(member(leased, "keep_result"), "1h");
+  const std::string lease =
+      R"({"id":"n","lease_token":")" + member(leased, "lease_token") + R"(",)";
+  EXPECT_EQ(
+      say("POST", "/v1/queues/jobs/tasks:ack",
+          R"({"worker":"host/1","tasks":[)" + lease +
+              R"("result":{"json":{"a":[1, 2]}},)"
+              R"("usage":{"cpu":0.25,"wall":"1.5s","memory_peak":4096,"cause":"exited","code":0}}]})"),
+      R"(200 {"results":[{}]})");
+  EXPECT_EQ(
+      say("GET", "/v1/queues/jobs/tasks/n/result?history=true"),
+      R"(200 {"queue":"jobs","id":"00001800000000000001","name":"n","state":"succeeded","attempts":1,)"
+      R"("created":"2027-01-15T08:00:00.000000Z","ended":"2027-01-15T08:00:00.000000Z",)"
+      R"("kept_until":"2027-01-15T09:00:00.000000Z","result":{"body":"{\"a\":[1, 2]}",)"
+      R"("headers":{"Content-Type":"application/json"}},"usage":{"cpu":0.25,"wall":1.5,)"
+      R"("memory_peak":4096,"cause":"exited","code":0},"worker":"host/1","history":[]})");
+  EXPECT_EQ(call("GET", "/v1/queues/jobs/tasks/other/result").status, 404);
+  call("POST", "/v1/queues/jobs/tasks", R"({"name":"plain"})");
+  const RawResponse plain = call("GET", "/v1/queues/jobs/tasks/plain/result");
+  EXPECT_EQ(plain.status, 400);
+  EXPECT_EQ(member(plain, "status"), "FAILED_PRECONDITION");
+}
+
+// Errors stand beside results, and what is pending is counted only.
+TEST_F(NativeDoorTest, ResultsOfManyTasksAreAskedForAtOnce) {
+  make_queue("jobs", R"({"mode":"pull"})");
+  for (const char* name : {"a", "b"}) {
+    call("POST", "/v1/queues/jobs/tasks",
+         R"({"keep_result":"1h","name":")" + std::string(name) + "\"}");
+  }
+  EXPECT_EQ(say("POST", "/v1/queues/jobs/tasks:results", R"({"ids":["a","b"]})"),
+            R"(200 {"results":[],"pending":2})");
+  RawClient caller(server_->port());
+  ASSERT_TRUE(caller.send(RawClient::request("POST", "/v1/queues/jobs/tasks:results",
+                                             R"({"ids":["a","b"],"wait":"20s"})")));
+  while (runtime_.waiting() == 0) std::this_thread::yield();
+  EXPECT_EQ(member(call("POST", "/v1/queues/jobs/tasks/b:cancel"), "state"), "ready");
+  const auto response = caller.read();
+  ASSERT_TRUE(response);
+  EXPECT_EQ(member(*response, "name"), "b");
+  EXPECT_EQ(member(*response, "state"), "cancelled");
+  EXPECT_NE(response->body.find(R"("pending":1})"), std::string::npos);
+  EXPECT_EQ(say("POST", "/v1/queues/jobs/tasks:results", R"({"ids":["a","none"]})"),
+            R"(200 {"results":[{"id":"none","error":{"code":404,"status":"NOT_FOUND",)"
+            R"("message":"no such task"}}],"pending":1})");
+  EXPECT_EQ(call("POST", "/v1/queues/jobs/tasks/b:cancel").status, 404);
+}
+
+TEST_F(NativeDoorTest, AWorkerIsToldWhenItsTaskIsCancelled) {
+  make_queue("jobs", R"({"mode":"pull"})");
+  call("POST", "/v1/queues/jobs/tasks", R"({"name":"n"})");
+  call("POST", "/v1/queues/jobs/tasks:lease", R"({"worker":"w"})");
+  EXPECT_EQ(say("POST", "/v1/queues/jobs/tasks:watch", R"({"ids":["n"]})"), R"(200 {"ended":[]})");
+  RawClient worker(server_->port());
+  ASSERT_TRUE(worker.send(
+      RawClient::request("POST", "/v1/queues/jobs/tasks:watch", R"({"ids":["n"],"wait":20})")));
+  while (runtime_.waiting() == 0) std::this_thread::yield();
+  EXPECT_EQ(member(call("POST", "/v1/queues/jobs/tasks/n:cancel"), "state"), "leased");
+  const auto response = worker.read();
+  ASSERT_TRUE(response);
+  EXPECT_EQ(response->body, R"({"ended":["n"]})");
+}
+
+// A caller that has only half-closed is answered at once: nobody waits on for it.
+TEST_F(NativeDoorTest, AWaitEndsWithItsConnection) {
+  make_queue("jobs", R"({"mode":"pull"})");
+  call("POST", "/v1/queues/jobs/tasks", R"({"name":"n","keep_result":60})");
+  RawClient caller(server_->port());
+  ASSERT_TRUE(
+      caller.send(RawClient::request("GET", "/v1/queues/jobs/tasks/n/result?wait=20s", {})));
+  while (runtime_.waiting() == 0) std::this_thread::yield();
+  caller.half_close();
+  const auto response = caller.read();
+  ASSERT_TRUE(response);
+  EXPECT_EQ(response->status, 504);
+}
+
+TEST_F(NativeDoorTest, DeadLettersAreShownRetriedAndDeleted) {
+  make_queue("jobs", R"({"mode":"pull"})");
+  for (const char* key : {"a", "a", "b"}) {
+    call("POST", "/v1/queues/jobs/tasks", R"({"body":"x","key":")" + std::string(key) + "\"}");
+    const RawResponse leased = call("POST", "/v1/queues/jobs/tasks:lease");
+    EXPECT_EQ(say("POST", "/v1/queues/jobs/tasks:fail",
+                  R"({"worker":"host/1","tasks":[{"error":"no such user","log":"line\n","id":")" +
+                      member(leased, "id") + R"(","lease_token":")" +
+                      member(leased, "lease_token") + R"("}]})"),
+              R"(200 {"results":[{}]})");
+  }
+  const std::string first =
+      R"({"id":"00001800000000000001","queue":"jobs","state":"dead","reason":"failed","priority":5,)"
+      R"("died":"2027-01-15T08:00:00.000000Z",)";
+  const std::string rest =
+      R"("created":"2027-01-15T08:00:00.000000Z","attempts":1,"responses":0,"last_failure":"failed",)"
+      R"("key":"a","size":69)";
+  const RawResponse page = call("GET", "/v1/queues/jobs/dead?page_size=1");
+  const std::string token = member(page, "next_page_token");
+  EXPECT_EQ(page.body,
+            R"({"tasks":[)" + first + rest + R"(}],"next_page_token":")" + token + "\"}");
+  EXPECT_EQ(member(call("GET", "/v1/queues/jobs/dead?page_size=1&page_token=" + token), "id"),
+            "00001800000000000003");
+  EXPECT_EQ(member(call("GET", "/v1/queues/jobs/dead?key=b&failure=failed&view=full"), "body"),
+            "x");
+  EXPECT_EQ(
+      say("GET", "/v1/queues/jobs/dead/00001800000000000001"),
+      "200 " + first + R"("error":"no such user",)" + rest +
+          R"(,"body":"x","history":[{"attempt":1,"started":"2027-01-15T08:00:00.000000Z",)"
+          R"("duration":1.5,"failure":"failed","error":"no such user","worker":"host/1","log":"line\n"}]})");
+  EXPECT_EQ(say("POST", "/v1/queues/jobs/dead:retry", R"({"key":"a","plan":true})"),
+            R"(200 {"matched":2})");
+  EXPECT_EQ(say("POST", "/v1/queues/jobs/dead:retry", R"({"key":"a"})"),
+            R"(200 {"matched":2,"retried":2})");
+  EXPECT_EQ(member(call("GET", "/v1/queues/jobs/tasks/00001800000000000001"), "state"), "ready");
+  EXPECT_EQ(member(call("POST", "/v1/queues/jobs/dead/00001800000000000005:retry"), "state"),
+            "ready");
+  EXPECT_EQ(say("POST", "/v1/queues/jobs/dead:delete"), R"(200 {"matched":0,"deleted":0})");
+  EXPECT_EQ(call("DELETE", "/v1/queues/jobs/dead/00001800000000000005").status, 404);
+  EXPECT_EQ(member(call("GET", "/v1/queues/jobs/dead?page_token=x"), "field"), "page_token");
+  EXPECT_EQ(member(call("PUT", "/v1/queues/jobs", R"({"dead":{"queue":"jobs"}})"), "field"),
+            "dead.queue");
 }
 
 TEST_F(NativeDoorTest, AnExpiredLeaseIsLost) {
@@ -528,7 +662,7 @@ TEST_F(NativeDoorTest, TheOpenApiFileNamesWhatTheDoorHas) {
     }
     if (line.starts_with("components:")) path.clear();
   }
-  EXPECT_EQ(calls, 26);  // the rows of NativeDoor::endpoints
+  EXPECT_EQ(calls, 37);  // the rows of NativeDoor::endpoints
 }
 
 TEST_F(NativeDoorTest, ManyCallersAtOnceEachGetTheirOwnAnswer) {

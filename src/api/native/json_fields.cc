@@ -137,6 +137,19 @@ std::optional<Micros> Fields::duration(std::string_view name, Micros low, Micros
   return std::nullopt;
 }
 
+std::optional<Micros> Fields::measured(std::string_view name) {
+  if (object_ != nullptr) {
+    const json::value* found = object_->if_contains(json::string_view(name.data(), name.size()));
+    const double* seconds = found == nullptr ? nullptr : found->if_double();
+    const double micros = seconds == nullptr ? -1 : std::round(*seconds * 1e6);
+    if (micros >= 0 && micros <= static_cast<double>(duration_max.count())) {
+      take(name);
+      return Micros(static_cast<std::int64_t>(micros));
+    }
+  }
+  return duration(name, Micros(0), duration_max);
+}
+
 const json::object* Fields::object(std::string_view name) {
   const json::value* found = take(name);
   if (found == nullptr) return nullptr;

@@ -37,6 +37,8 @@ class Fields {
   std::optional<std::int64_t> integer(std::string_view name, std::int64_t low, std::int64_t high);
   // A number of seconds, or text like "1m30s"; low <= it <= high.
   std::optional<Micros> duration(std::string_view name, Micros low, Micros high);
+  // What was measured, so at least 0 and perhaps finer than a microsecond: rounded.
+  std::optional<Micros> measured(std::string_view name);
   // Null for absent. Any type.
   const json::value* any(std::string_view name);
   const json::object* object(std::string_view name);

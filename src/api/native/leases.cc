@@ -1,9 +1,7 @@
-#include <optional>
-
-#include "api/http/call.h"
 #include "api/native/answers.h"
 #include "api/native/door.h"
 #include "api/native/errors.h"
+#include "api/native/long_poll.h"
 
 namespace deferd::native {
 namespace {
@@ -83,46 +81,29 @@ void NativeDoor::lease_tasks(Call call) {
   command.key = std::move(request->key);
   command.wait = request->wait;
   QueueAddress name = std::move(call.route.queue);
-  if (request->wait == Micros(0)) {
-    return deferd::call(
-        runtime_, std::move(command), std::move(call.reply),
-        [name = std::move(name)](HttpReply reply, const Result<std::vector<TaskInfo>>& leased) {
-          send_leased(std::move(reply), name, leased);
-        });
-  }
-
-  // A long poll: two may answer it, the runtime and the end of the connection. Both run on the
-  // connection's thread, and who comes first takes the reply out of `waiting`. A caller that has
-  // only half-closed gets its (empty) answer.
-  command.gone = std::make_shared<std::atomic<bool>>(false);
-  auto waiting = std::make_shared<std::optional<HttpReply>>(std::move(call.reply));
-  const std::shared_ptr<HttpThread> thread = (*waiting)->thread();
-  (*waiting)->when_gone([gone = command.gone, waiting, name] {
-    gone->store(true);
-    if (!*waiting) return;
-    HttpReply reply = std::move(**waiting);
-    waiting->reset();
-    send_leased(std::move(reply), name, std::vector<TaskInfo>());
-  });
-  call_on(
-      thread, runtime_, std::move(command),
-      [this, thread, waiting, name = std::move(name)](const Result<std::vector<TaskInfo>>& leased) {
-        if (*waiting) {
-          HttpReply reply = std::move(**waiting);
-          waiting->reset();
-          send_leased(std::move(reply), name, leased);
-        } else if (leased) {
-          give_back(thread, runtime_, name, *leased);
-        }
+  command.worker = std::move(request->worker);
+  using Leased = std::vector<TaskInfo>;
+  long_poll(
+      runtime_, std::move(command), std::move(call.reply), Result<Leased>(Leased()),
+      [name](HttpReply reply, const Result<Leased>& leased) {
+        send_leased(std::move(reply), name, leased);
+      },
+      [this, name](const std::shared_ptr<HttpThread>& thread, const Result<Leased>& leased) {
+        if (leased) give_back(thread, runtime_, name, *leased);
       });
 }
 
-void NativeDoor::ack_tasks(Call call) {
-  auto request = parse_leases(call.request.body, LeaseCall::ack);
+void NativeDoor::ack_tasks(Call call) { end_tasks(std::move(call), LeaseCall::ack); }
+
+void NativeDoor::fail_tasks(Call call) { end_tasks(std::move(call), LeaseCall::fail); }
+
+void NativeDoor::end_tasks(Call call, LeaseCall how) {
+  auto request = parse_leases(call.request.body, how);
   if (!request) return send_error(std::move(call.reply), request.error(), call.route.queue);
   AckTasks command;
   command.queue = call.route.queue;
   command.leases = std::move(request->leases);
+  command.failed = how == LeaseCall::fail;
   deferd::call(runtime_, std::move(command), std::move(call.reply),
                then_send_results(std::move(call.route.queue)));
 }

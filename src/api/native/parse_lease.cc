@@ -1,7 +1,9 @@
 #include <boost/json/array.hpp>
 #include <charconv>
 
+#include "api/http/raw_json.h"
 #include "api/native/json_fields.h"
+#include "api/native/parse_report.h"
 #include "api/native/requests.h"
 
 namespace deferd::native {
@@ -31,6 +33,7 @@ Result<LeaseRequest> parse_lease(std::string_view body) {
     request.by = LeaseTasks::By::oldest_key;
   }
   request.wait = fields.duration("wait", Micros(0), lease_wait_max).value_or(request.wait);
+  request.worker = parse_worker(fields);
   if (auto ok = fields.finish(); !ok) return fail(ok.error());
   return request;
 }
@@ -47,11 +50,13 @@ Result<LeasesRequest> parse_leases(std::string_view body, LeaseCall call) {
     fields.refuse("tasks", "tasks has " + std::to_string(tasks->size()) + " elements; give 1 to " +
                                std::to_string(batch_tasks_max));
   }
+  const std::string worker = call == LeaseCall::renew ? std::string() : parse_worker(fields);
   if (call == LeaseCall::renew) request.lease = fields.duration("lease", lease_min, lease_max);
   if (call == LeaseCall::release) request.delay = fields.duration("delay", Micros(0), eta_horizon);
   if (auto ok = fields.finish(); !ok) return fail(ok.error());
 
   request.leases.reserve(tasks->size());
+  RawElements elements(raw_member(document.text(), "tasks"));
   for (std::size_t i = 0; i < tasks->size(); ++i) {
     Fields item((*tasks)[i], "tasks[" + std::to_string(i) + "].");
     Lease lease;
@@ -72,6 +77,7 @@ Result<LeasesRequest> parse_leases(std::string_view body, LeaseCall call) {
       item.refuse("lease_token",
                   "lease_token is not 16 hexadecimal digits; give it as :lease answered it");
     }
+    lease.report = parse_report(item, elements.next(), call, worker);
     if (auto ok = item.finish(); !ok) return fail(ok.error());
     request.leases.push_back(std::move(lease));
   }

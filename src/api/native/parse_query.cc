@@ -2,6 +2,7 @@
 
 #include "api/http/text.h"
 #include "api/native/requests.h"
+#include "model/duration_text.h"
 
 namespace deferd::native {
 namespace {
@@ -69,6 +70,22 @@ Result<PageQuery> parse_page_query(std::string_view query, PageQueryKnows knows)
       if (*value != "true" && *value != "false")
         return bad("plan is none of true and false", "plan");
       page.plan = *value == "true";
+    } else if (*name == "wait" && knows.result) {
+      auto wait = parse_duration(*value);
+      if (!wait) return bad(wait.error().message, "wait");
+      if (*wait < Micros(0) || *wait > outcome_wait_max) {
+        return bad("wait is " + format_duration(*wait) + "; give a duration from 0s to " +
+                       format_duration(outcome_wait_max),
+                   "wait");
+      }
+      page.wait = *wait;
+    } else if (*name == "history" && knows.result) {
+      if (*value != "true" && *value != "false")
+        return bad("history is none of true and false", "history");
+      page.history = *value == "true";
+    } else if (auto is_filter = knows.dead ? set_filter(page.dead, *name, *value) : false;
+               !is_filter || *is_filter) {
+      if (!is_filter) return fail(is_filter.error());
     } else if (*name == "key") {
       // Whose call it is (api/http/credentials.h).
     } else if (knows.app) {
@@ -79,6 +96,8 @@ Result<PageQuery> parse_page_query(std::string_view query, PageQueryKnows knows)
       if (knows.state) known += std::string(known.empty() ? "" : ",") + " state";
       if (knows.view) known += std::string(known.empty() ? "" : ",") + " view";
       if (knows.plan) known += " plan";
+      if (knows.result) known += " wait, history";
+      if (knows.dead) known += ", reason, status, failure, key, name, since, until";
       const std::string shown = name->substr(0, 60);
       return bad("unknown query parameter \"" + (is_utf8(shown) ? shown : std::string("...")) +
                      "\"; " + (known.empty() ? "this call takes none" : "known are" + known),

@@ -15,6 +15,24 @@ Error push_only(std::string_view field) {
                std::string(field), std::nullopt};
 }
 
+std::optional<std::uint64_t> bytes_max(Fields& fields) {
+  const auto most = fields.integer("max_bytes", 0, size_max);
+  return most ? std::optional(static_cast<std::uint64_t>(*most)) : std::nullopt;
+}
+
+void parse_dead_letters(Fields& owner, const json::value& value, QueueChange& change) {
+  Fields fields(value, owner.path() + "dead.");
+  change.dead_keep = fields.duration("keep", Micros(0), dead_keep_max);
+  change.dead_bytes_max = bytes_max(fields);
+  if (const auto queue = fields.text("queue")) {
+    // Only its last part is given: the others are the queue's own.
+    if (auto name = QueueName::parse("p", "l", *queue); !queue->empty() && !name)
+      fields.refuse_as("queue", name.error());
+    change.dead_queue = *queue;
+  }
+  if (auto ok = fields.finish(); !ok) owner.refuse(ok.error());
+}
+
 }  // namespace
 
 Result<QueueChange> parse_queue_change(std::string_view body) {
@@ -52,11 +70,19 @@ Result<QueueChange> parse_queue_change(std::string_view body) {
   if (const auto most = fields.integer("max_tasks", 0, size_max)) {
     change.max_tasks = static_cast<std::uint64_t>(*most);
   }
-  if (const auto most = fields.integer("max_bytes", 0, size_max)) {
-    change.max_bytes = static_cast<std::uint64_t>(*most);
-  }
+  change.max_bytes = bytes_max(fields);
   change.tombstone = fields.duration("tombstone", Micros(0), std::chrono::hours(24 * 30));
   change.task_ttl = fields.duration("task_ttl", Micros(0), task_ttl_max);
+  if (const json::value* dead = fields.any("dead")) parse_dead_letters(fields, *dead, change);
+  if (const auto deaths = fields.integer("poison_after", 0, 1000))
+    change.poison_after = static_cast<std::int32_t>(*deaths);
+  if (const auto attempts = fields.integer("history", 0, history_max))
+    change.history = static_cast<std::int32_t>(*attempts);
+  if (const json::value* value = fields.any("results")) {
+    Fields results(*value, fields.path() + "results.");
+    change.result_bytes_max = bytes_max(results);
+    if (auto ok = results.finish(); !ok) fields.refuse(ok.error());
+  }
   if (auto ok = fields.finish(); !ok) return fail(ok.error());
   return change;
 }
@@ -74,6 +100,10 @@ Result<QueueSettings> QueueChange::over(const QueueSettings* current) const {
     if (burst) return fail(push_only("burst"));
     if (concurrency) return fail(push_only("concurrency"));
     if (timeout) return fail(push_only("timeout"));
+  } else if (poison_after) {
+    return fail(Reason::invalid,
+                "poison_after is for pull queues: it counts workers that die; leave it out",
+                "poison_after");
   }
   if (rate) settings.rate = *rate;
   if (burst) settings.burst = *burst;
@@ -89,6 +119,12 @@ Result<QueueSettings> QueueChange::over(const QueueSettings* current) const {
   if (max_bytes) settings.max_bytes = *max_bytes;
   if (tombstone) settings.tombstone = *tombstone;
   if (task_ttl) settings.task_ttl = *task_ttl;
+  if (dead_keep) settings.dead.keep = *dead_keep;
+  if (dead_bytes_max) settings.dead.bytes_max = *dead_bytes_max;
+  if (dead_queue) settings.dead.queue = *dead_queue;
+  if (poison_after) settings.poison_after = *poison_after;
+  if (history) settings.history = *history;
+  if (result_bytes_max) settings.result_bytes_max = *result_bytes_max;
   if (auto ok = settings.check(); !ok) return fail(ok.error());
   return settings;
 }

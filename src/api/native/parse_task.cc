@@ -21,6 +21,11 @@ bool is_token_char(char c) {
          std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
 }
 
+constexpr std::string_view header_name_rule = "1 to 256 letters, digits and -_.!#$%&'*+^`|~";
+bool is_header_name(std::string_view name) {
+  return !name.empty() && name.size() <= 256 && std::ranges::all_of(name, is_token_char);
+}
+
 // What belongs to the connection or to deferd, not to the task.
 constexpr std::string_view headers_kept[] = {"connection",
                                              "content-length",
@@ -67,12 +72,10 @@ void parse_headers(Fields& fields, const json::value& value, PushRequestView& re
   for (const auto& member : *headers) {
     const std::string_view name(member.key().data(), member.key().size());
     // A name that is no name is not repeated in an error's field.
-    const bool is_token =
-        !name.empty() && name.size() <= 256 && std::ranges::all_of(name, is_token_char);
+    const bool is_token = is_header_name(name);
     const std::string field = is_token ? "headers." + std::string(name) : "headers";
     if (!is_token) {
-      return fields.refuse(field,
-                           "a header's name is 1 to 256 letters, digits and -_.!#$%&'*+^`|~");
+      return fields.refuse(field, "a header's name is " + std::string(header_name_rule));
     }
     if (is_kept(name)) {
       return fields.refuse(field,
@@ -176,6 +179,51 @@ void parse_when(Fields& fields, const TaskLimits& limits, NewTask& task) {
   }
 }
 
+void parse_result_headers(Fields& fields, bool push, TaskOptions& options) {
+  const json::array* names = fields.array("result_headers");
+  if (names == nullptr) return;
+  if (!push) {
+    return fields.refuse("result_headers",
+                         "result_headers is for tasks with a url: they are of its response");
+  }
+  if (names->size() > result_headers_max) {
+    return fields.refuse("result_headers", std::to_string(names->size()) +
+                                               " result_headers; give at most " +
+                                               std::to_string(result_headers_max));
+  }
+  for (const json::value& each : *names) {
+    const json::string* text = each.if_string();
+    const std::string_view name =
+        text == nullptr ? std::string_view() : std::string_view(text->data(), text->size());
+    if (!is_header_name(name)) {
+      return fields.refuse(
+          "result_headers",
+          "result_headers holds what is no header's name: one is " + std::string(header_name_rule));
+    }
+    options.result_headers.emplace_back(name);
+  }
+}
+
+// What is kept of its end, and who is told.
+void parse_outcome_options(Fields& fields, bool push, TaskOptions& options) {
+  options.keep_result =
+      fields.duration("keep_result", Seconds(1), keep_result_max).value_or(Micros(0));
+  parse_result_headers(fields, push, options);
+  if (const auto url = fields.text("callback_url")) {
+    if (auto parsed = parse_target_url(*url); !parsed)
+      fields.refuse_as("callback_url", parsed.error());
+    options.callback_url = *url;
+  }
+  if (const auto queue = fields.text("callback_queue")) {
+    // Only its last part is given: the others are the task's queue's.
+    if (auto name = QueueName::parse("p", "l", *queue); !name)
+      fields.refuse_as("callback_queue", name.error());
+    if (options.callback_url.empty())
+      fields.refuse("callback_queue", "callback_queue without a callback_url; give both");
+    options.callback_queue = *queue;
+  }
+}
+
 void parse_options(Fields& fields, bool push, NewTask& task) {
   TaskOptions options;
   if (const auto name = fields.text("name")) {
@@ -199,6 +247,7 @@ void parse_options(Fields& fields, bool push, NewTask& task) {
     options.timeout = *timeout;
   }
   if (const json::value* retry = fields.any("retry")) options.retry = parse_retry(fields, *retry);
+  parse_outcome_options(fields, push, options);
   if (!options.empty()) task.options = std::make_shared<const TaskOptions>(std::move(options));
 }
 

@@ -25,6 +25,13 @@ auto then_send_queue(QueueAddress name) {
 void NativeDoor::put_queue(Call call) {
   auto change = parse_queue_change(call.request.body);
   if (!change) return send_error(std::move(call.reply), change.error(), call.route.queue);
+  if (change->dead_queue == call.route.queue.queue) {
+    const Error error{Reason::invalid,
+                      "dead.queue is the queue itself; name another one, or leave it empty to keep "
+                      "dead letters here",
+                      "dead.queue", std::nullopt};
+    return send_error(std::move(call.reply), error, call.route.queue);
+  }
   ConfigureQueue command;
   command.queue = call.route.queue;
   command.change = [change = *change](const QueueSettings* current) {

@@ -39,6 +39,12 @@ struct QueueChange {
   std::optional<std::uint64_t> max_bytes;
   std::optional<Micros> tombstone;
   std::optional<Micros> task_ttl;
+  std::optional<Micros> dead_keep;
+  std::optional<std::uint64_t> dead_bytes_max;
+  std::optional<std::string> dead_queue;
+  std::optional<std::int32_t> poison_after;
+  std::optional<std::int32_t> history;
+  std::optional<std::uint64_t> result_bytes_max;
 
   // Over `current`; null: there is no such queue yet.
   Result<QueueSettings> over(const QueueSettings* current) const;
@@ -64,16 +70,40 @@ struct LeaseRequest {
   LeaseTasks::By by = LeaseTasks::By::any;
   std::string key;
   Micros wait{0};
+  std::string worker;
 };
 Result<LeaseRequest> parse_lease(std::string_view body);
 
 struct LeasesRequest {
-  std::vector<Lease> leases;
+  std::vector<Lease> leases;    // with reports, but for :renew
   std::optional<Micros> lease;  // :renew
   std::optional<Micros> delay;  // :release
 };
-enum class LeaseCall : std::uint8_t { ack, renew, release };
+enum class LeaseCall : std::uint8_t { ack, renew, release, fail };
 Result<LeasesRequest> parse_leases(std::string_view body, LeaseCall call);
+
+// ---- Outcomes and dead letters (parse_ids.cc, parse_dead.cc)
+
+// {"ids":[..],"wait":..} of :results and :watch.
+struct IdsRequest {
+  std::vector<std::string> given;  // as written
+  std::vector<TaskRef> tasks;      // the same, parsed
+  Micros wait{0};
+};
+Result<IdsRequest> parse_ids(std::string_view body);
+
+struct BulkRequest {
+  DeadFilter filter;
+  bool plan = false;  // only count
+};
+Result<BulkRequest> parse_bulk(std::string_view body);
+
+// A filter of dead letters by its name in a query; false: there is none of this name.
+Result<bool> set_filter(DeadFilter& filter, std::string_view name, std::string_view text);
+
+// Where a page of dead letters ended, as its next_page_token.
+std::string dead_token_text(const Place& place);
+std::optional<Place> parse_dead_token(std::string_view text);
 
 // Calls without members: no body, or an empty object.
 Result<void> parse_nothing(std::string_view body);
@@ -92,6 +122,9 @@ struct PageQuery {
   bool full = false;  // view=full: with bodies
   bool plan = false;  // plan=true: only say what would be done
   std::string app;    // appId=, or app_id= as older tools wrote it
+  Micros wait{0};
+  bool history = false;
+  DeadFilter dead;
 };
 // Which of them a call knows; others are refused.
 struct PageQueryKnows {
@@ -99,7 +132,9 @@ struct PageQueryKnows {
   bool state = false;
   bool view = false;
   bool plan = false;
-  bool app = false;  // then what else App Engine's tools send (version, timestamp) is ignored
+  bool result = false;  // wait, history
+  bool dead = false;    // the filters of dead letters
+  bool app = false;     // then what else App Engine's tools send (version, timestamp) is ignored
 };
 Result<PageQuery> parse_page_query(std::string_view query, PageQueryKnows knows);
 

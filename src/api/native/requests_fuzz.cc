@@ -45,10 +45,29 @@ void check_task(const Result<NewTask>& task) {
   if (task->delay) require(*task->delay >= Micros(0) && *task->delay <= eta_horizon);
   if (task->eta) require(*task->eta <= limits.now + eta_horizon);
   if (task->priority) require(*task->priority < priority_count);
+  if (task->options != nullptr) {
+    require(task->options->keep_result >= Micros(0));
+    require(task->options->keep_result <= keep_result_max);
+    require(task->options->result_headers.size() <= result_headers_max);
+    require(!task->options->callback_url.empty() || task->options->callback_queue.empty());
+  }
   for (const auto& [name, value] : request->headers) {
     require(!name.empty());
     require((std::string(name) + std::string(value)).find_first_of(std::string_view("\r\n\0", 3)) ==
             std::string::npos);
+  }
+}
+
+void check_leases(const Result<LeasesRequest>& request) {
+  if (!check(request)) return;
+  for (const Lease& lease : request->leases) {
+    if (lease.report == nullptr) continue;
+    const AttemptReport& report = *lease.report;
+    require(report.worker.size() <= worker_name_bytes_max);
+    require(report.error.size() <= attempt_error_bytes_max);
+    require(report.log.size() <= attempt_log_bytes_max);
+    require(!report.result || report.result->body.size() <= result_bytes_max);
+    require(!report.usage || (report.usage->cpu >= Micros(0) && report.usage->wall >= Micros(0)));
   }
 }
 
@@ -57,7 +76,7 @@ void check_task(const Result<NewTask>& task) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   if (size == 0) return 0;
   const std::string_view text(reinterpret_cast<const char*>(data) + 1, size - 1);
-  switch (data[0] % 8) {
+  switch (data[0] % 16) {
     case 0:
       check_task(parse_task(text, limits));
       break;
@@ -84,10 +103,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       check(parse_lease(text));
       break;
     case 4:
-      check(parse_leases(text, static_cast<LeaseCall>(data[0] / 8 % 3)));
+      check_leases(parse_leases(text, static_cast<LeaseCall>(data[0] / 16 % 4)));
       break;
     case 5:
-      check(parse_page_query(text, {.page = true, .state = true, .view = true}));
+      check(parse_page_query(
+          text, {.page = true, .state = true, .view = true, .result = true, .dead = true}));
       break;
     case 6:
       check(parse_route(text, "default", "local"));
@@ -102,6 +122,23 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       }
       break;
     }
+    case 8: {
+      const auto request = parse_ids(text);
+      if (!check(request)) break;
+      require(!request->tasks.empty() && request->tasks.size() <= batch_tasks_max);
+      require(request->given.size() == request->tasks.size());
+      require(request->wait >= Micros(0) && request->wait <= outcome_wait_max);
+      break;
+    }
+    case 9:
+      check(parse_bulk(text));
+      break;
+    case 10:
+      if (const auto place = parse_dead_token(text))
+        require(*parse_dead_token(dead_token_text(*place)) == *place);
+      break;
+    default:
+      break;
   }
   return 0;
 }

@@ -233,6 +233,41 @@ TEST(ParseTask, RefusesWhatIsNoTaskAndSaysWhy) {
             Reason::too_large);
 }
 
+TEST(ParseTask, SaysWhatIsKeptOfItsEndAndWhoIsTold) {
+  const auto parsed =
+      task(R"({"url":"http://a/","keep_result":"30d","result_headers":["X-A","ETag"],)"
+           R"("callback_url":"https://b/done","callback_queue":"calls"})");
+  ASSERT_TRUE(parsed) << parsed.error().message;
+  EXPECT_EQ(parsed->options->keep_result, std::chrono::hours(24 * 30));
+  EXPECT_EQ(parsed->options->result_headers, (std::vector<std::string>{"X-A", "ETag"}));
+  EXPECT_EQ(parsed->options->callback_url, "https://b/done");
+  EXPECT_EQ(parsed->options->callback_queue, "calls");
+  const std::string many = [] {
+    std::string out = R"({"url":"http://a/","result_headers":["h")";
+    for (int i = 0; i < 16; ++i) out += ",\"h\"";
+    return out + "]}";
+  }();
+  check_refused(
+      {
+          {R"({"keep_result":"500ms"})", "keep_result",
+           "keep_result is 500ms; give a duration from 1s to 30d"},
+          {R"({"keep_result":"31d"})", "keep_result", "keep_result is 31d; give a duration"},
+          {R"({"keep_results":1})", "keep_results",
+           "unknown member \"keep_results\"; did you mean"},
+          {R"({"result_headers":["a"]})", "result_headers",
+           "result_headers is for tasks with a url"},
+          {many, "result_headers", "17 result_headers; give at most 16"},
+          {R"({"url":"http://a/","result_headers":["a b"]})", "result_headers",
+           "result_headers holds what is no header's name"},
+          {R"({"url":"http://a/","result_headers":[1]})", "result_headers",
+           "result_headers holds what is no header's name"},
+          {R"({"callback_url":"/done"})", "callback_url", ""},
+          {R"({"callback_queue":"q"})", "callback_queue", "callback_queue without a callback_url"},
+          {R"({"callback_url":"http://b/","callback_queue":"a b"})", "callback_queue", ""},
+      },
+      task);
+}
+
 TEST(ParseTaskBatch, ABadTaskFailsAlone) {
   const auto tasks = parse_task_batch(
       R"({"tasks":[{"json":[1, 2]},{"priority":10},7,{"json":{"a":"]"}}]})", limits);
@@ -280,6 +315,35 @@ TEST(ParseQueue, ChangesOnlyWhatIsNamed) {
   EXPECT_EQ(*parse_queue_change("")->over(nullptr), QueueSettings::defaults(QueueMode::push));
   EXPECT_EQ(*parse_queue_change(R"({"mode":"pull"})")->over(nullptr),
             QueueSettings::defaults(QueueMode::pull));
+}
+
+TEST(ParseQueue, SaysWhatBecomesOfDeadLetters) {
+  const auto change = parse_queue_change(
+      R"({"dead":{"max_bytes":5,"queue":"graves"},"poison_after":0,"history":100,"results":{"max_bytes":7}})");
+  ASSERT_TRUE(change) << change.error().message;
+  QueueSettings before = QueueSettings::defaults(QueueMode::pull);
+  before.dead.keep = Seconds(9);
+  const auto after = change->over(&before);
+  ASSERT_TRUE(after);
+  EXPECT_EQ(after->dead, (DeadLetters{Seconds(9), 5, "graves"}));
+  EXPECT_EQ(after->poison_after, 0);
+  EXPECT_EQ(after->history, 100);
+  EXPECT_EQ(after->result_bytes_max, 7u);
+  EXPECT_EQ(parse_queue_change(R"({"dead":{"queue":""}})")->over(&*after)->dead.queue, "");
+  const QueueSettings push = QueueSettings::defaults(QueueMode::push);
+  EXPECT_EQ(change->over(&push).error().field, "poison_after");
+  check_refused(
+      {
+          {R"({"dead":{"keep":"366d"}})", "dead.keep", "keep is 366d; give a duration from 0s"},
+          {R"({"dead":{"max_bytes":-1}})", "dead.max_bytes", "max_bytes is -1; give"},
+          {R"({"dead":{"queue":"a b"}})", "dead.queue", ""},
+          {R"({"dead":{"keeps":1}})", "dead.keeps", "unknown member \"keeps\"; did you mean"},
+          {R"({"dead":"7d"})", "dead", "dead is a string; give a JSON object"},
+          {R"({"poison_after":1001})", "poison_after", "poison_after is 1001; give"},
+          {R"({"history":101})", "history", "history is 101; give a whole number from 0 to 100"},
+          {R"({"results":{"max_byte":1}})", "results.max_byte", "unknown member"},
+      },
+      parse_queue_change);
 }
 
 TEST(ParseQueue, RefusesWhatIsNoSetting) {
@@ -374,6 +438,144 @@ TEST(ParseLeases, TakesIdsAndTokens) {
            "unknown member"},
       },
       [](std::string_view body) { return parse_leases(body, LeaseCall::ack); });
+}
+
+TEST(ParseLeases, TakesWhatAWorkerTellsOfItsAttempts) {
+  const std::string lease = R"({"id":"n","lease_token":"00000000000000ff")";
+  const auto acked = parse_leases(
+      R"({"worker":"host/1","tasks":[)" + lease +
+          R"(,"log":"line","result":{"json":[1, 2]},"usage":{"cpu":0.0123456789,"wall":"2s",)"
+          R"("memory_peak":4096,"cause":"out_of_memory","code":-1,"signal":9}},)" +
+          lease + "}]}",
+      LeaseCall::ack);
+  ASSERT_TRUE(acked) << acked.error().message;
+  const AttemptReport& report = *acked->leases[0].report;
+  EXPECT_EQ(report.worker, "host/1");
+  EXPECT_EQ(report.log, "line");
+  EXPECT_EQ(report.result->body, "[1, 2]");
+  EXPECT_EQ(report.result->headers[0].second, "application/json");
+  const AttemptUsage usage{Micros(12346), Seconds(2), 4096, ExitCause::out_of_memory, -1, 9};
+  EXPECT_EQ(report.usage, usage);
+  EXPECT_EQ(acked->leases[1].report->worker, "host/1");
+  EXPECT_FALSE(acked->leases[1].report->result);
+  const auto failed = parse_leases(
+      R"({"tasks":[)" + lease +
+          R"(,"error":"e","result":{"body_base64":"AP8=","content_type":"a/b"}},)" + lease + "}]}",
+      LeaseCall::fail);
+  ASSERT_TRUE(failed) << failed.error().message;
+  EXPECT_EQ(failed->leases[0].report->error, "e");
+  EXPECT_EQ(failed->leases[0].report->result->body, std::string("\0\xff", 2));
+  EXPECT_EQ(failed->leases[1].report, nullptr);
+
+  const auto refused = [&lease](std::string_view members, LeaseCall call) {
+    const auto parsed =
+        parse_leases(R"({"tasks":[)" + lease + "," + std::string(members) + "}]}", call);
+    return parsed ? std::string("taken") : parsed.error().field + ": " + parsed.error().message;
+  };
+  EXPECT_EQ(refused(R"("log":")" + std::string(65537, 'x') + "\"", LeaseCall::ack),
+            "tasks[0].log: log is 65537 bytes; give at most 65536");
+  EXPECT_EQ(refused(R"("error":")" + std::string(4097, 'x') + "\"", LeaseCall::release),
+            "tasks[0].error: error is 4097 bytes; give at most 4096");
+  EXPECT_EQ(
+      refused(R"("result":{"body":")" + std::string((1 << 20) + 1, 'x') + "\"}", LeaseCall::ack)
+          .substr(0, 54),
+      "tasks[0].result.body: the result is 1048577 bytes; at ");
+  EXPECT_EQ(refused(R"("result":{"body":"","json":1})", LeaseCall::ack),
+            "tasks[0].result.body: more than one of body, json and body_base64; give one of them");
+  EXPECT_EQ(refused(R"("result":{"content_type":"a\nb"})", LeaseCall::ack).substr(0, 28),
+            "tasks[0].result.content_type");
+  EXPECT_EQ(refused(R"("usage":{"cause":"bored"})", LeaseCall::ack).substr(0, 20),
+            "tasks[0].usage.cause");
+  EXPECT_EQ(refused(R"("usage":{"cpu":-0.5})", LeaseCall::ack).substr(0, 18), "tasks[0].usage.cpu");
+  EXPECT_EQ(refused(R"("result":{})", LeaseCall::release).substr(0, 24),
+            "tasks[0].result: unknown");
+  EXPECT_EQ(refused(R"("error":"")", LeaseCall::ack).substr(0, 23), "tasks[0].error: unknown");
+  EXPECT_EQ(refused(R"("log":"")", LeaseCall::renew).substr(0, 21), "tasks[0].log: unknown");
+  const auto long_name =
+      parse_leases(R"({"worker":")" + std::string(101, 'w') + "\"}", LeaseCall::ack);
+  EXPECT_EQ(long_name.error().field, "tasks");  // the first that is wrong
+  EXPECT_EQ(parse_lease(R"({"worker":"host/1"})")->worker, "host/1");
+  EXPECT_EQ(parse_lease(R"({"worker":")" + std::string(101, 'w') + "\"}").error().field, "worker");
+}
+
+TEST(ParseIds, IsOneToAThousandIdsOrNames) {
+  const auto parsed = parse_ids(R"({"ids":["00000000000000000007","n"],"wait":"1m"})");
+  ASSERT_TRUE(parsed) << parsed.error().message;
+  EXPECT_EQ(parsed->tasks, (std::vector<TaskRef>{TaskId{7}, std::string("n")}));
+  EXPECT_EQ(parsed->given[0], "00000000000000000007");
+  EXPECT_EQ(parsed->wait, Seconds(60));
+  check_refused(
+      {
+          {"{}", "ids", "ids is missing"},
+          {R"({"ids":[]})", "ids", "ids has 0 elements; give 1 to 1000"},
+          {R"({"ids":[7]})", "ids[0]", "ids[0] is a number; give a string"},
+          {R"({"ids":["a","b c"]})", "ids[1]", "task name must be"},
+          {R"({"ids":["a"],"wait":61})", "wait", "wait is 1m1s; give a duration from 0s to 1m"},
+          {R"({"ids":["a"],"waits":1})", "waits", "unknown member \"waits\"; did you mean"},
+      },
+      parse_ids);
+}
+
+TEST(ParseBulk, TakesFilters) {
+  const auto parsed = parse_bulk(
+      R"({"reason":"poison","status":503,"key":"k","name":"n","since":"2027-01-15T08:00:00Z",)"
+      R"("until":"2027-01-15T08:00:01Z","plan":true})");
+  ASSERT_TRUE(parsed) << parsed.error().message;
+  EXPECT_TRUE(parsed->plan);
+  EXPECT_EQ(parsed->filter.reason, DeathReason::poison);
+  EXPECT_EQ(parsed->filter.last_status, 503);
+  EXPECT_EQ(parsed->filter.key, "k");
+  EXPECT_EQ(parsed->filter.name, "n");
+  EXPECT_EQ(parsed->filter.since, limits.now);
+  EXPECT_EQ(parsed->filter.until, limits.now + Seconds(1));
+  EXPECT_EQ(parse_bulk(R"({"failure":"lease_expired"})")->filter.last_status, status_lease_expired);
+  EXPECT_FALSE(parse_bulk("")->plan);
+  check_refused(
+      {
+          {R"({"reason":"none"})", "reason", "reason is none of attempts, age, failed and poison"},
+          {R"({"failure":"bad"})", "failure", "failure is none of timeout, unreachable"},
+          {R"({"status":99})", "status", "status is 99; give a whole number from 100 to 999"},
+          {R"({"status":503,"failure":"timeout"})", "status", "both status and failure"},
+          {R"({"since":"soon"})", "since", ""},
+          {R"({"keys":"k"})", "keys", "unknown member \"keys\"; did you mean \"key\"?"},
+      },
+      parse_bulk);
+}
+
+TEST(DeadToken, IsWhereAPageEnded) {
+  const Place place{dead_lane, wall_from_micros(-5), 7};
+  EXPECT_EQ(parse_dead_token(dead_token_text(place)), place);
+  for (const char* text : {"", "-", "1", "1-", "1-x", "x-1", "1-1x", "99999999999999999999-1"})
+    EXPECT_EQ(parse_dead_token(text), std::nullopt) << text;
+}
+
+TEST(ParseQuery, KnowsResultsAndDeadLetters) {
+  const auto result = parse_page_query("wait=1m&history=true", {.result = true});
+  ASSERT_TRUE(result);
+  EXPECT_EQ(result->wait, Seconds(60));
+  EXPECT_TRUE(result->history);
+  constexpr PageQueryKnows dead{.page = true, .view = true, .dead = true};
+  const auto page = parse_page_query("status=503&key=a%2Fb&view=full", dead);
+  ASSERT_TRUE(page);
+  EXPECT_EQ(page->dead.last_status, 503);
+  EXPECT_EQ(page->dead.key, "a/b");
+  check_refused(
+      {
+          {"wait=61s", "wait", "wait is 1m1s; give a duration from 0s to 1m"},
+          {"wait=long", "wait", ""},
+          {"history=1", "history", "history is none of true and false"},
+          {"reason=x", "reason", "unknown query parameter \"reason\"; known are wait, history"},
+      },
+      [](std::string_view query) { return parse_page_query(query, {.result = true}); });
+  check_refused(
+      {
+          {"reason=x", "reason", "reason is none of"},
+          {"status=5x", "status", "status is not an HTTP status"},
+          {"since=x", "since", ""},
+          {"x=1", "x",
+           "unknown query parameter \"x\"; known are page_size, page_token, view, reason, status,"},
+      },
+      [&dead](std::string_view query) { return parse_page_query(query, dead); });
 }
 
 TEST(ParseQuery, KnowsWhatItsCallKnows) {

@@ -51,15 +51,22 @@ constexpr std::array<std::pair<std::string_view, Resource>, 4> queue_actions = {
      {"pause", Resource::queue_pause},
      {"resume", Resource::queue_resume},
      {"purge", Resource::queue_purge}}};
-constexpr std::array<std::pair<std::string_view, Resource>, 6> tasks_actions = {
+constexpr std::array<std::pair<std::string_view, Resource>, 9> tasks_actions = {
     {{"", Resource::tasks},
      {"batch", Resource::tasks_batch},
      {"lease", Resource::tasks_lease},
      {"ack", Resource::tasks_ack},
      {"renew", Resource::tasks_renew},
-     {"release", Resource::tasks_release}}};
-constexpr std::array<std::pair<std::string_view, Resource>, 2> task_actions = {
-    {{"", Resource::task}, {"run", Resource::task_run}}};
+     {"release", Resource::tasks_release},
+     {"fail", Resource::tasks_fail},
+     {"results", Resource::tasks_results},
+     {"watch", Resource::tasks_watch}}};
+constexpr std::array<std::pair<std::string_view, Resource>, 3> task_actions = {
+    {{"", Resource::task}, {"run", Resource::task_run}, {"cancel", Resource::task_cancel}}};
+constexpr std::array<std::pair<std::string_view, Resource>, 3> dead_actions = {
+    {{"", Resource::dead}, {"retry", Resource::dead_retry}, {"delete", Resource::dead_delete}}};
+constexpr std::array<std::pair<std::string_view, Resource>, 2> dead_task_actions = {
+    {{"", Resource::dead_task}, {"retry", Resource::dead_task_retry}}};
 
 Result<std::string> name_of(std::string_view segment) {
   if (segment.find('%') == segment.npos) return std::string(segment);
@@ -67,6 +74,44 @@ Result<std::string> name_of(std::string_view segment) {
   if (!name)
     return fail(Reason::invalid, "the path has a % that is not followed by two hexadecimal digits");
   return std::move(*name);
+}
+
+Result<Route> with_task(Route route, std::string_view segment, std::optional<Resource> resource) {
+  if (!resource) return no_such_path();
+  route.resource = *resource;
+  auto id = name_of(segment);
+  if (!id) return fail(id.error());
+  auto task = parse_task_ref(*id);
+  if (!task) return fail(Error{Reason::invalid, task.error().message, "id", std::nullopt});
+  route.task = std::move(*task);
+  return route;
+}
+
+// What follows ".../queues/Q"; `rest` is not empty and has no slash in front.
+Result<Route> parse_below_queue(Route route, std::string_view rest) {
+  std::string_view collection = take_segment(rest);
+  if (rest.empty()) {
+    if (collection == "stats") {
+      route.resource = Resource::queue_stats;
+      return route;
+    }
+    const std::string_view action = take_action(collection);
+    std::optional<Resource> resource;
+    if (collection == "tasks") resource = find(tasks_actions, action);
+    if (collection == "dead") resource = find(dead_actions, action);
+    if (!resource) return no_such_path();
+    route.resource = *resource;
+    return route;
+  }
+  std::string_view task = take_segment(rest);
+  if (collection == "tasks" && rest == "result")
+    return with_task(std::move(route), task, Resource::task_result);
+  if (!rest.empty()) return no_such_path();
+  const std::string_view action = take_action(task);
+  if (collection == "tasks") return with_task(std::move(route), task, find(task_actions, action));
+  if (collection == "dead")
+    return with_task(std::move(route), task, find(dead_task_actions, action));
+  return no_such_path();
 }
 
 // What follows ".../queues"; `rest` has no slash in front.
@@ -85,30 +130,7 @@ Result<Route> parse_below_queues(Route route, std::string_view rest) {
     route.resource = *resource;
     return route;
   }
-  segment = take_segment(rest);
-  if (rest.empty()) {
-    if (segment == "stats") {
-      route.resource = Resource::queue_stats;
-      return route;
-    }
-    const std::string_view tasks_action = take_action(segment);
-    const auto resource = find(tasks_actions, tasks_action);
-    if (segment != "tasks" || !resource) return no_such_path();
-    route.resource = *resource;
-    return route;
-  }
-  if (segment != "tasks") return no_such_path();
-  segment = take_segment(rest);
-  if (!rest.empty()) return no_such_path();
-  const auto resource = find(task_actions, take_action(segment));
-  if (!resource) return no_such_path();
-  route.resource = *resource;
-  auto id = name_of(segment);
-  if (!id) return fail(id.error());
-  auto task = parse_task_ref(*id);
-  if (!task) return fail(Error{Reason::invalid, task.error().message, "id", std::nullopt});
-  route.task = std::move(*task);
-  return route;
+  return parse_below_queue(std::move(route), rest);
 }
 
 }  // namespace

@@ -2,16 +2,17 @@
 #include "api/native/answers.h"
 #include "api/native/door.h"
 #include "api/native/errors.h"
+#include "api/native/first_answer.h"
 
 namespace deferd::native {
 namespace {
 
 void send_task(HttpReply reply, int status, const QueueName& queue, const Task& task,
-               std::optional<TaskState> state, TaskView view) {
+               std::optional<TaskState> state, TaskView view, const TaskStory* story = nullptr) {
   std::string body;
   body.reserve(512);
   JsonWriter json(body);
-  write_task(json, queue, task, state, view);
+  write_task(json, queue, task, state, view, story);
   send_json(std::move(reply), status, std::move(body));
 }
 
@@ -134,10 +135,12 @@ void NativeDoor::get_task(Call call) {
   GetTask command;
   command.queue = call.route.queue;
   command.task = std::move(call.route.task);
+  command.story = true;
   deferd::call(runtime_, std::move(command), std::move(call.reply),
                [name = std::move(call.route.queue)](HttpReply reply, Result<TaskInfo> info) {
                  if (!info) return send_error(std::move(reply), info.error(), name);
-                 send_task(std::move(reply), 200, name, info->task, info->state, TaskView::full);
+                 send_task(std::move(reply), 200, name, info->task, info->state, TaskView::full,
+                           info->story.get());
                });
 }
 
@@ -146,13 +149,7 @@ void NativeDoor::delete_task(Call call) {
   command.queue = call.route.queue;
   command.tasks.push_back(std::move(call.route.task));
   deferd::call(runtime_, std::move(command), std::move(call.reply),
-               [name = std::move(call.route.queue)](HttpReply reply,
-                                                    Result<std::vector<Result<void>>> done) {
-                 if (!done) return send_error(std::move(reply), done.error(), name);
-                 if (!done->front())
-                   return send_error(std::move(reply), done->front().error(), name);
-                 send_json(std::move(reply), 204, {});
-               });
+               then_send_first_done(std::move(call.route.queue)));
 }
 
 void NativeDoor::run_task(Call call) {

@@ -13,6 +13,7 @@
 #include <string>
 #include <thread>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "runtime/clock.h"
@@ -46,7 +47,7 @@ class FakeRuntime final : public Runtime {
     const std::scoped_lock lock(mutex_);
     failure_ = std::move(error);
   }
-  // How many lease calls wait for a task.
+  // How many calls wait for what is to happen.
   std::size_t waiting() {
     const std::scoped_lock lock(mutex_);
     return waiting_.size();
@@ -61,6 +62,8 @@ class FakeRuntime final : public Runtime {
     QueueInfo info;
     std::map<std::uint64_t, TaskInfo> tasks;
     std::set<std::string> ended_names;
+    std::map<std::uint64_t, Outcome> outcomes;
+    std::map<std::uint64_t, TaskInfo> dead;
   };
 
   void run() {
@@ -76,7 +79,8 @@ class FakeRuntime final : public Runtime {
       }
       serve_waiting();
     }
-    for (auto& [lease, until] : waiting_) lease.reply(std::vector<TaskInfo>());
+    for (auto& [waiting, until] : waiting_)
+      std::visit([this](auto& command) { try_answer(command, true); }, waiting);
   }
 
   template <class Command>
@@ -122,11 +126,56 @@ class FakeRuntime final : public Runtime {
                ? info
                : nullptr;
   }
-  void end(Queue& queue, TaskId id) {
+  void end(Queue& queue, TaskId id, OutcomeState state, const AttemptReport* report = nullptr) {
     const auto at = queue.tasks.find(id.value);
+    const Task& task = at->second.task;
+    if (task.options != nullptr && task.options->keep_result > Micros(0)) {
+      Outcome& outcome = queue.outcomes[id.value];
+      outcome.id = id;
+      outcome.name = task.name();
+      outcome.state = state;
+      outcome.reason = state == OutcomeState::failed ? DeathReason::failed : DeathReason::none;
+      outcome.created = task.created;
+      outcome.ended = clock_.now().wall;
+      outcome.kept_until = outcome.ended + task.options->keep_result;
+      outcome.attempts = task.progress.attempts;
+      if (report != nullptr) {
+        outcome.error = report->error;
+        outcome.worker = report->worker;
+        outcome.usage = report->usage;
+        outcome.result = report->result;
+      }
+    }
+    if (state == OutcomeState::failed) die(queue, at->second, report);
     if (const std::string_view name = at->second.task.name(); !name.empty())
       queue.ended_names.emplace(name);
     queue.tasks.erase(at);
+  }
+
+  void die(Queue& queue, TaskInfo info, const AttemptReport* report) {
+    Progress& progress = info.task.progress;
+    progress.death = DeathReason::failed;
+    progress.own_priority = info.task.place.priority;
+    progress.last_status = status_failed;
+    info.task.place = {dead_lane, clock_.now().wall, ++last_id_};
+    TaskStory story;
+    story.history.push_back({.attempt = progress.attempts,
+                             .started = info.task.created,
+                             .took = Millis(1500),
+                             .status = status_failed,
+                             .error = report == nullptr ? "" : report->error,
+                             .worker = report == nullptr ? "" : report->worker,
+                             .log = report == nullptr ? "" : report->log,
+                             .usage = report == nullptr ? std::nullopt : report->usage});
+    info.story = std::make_shared<const TaskStory>(std::move(story));
+    queue.dead[info.task.id.value] = std::move(info);
+  }
+  static TaskInfo* find_dead(Queue& queue, const TaskRef& ref) {
+    for (auto& [id, info] : queue.dead) {
+      if (ref == TaskRef(info.task.id) || ref == TaskRef(std::string(info.task.name())))
+        return &info;
+    }
+    return nullptr;
   }
 
   void answer(ConfigureQueue& command) {
@@ -257,10 +306,118 @@ class FakeRuntime final : public Runtime {
     for (const TaskRef& ref : command.tasks) {
       const TaskInfo* info = find(*queue, ref);
       results.push_back(info == nullptr ? Result<void>(no_task()) : Result<void>());
-      if (info != nullptr) end(*queue, info->task.id);
+      if (info != nullptr) end(*queue, info->task.id, OutcomeState::cancelled);
     }
     command.reply(std::move(results));
   }
+  // Many tasks of one queue, with a result for each.
+  template <class T, class Command, class Act>
+  void for_tasks(Command& command, Act act) {
+    Queue* queue = find(command.queue);
+    if (queue == nullptr) return command.reply(no_queue());
+    std::vector<Result<T>> results;
+    for (const TaskRef& ref : command.tasks) results.push_back(act(*queue, ref));
+    command.reply(std::move(results));
+  }
+  void answer(CancelTasks& command) {
+    for_tasks<TaskInfo>(command, [this](Queue& queue, const TaskRef& ref) -> Result<TaskInfo> {
+      const TaskInfo* info = find(queue, ref);
+      if (info == nullptr) return no_task();
+      const TaskInfo was = *info;
+      end(queue, was.task.id, OutcomeState::cancelled);
+      return was;
+    });
+  }
+  void answer(ListDead& command) {
+    Queue* queue = find(command.queue);
+    if (queue == nullptr) return command.reply(no_queue());
+    std::map<Place, const Task*> by_death;
+    for (const auto& [id, info] : queue->dead) by_death[info.task.place] = &info.task;
+    ListDead::Answer page;
+    for (auto at = by_death.upper_bound(command.after); at != by_death.end(); ++at) {
+      const Task& task = *at->second;
+      const DeadFilter& filter = command.filter;
+      if (filter.key && *filter.key != task.key()) continue;
+      if (filter.last_status && *filter.last_status != task.progress.last_status) continue;
+      if (page.tasks.size() == command.tasks_max) {
+        page.next = page.tasks.back().place;
+        break;
+      }
+      page.tasks.push_back(task);
+    }
+    command.reply(std::move(page));
+  }
+  void answer(GetDead& command) {
+    Queue* queue = find(command.queue);
+    if (queue == nullptr) return command.reply(no_queue());
+    const TaskInfo* info = find_dead(*queue, command.task);
+    if (info == nullptr) return command.reply(no_task());
+    command.reply(*info);
+  }
+  void answer(RetryDead& command) {
+    for_tasks<TaskInfo>(command, [this](Queue& queue, const TaskRef& ref) -> Result<TaskInfo> {
+      TaskInfo* info = find_dead(queue, ref);
+      if (info == nullptr) return no_task();
+      TaskInfo alive{info->task, TaskState::ready, nullptr};
+      alive.task.place = {info->task.progress.own_priority, clock_.now().wall, ++last_id_};
+      alive.task.progress = Progress();
+      queue.dead.erase(alive.task.id.value);
+      return queue.tasks[alive.task.id.value] = alive;
+    });
+  }
+  void answer(DeleteDead& command) {
+    for_tasks<void>(command, [](Queue& queue, const TaskRef& ref) -> Result<void> {
+      const TaskInfo* info = find_dead(queue, ref);
+      if (info == nullptr) return no_task();
+      queue.dead.erase(info->task.id.value);
+      return {};
+    });
+  }
+
+  Result<GetOutcomes::Item> outcome_of(Queue& queue, const TaskRef& ref) {
+    for (const auto& [id, outcome] : queue.outcomes) {
+      if (ref == TaskRef(outcome.id) || ref == TaskRef(outcome.name))
+        return GetOutcomes::Item{outcome, std::nullopt, {}};
+    }
+    const TaskInfo* info = find(queue, ref);
+    if (info == nullptr) return no_task();
+    if (info->task.options == nullptr || info->task.options->keep_result == Micros(0))
+      return fail(Reason::outcome_not_kept, "the task keeps no result");
+    return GetOutcomes::Item{std::nullopt, *info, {}};
+  }
+  // Nothing until one of the tasks has ended, or `waited`.
+  bool try_answer(GetOutcomes& command, bool waited) {
+    Queue* queue = find(command.queue);
+    if (queue == nullptr) return command.reply(no_queue()), true;
+    std::vector<Result<GetOutcomes::Item>> items;
+    bool any = false;
+    for (const TaskRef& ref : command.tasks) {
+      items.push_back(outcome_of(*queue, ref));
+      any = any || !items.back() || items.back()->outcome;
+    }
+    if (any || waited) command.reply(std::move(items));
+    return any || waited;
+  }
+  bool try_answer(WatchTasks& command, bool waited) {
+    Queue* queue = find(command.queue);
+    if (queue == nullptr) return command.reply(no_queue()), true;
+    std::vector<TaskRef> ended;
+    for (const TaskRef& ref : command.tasks) {
+      if (find(*queue, ref) == nullptr) ended.push_back(ref);
+    }
+    const bool any = !ended.empty();
+    if (any || waited) command.reply(std::move(ended));
+    return any || waited;
+  }
+  template <class Command>
+  void wait_for(Command& command) {
+    if (try_answer(command, command.wait == Micros(0))) return;
+    const auto until = std::chrono::steady_clock::now() + command.wait;
+    waiting_.emplace_back(std::move(command), until);
+  }
+  void answer(GetOutcomes& command) { wait_for(command); }
+  void answer(WatchTasks& command) { wait_for(command); }
+
   void answer(RunTask& command) {
     Queue* queue = find(command.queue);
     if (queue == nullptr) return command.reply(no_queue());
@@ -299,24 +456,22 @@ class FakeRuntime final : public Runtime {
     if (queue->info.settings.mode == QueueMode::push) {
       return command.reply(fail(Reason::queue_mode, "a push queue cannot be leased from"));
     }
-    auto leased = lease(*queue, command);
-    if (!leased.empty() || command.wait == Micros(0)) return command.reply(std::move(leased));
-    const auto until = std::chrono::steady_clock::now() + command.wait;
-    waiting_.emplace_back(std::move(command), until);
+    wait_for(command);
+  }
+  bool try_answer(LeaseTasks& command, bool waited) {
+    Queue* queue = find(command.queue);
+    auto leased = queue == nullptr ? std::vector<TaskInfo>() : lease(*queue, command);
+    if (leased.empty() && queue != nullptr && !waited) return false;
+    command.reply(std::move(leased));
+    return true;
   }
   // Unlike the engine, the fake serves a caller that has gone as well: a door must cope with that
   // race.
   void serve_waiting() {
-    for (auto at = waiting_.begin(); at != waiting_.end();) {
-      Queue* queue = find(at->first.queue);
-      auto leased = queue == nullptr ? std::vector<TaskInfo>() : lease(*queue, at->first);
-      if (leased.empty() && queue != nullptr && std::chrono::steady_clock::now() < at->second) {
-        ++at;
-        continue;
-      }
-      at->first.reply(std::move(leased));
-      at = waiting_.erase(at);
-    }
+    std::erase_if(waiting_, [this](auto& call) {
+      const bool waited = std::chrono::steady_clock::now() >= call.second;
+      return std::visit([&](auto& command) { return try_answer(command, waited); }, call.first);
+    });
   }
   template <class T, class Command, class Act>
   void for_leases(Command& command, Act act) {
@@ -325,24 +480,25 @@ class FakeRuntime final : public Runtime {
     std::vector<Result<T>> results;
     for (const Lease& lease : command.leases) {
       TaskInfo* info = find_leased(*queue, lease);
-      results.push_back(info == nullptr ? Result<T>(lost()) : act(*queue, *info));
+      results.push_back(info == nullptr ? Result<T>(lost()) : act(*queue, *info, lease));
     }
     command.reply(std::move(results));
   }
   void answer(AckTasks& command) {
-    for_leases<void>(command, [this](Queue& queue, TaskInfo& info) {
-      end(queue, info.task.id);
+    const auto state = command.failed ? OutcomeState::failed : OutcomeState::succeeded;
+    for_leases<void>(command, [this, state](Queue& queue, TaskInfo& info, const Lease& lease) {
+      end(queue, info.task.id, state, lease.report.get());
       return Result<void>();
     });
   }
   void answer(RenewLeases& command) {
-    for_leases<TaskInfo>(command, [&](Queue&, TaskInfo& info) {
+    for_leases<TaskInfo>(command, [&](Queue&, TaskInfo& info, const Lease&) {
       info.task.place.eta = clock_.now().wall + command.duration;
       return Result<TaskInfo>(info);
     });
   }
   void answer(ReleaseTasks& command) {
-    for_leases<void>(command, [&](Queue&, TaskInfo& info) {
+    for_leases<void>(command, [&](Queue&, TaskInfo& info, const Lease&) {
       info.task.place.eta = clock_.now().wall + command.delay.value_or(Seconds(1));
       info.task.progress.lease_token = 0;
       info.task.progress.last_status = status_released;
@@ -359,7 +515,8 @@ class FakeRuntime final : public Runtime {
   std::optional<Error> failure_;
   std::map<QueueName, Queue> queues_;
   std::map<std::string, std::uint64_t> limits_;  // by project
-  std::deque<std::pair<LeaseTasks, std::chrono::steady_clock::time_point>> waiting_;
+  using Waiting = std::variant<LeaseTasks, GetOutcomes, WatchTasks>;
+  std::deque<std::pair<Waiting, std::chrono::steady_clock::time_point>> waiting_;
   std::uint64_t last_id_ = 1'800'000'000'000'000;
   std::uint64_t last_token_ = 0xabc0;
   std::uint64_t submitted_ = 0;

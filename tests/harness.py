@@ -207,7 +207,7 @@ class Server:
 class Push:
     """One request that arrived at a Target."""
 
-    __slots__ = ("method", "path", "headers", "body", "at", "lines")
+    __slots__ = ("method", "path", "headers", "body", "at", "lines", "closed_at")
 
     def __init__(self, method: str, path: str, headers: dict[str, str], body: bytes, lines: list[str]):
         self.method = method
@@ -216,13 +216,16 @@ class Push:
         self.body = body
         self.lines = lines  # those of the head, as sent
         self.at = time.monotonic()
+        self.closed_at: float | None = None  # when the other side gave up, of one that hangs
 
 
 class Answer:
-    """What a Target says: a status after `delay` seconds, or nothing ever (`hang`)."""
+    """What a Target says: a status and a body after `delay` seconds, or nothing ever (`hang`)."""
 
-    def __init__(self, status: int = 200, headers: dict[str, str] | None = None, delay: float = 0.0, hang: bool = False):
+    def __init__(self, status: int = 200, headers: dict[str, str] | None = None, delay: float = 0.0, hang: bool = False,
+                 body: bytes = b""):
         self.status = status
+        self.body = body
         self.headers = headers or {}
         self.delay = delay
         self.hang = hang
@@ -289,12 +292,13 @@ class Target:
                     answer = Answer(answer)
                 if answer.hang:
                     await reader.read()  # until the other side gives up
+                    push.closed_at = time.monotonic()
                     return
                 if answer.delay:
                     await asyncio.sleep(answer.delay)
-                lines = [f"HTTP/1.1 {answer.status} X", "Content-Length: 0"]
+                lines = [f"HTTP/1.1 {answer.status} X", f"Content-Length: {len(answer.body)}"]
                 lines += [f"{name}: {value}" for name, value in answer.headers.items()]
-                writer.write(("\r\n".join(lines) + "\r\n\r\n").encode())
+                writer.write(("\r\n".join(lines) + "\r\n\r\n").encode() + answer.body)
                 await writer.drain()
         except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError, asyncio.LimitOverrunError):
             pass

@@ -67,8 +67,6 @@ struct AttemptReport {
   std::string log;     // at most attempt_log_bytes_max
   std::optional<AttemptUsage> usage;
   std::optional<ResultBody> result;
-
-  friend bool operator==(const AttemptReport&, const AttemptReport&) = default;
 };
 
 // An attempt that ended, as it is remembered.

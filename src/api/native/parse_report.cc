@@ -115,7 +115,10 @@ std::shared_ptr<AttemptReport> parse_report(Fields& item, std::string_view raw, 
   if (call != LeaseCall::ack) report.error = bounded_text(item, "error", attempt_error_bytes_max);
   report.log = bounded_text(item, "log", attempt_log_bytes_max);
   if (const json::value* usage = item.any("usage")) report.usage = parse_usage(item, *usage);
-  if (report == AttemptReport{}) return nullptr;
+  if (report.worker.empty() && report.error.empty() && report.log.empty() && !report.usage &&
+      !report.result) {
+    return nullptr;
+  }
   return std::make_shared<AttemptReport>(std::move(report));
 }
 

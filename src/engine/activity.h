@@ -18,6 +18,7 @@ struct Activity {
   std::uint64_t completed_total = 0;
   std::uint64_t dropped_total = 0;
   std::uint64_t cancelled_total = 0;
+  UsageTotals usage;
   DurationHistogram execution;
   DurationHistogram delay;
 

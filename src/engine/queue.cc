@@ -32,6 +32,7 @@ Queue::Queue(ShardCore& core, QueueRecord record, const Now& now)
       target_(shared_target(record_.settings)),
       http_target_(shared_http_target(record_.settings)),
       bucket_(record_.settings.rate, record_.settings.burst, now.mono),
+      end_waits_(core.awaited_tasks),
       due_counts_(core.options.due_slots_max) {
   due_counts_.fold(now.wall);
   stats_since_ = now.mono;
@@ -55,11 +56,16 @@ Queue::Queue(ShardCore& core, const StoredQueue& stored, const Now& now)
       counters_(stored.counters),
       stored_counters_(stored.counters),
       bucket_(record_.settings.rate, record_.settings.burst, now.mono),
+      end_waits_(core.awaited_tasks),
       due_counts_(core.options.due_slots_max) {
   due_counts_.fold(now.wall);
   stats_since_ = now.mono;
   due_counts_.add_ready(counters_.tasks);
   project_->take(counters_.bytes);
+  // The first look comes within a minute, so that many queues do not look at once. What is over by
+  // then is not told.
+  if (counters_.outcomes.count > 0)
+    keeping_.over_from = now.wall + Seconds(record_.number.value % 60);
   if (counters_.tasks == 0) return;
   for (std::uint8_t p = 0; p < priority_count; ++p) {
     if (counters_.lane_tasks[p] > 0)
@@ -109,6 +115,7 @@ void Queue::purge(const Now& now) {
   for (auto& lane : lanes_) lane.reset();
   held_.clear();
   leases_.clear();
+  lease_workers_.clear();
   key_marks_.clear();
   keyless_ = {};
   last_leases_.clear();
@@ -118,7 +125,8 @@ void Queue::purge(const Now& now) {
   tasks_pushing_ = 0;
   due_counts_ = DueCounts(core_.options.due_slots_max);
   due_counts_.fold(now.wall);
-  counters_ = QueueCounters{.last_order = counters_.last_order};
+  // Outcomes of tasks that had ended stay.
+  counters_ = QueueCounters{.outcomes = counters_.outcomes, .last_order = counters_.last_order};
   pending_.puts.clear();
   pending_.moves.clear();
   pending_.ends.clear();
@@ -144,9 +152,14 @@ void Queue::drop(const Now& now) {
         std::move(waiting.reply),
         Result<QueueStats>(fail(Reason::queue_missing, "queue " + name_->queue + " was deleted")));
   }
+  std::vector<EndWaits::Resume> resumed;
+  end_waits_.take_all(resumed);
+  for (auto& resume : resumed) resume(now);
   for (auto& lane : lanes_) lane.reset();
   held_.clear();
   leases_.clear();
+  lease_workers_.clear();
+  outcomes_in_hand_.clear();
   last_leases_.clear();
   names_in_hand_.clear();
   pending_.puts.clear();
@@ -154,6 +167,9 @@ void Queue::drop(const Now& now) {
   pending_.ends.clear();
   pending_.names.clear();
   pending_.purged.clear();
+  pending_.outcomes.clear();
+  pending_.forgotten.clear();
+  pending_.history.clear();
   pending_.dropped = true;
   mark_changed(now, true);
   core_.touch(*this);
@@ -163,6 +179,12 @@ void Queue::pump(const Now& now) {
   if (dropped_ || core_.failed) return;
   due_counts_.fold(now.wall);
   expire(now);
+  forget_outcomes(now);
+  if (end_waits_.deadline() <= now.mono) {
+    std::vector<EndWaits::Resume> over;
+    end_waits_.take_over(now.mono, over);
+    for (auto& resume : over) resume(now);
+  }
   if (record_.settings.mode == QueueMode::push) {
     if (record_.state == QueueState::running) pump_push(now);
   } else {
@@ -175,10 +197,12 @@ void Queue::pump(const Now& now) {
 
 Mono Queue::wake_at(const Now& now) const {
   if (dropped_ || core_.failed) return Mono::max();
-  const Wall expires = expires_from();
-  if (expires == Wall::max()) return work_at(now);
-  return std::min(work_at(now),
-                  std::max({mono_of(expires, now), expiry_.not_before, retry_reads_at_}));
+  Mono wake = std::min(work_at(now), end_waits_.deadline());
+  if (const Wall expires = expires_from(); expires != Wall::max())
+    wake = std::min(wake, std::max({mono_of(expires, now), expiry_.not_before, retry_reads_at_}));
+  if (const Wall over = outcomes_over_from(); over != Wall::max())
+    wake = std::min(wake, std::max(mono_of(over, now), retry_reads_at_));
+  return wake;
 }
 
 // When there may be something to push, to lease or to drop.
@@ -291,8 +315,10 @@ void Queue::end_task(const Task& task, const Now& now, bool durable) {
   pending_.ends.push_back({task.id, task.place, task.options});
   held_.insert_or_assign(task.id, Held{nullptr, Hold::ending, 0});
   if (!task.name().empty()) {
+    // By its name, too, its outcome is found as long as it is kept.
     set_name(task.options->name,
-             {task.id, record_.generation, now.wall + record_.settings.tombstone});
+             {task.id, record_.generation,
+              now.wall + std::max(record_.settings.tombstone, keep_result_of(task))});
   }
   mark_changed(now, durable);
 }

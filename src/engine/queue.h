@@ -30,6 +30,7 @@
 #include "engine/activity.h"
 #include "engine/commands.h"
 #include "engine/due_counts.h"
+#include "engine/end_waits.h"
 #include "engine/lane.h"
 #include "engine/recent_changes.h"
 #include "engine/shard_core.h"
@@ -86,7 +87,10 @@ class Queue : public std::enable_shared_from_this<Queue> {
   void get_task(GetTask command, const Now& now);            // queue_find.cc
   void list_tasks(ListTasks command, const Now& now);        // queue_list.cc
   void list_by_eta(ListTasksByEta command, const Now& now);  // queue_list.cc
-  void delete_tasks(DeleteTasks command, const Now& now);    // queue_find.cc
+  void delete_tasks(DeleteTasks command, const Now& now);    // queue_cancel.cc
+  void cancel_tasks(CancelTasks command, const Now& now);    // queue_cancel.cc
+  void get_outcomes(GetOutcomes command, const Now& now);    // queue_outcome.cc
+  void watch_tasks(WatchTasks command, const Now& now);      // queue_cancel.cc
   void run_task(RunTask command, const Now& now);            // queue_push.cc
   void attempt_done(const AttemptKey& key, const AttemptResult& result, const Now& now);
 
@@ -96,7 +100,7 @@ class Queue : public std::enable_shared_from_this<Queue> {
   void renew_leases(RenewLeases command, const Now& now);
   void modify_lease(ModifyLease command, const Now& now);
   void release_tasks(ReleaseTasks command, const Now& now);
-  // Answers everybody who waits for tasks with none: the server stops.
+  // Answers everybody who waits, with what there is: the server stops.
   void end_waits(const Now& now);
 
   // ---- The shard's (queue_commit.cc, queue.cc)
@@ -159,6 +163,9 @@ class Queue : public std::enable_shared_from_this<Queue> {
     std::vector<std::pair<std::string, NameEntry>> names;
     std::vector<std::uint32_t> purged;
     std::vector<Document> documents;
+    std::vector<StoredOutcome> outcomes;   // kept from now on
+    std::vector<StoredOutcome> forgotten;  // outcomes
+    std::vector<AttemptEntry> history;
     std::vector<Callback<void(const Error*)>> done;  // null: it is durable
     std::vector<TaskLogEntry> logged;
     bool record = false;
@@ -173,10 +180,13 @@ class Queue : public std::enable_shared_from_this<Queue> {
     enum class Kind : std::uint8_t { missing, free, pushing };
     Kind kind = Kind::missing;
     bool gone = false;  // missing, and known to have ended: its name or number was given out
+    TaskId id{};        // also when missing, if it is known
     Task task;          // not when missing
   };
   struct Sought;
   struct Finding;
+  struct Asking;
+  struct Watching;
   struct EtaList;
   using FoundAll = Callback<void(Result<std::vector<Found>>, const Now&)>;
 
@@ -236,9 +246,16 @@ class Queue : public std::enable_shared_from_this<Queue> {
   // How a task ended.
   struct Ending {
     OutcomeState state = OutcomeState::succeeded;
-    DeathReason reason = DeathReason::none;       // with failed and expired
-    std::shared_ptr<const AttemptReport> report;  // of the worker that had it; null: none
-    std::shared_ptr<const ResultBody> response;   // of the target that it was pushed to
+    DeathReason reason = DeathReason::none;  // with failed and expired
+    const AttemptReport* report = nullptr;   // of the worker that had it; null: none
+    const AttemptResult* attempt = nullptr;  // the push that ended it; null: none
+  };
+
+  // What is known of kept outcomes: one mark for all, as for the age of tasks.
+  struct Keeping {
+    Wall over_from = Wall::max();     // none that is settled is to be forgotten before
+    Wall settled_from = Wall::max();  // of those that were settled since the last look began
+    bool looking = false;
   };
 
   struct NameInHand {
@@ -264,8 +281,9 @@ class Queue : public std::enable_shared_from_this<Queue> {
     bool reading = false;
 
     bool counts(const Place& place) const {
-      return place.order <= last_order && place.eta > after && place.eta <= last &&
-             place > counted_up_to[place.priority] && !done.contains(place.order);
+      return place.priority < priority_count && place.order <= last_order && place.eta > after &&
+             place.eta <= last && place > counted_up_to[place.priority] &&
+             !done.contains(place.order);
     }
   };
 
@@ -300,6 +318,12 @@ class Queue : public std::enable_shared_from_this<Queue> {
   // Takes a free task out of memory, if it is there.
   void take_free(const Task& task);
   TaskInfo info_of(const Task& task, bool pushing, const Now& now) const;
+  static Micros keep_result_of(const Task& task) {
+    return task.options ? task.options->keep_result : Micros(0);
+  }
+  static bool calls_back(const Task& task) {
+    return task.options && !task.options->callback_url.empty();
+  }
 
   void keep(Document document) {
     document.queue = *name_;
@@ -314,6 +338,10 @@ class Queue : public std::enable_shared_from_this<Queue> {
   // When the name of a task that ended is free again; epoch: its task lives.
   Wall free_at(const NameEntry& entry) const;
   void set_name(const std::string& name, const NameEntry& entry);
+  std::optional<Error> callback_error(const NewTask& given) const;
+  std::unique_ptr<Task> make_task(NewTask given, const Now& now);
+  // It lives from now on, and goes into the next commit.
+  void put_live(std::unique_ptr<Task> task, const Now& now);
 
   // -- queue_find.cc
   // Finds tasks by what callers call them, and calls `then` with what each is at that instant: at
@@ -405,8 +433,10 @@ class Queue : public std::enable_shared_from_this<Queue> {
   std::optional<Error> modify_error(const ModifyLease& command, const Found& found,
                                     const Now& now) const;
   TaskInfo modify_found(Task task, Micros duration, const Now& now);
-  // The lease of the task is over; it is still to be moved or ended.
-  void end_lease(Task& task, std::int16_t status, Wall ended, const Now& now);
+  // The lease of the task is over, and not well; it is still to be moved or ended.
+  void end_lease(Task& task, std::int16_t status, Wall ended, const AttemptReport* report,
+                 const Now& now);
+  void end_lease_well(Task& task, const AttemptReport* report, const Now& now);
   bool is_exhausted(const Task& task, const Now& now) const;
   // Ack, renew, release: finds the tasks, checks the tokens, and lets `act` change those that fit.
   template <class Command, class Item, class Act>
@@ -433,7 +463,48 @@ class Queue : public std::enable_shared_from_this<Queue> {
   // -- queue_outcome.cc
   // Every end of a task but those by a purge: what is counted, kept and told of it. Its progress is
   // as after the last attempt. It must not be in any window.
-  void conclude(const Task& task, Ending ending, const Now& now, bool durable);
+  void conclude(const Task& task, const Ending& ending, const Now& now, bool durable);
+  Outcome outcome_of(const Task& task, const Ending& ending, const Now& now) const;
+  void keep_outcome(const Task& task, const Outcome& outcome);
+  void add_callback(const Task& task, const Outcome& outcome, const Now& now);
+  void look_for_outcomes(const std::shared_ptr<Asking>& asking, const Now& now);
+  void outcomes_found(const std::shared_ptr<Asking>& asking, const std::vector<Found>& found,
+                      const Now& now);
+  void outcomes_read(const std::shared_ptr<Asking>& asking,
+                     const std::vector<std::size_t>& read_for,
+                     const std::vector<std::optional<std::string>>& stored, const Now& now);
+  void end_outcomes_read(Asking& asking);
+  // Forgets what was kept long enough and what is too much, a page of it.
+  void forget_outcomes(const Now& now);
+  void forget_found(const ScanOutcomesAnswer& found, const Now& now);
+  bool holds_too_many_outcomes() const;
+  // No outcome is to be forgotten before this.
+  Wall outcomes_over_from() const;
+
+  // -- queue_history.cc
+  // An attempt has ended, and not well (or its worker left a log); the task's progress notes it.
+  void remember_attempt(Task& task, const AttemptRecord& record);
+  void remember_lease(Task& task, std::int16_t status, Wall ended, const AttemptReport* report);
+  void forget_history(std::uint32_t generation, TaskId id, const Progress& progress);
+  using HistoryRead = Callback<void(Result<std::vector<AttemptRecord>>, const Now&)>;
+  void read_history(TaskId id, HistoryRead then);
+  // Answers with the task and its story.
+  void tell_story(TaskInfo info, Reply<TaskInfo> reply);
+  // Who had the task, by the report or by the lease; empty: nobody said.
+  std::string worker_of(const Task& task, const AttemptReport* report) const;
+  void count_usage(const AttemptReport* report);
+
+  // -- queue_cancel.cc
+  void end_by_caller(const Found& found, const Now& now);
+  void look_at_watched(const std::shared_ptr<Watching>& watching, const Now& now);
+  // True: one of them has ended and that is not durable yet; `again` is called when it is.
+  bool wait_for_settle(const std::vector<Found>& found, EndWaits::Resume again);
+  bool may_wait(Mono deadline, const CallerGone& gone, const Now& now) const;
+  // Calls `resume` when one of the tasks has ended, or when the wait is over. Fails when too much
+  // is waited for.
+  std::optional<Error> wait_for_end(const std::vector<TaskId>& tasks, Mono deadline,
+                                    const CallerGone& gone, EndWaits::Resume resume,
+                                    const Now& now);
 
   // -- queue_commit.cc
   void scan_lanes(const Now& now);
@@ -481,8 +552,16 @@ class Queue : public std::enable_shared_from_this<Queue> {
   std::array<Keyless, priority_count> keyless_{};
   absl::btree_set<LastLease> last_leases_;  // at most leases_in_memory_max; may be over by now
   std::vector<StatsWaiting> stats_waiting_;
+  EndWaits end_waits_;
+  bool waits_are_over_ = false;  // the server stops
+  // Ended, and their outcome is in pending_ or committing_.
+  boost::unordered_flat_set<TaskId> outcomes_in_hand_;
+  // Who holds the leases of workers that gave their names, since the server started; at most
+  // leases_in_memory_max.
+  boost::unordered_flat_map<TaskId, std::shared_ptr<const std::string>> lease_workers_;
 
   Expiry expiry_;
+  Keeping keeping_;
   DueCounts due_counts_;
   Mono stats_since_{};
   std::unique_ptr<Activity> activity_;

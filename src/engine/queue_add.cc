@@ -104,6 +104,58 @@ void Queue::add_tasks(AddTasks command, const Now& now) {
       });
 }
 
+namespace {
+std::uint32_t bytes_of(const NewTask& task) {
+  const std::uint64_t bytes = std::uint64_t{task_overhead_bytes} + task.payload->size() +
+                              (task.options ? task.options->name.size() + task.options->key.size() +
+                                                  task.options->recurrence.size()
+                                            : 0);
+  DEFERD_ASSERT(bytes <= std::numeric_limits<std::uint32_t>::max());
+  return static_cast<std::uint32_t>(bytes);
+}
+}  // namespace
+
+std::unique_ptr<Task> Queue::make_task(NewTask given, const Now& now) {
+  auto task = std::make_unique<Task>();
+  Wall eta = given.eta.value_or(now.wall);
+  if (given.delay) eta = now.wall + *given.delay;
+  if (eta <= now.wall) eta = due_now_stamp(now);
+  task->bytes = bytes_of(given);
+  task->id = TaskId{next_order(now)};
+  task->place = {given.priority.value_or(record_.settings.priority), eta, task->id.value};
+  task->created = now.wall;
+  task->options = std::move(given.options);
+  task->payload = std::move(given.payload);
+  return task;
+}
+
+void Queue::put_live(std::unique_ptr<Task> task, const Now& now) {
+  if (counters_.tasks == 0) expiry_.created = now.wall;
+  ++counters_.tasks;
+  ++counters_.lane_tasks[task->place.priority];
+  counters_.bytes += task->bytes;
+  count_free(*task);
+  if (!task->name().empty()) set_name(task->options->name, {task->id, record_.generation, Wall{}});
+  if (auto entry = sample(TaskLogEntry::What::created, *task, now))
+    pending_.logged.push_back(std::move(*entry));
+  pending_.puts.push_back(std::move(task));
+}
+
+std::optional<Error> Queue::callback_error(const NewTask& given) const {
+  if (!given.options || given.options->callback_url.empty()) return std::nullopt;
+  if (core_.options.callbacks == nullptr) {
+    return Error{Reason::unsupported, "callbacks are not offered by this server", "callback_url",
+                 std::nullopt};
+  }
+  if (record_.settings.mode == QueueMode::pull && given.options->callback_queue == name_->queue) {
+    return Error{Reason::invalid,
+                 "queue " + name_->queue +
+                     " is a pull queue: name a push queue, which calls the callback_url",
+                 "callback_queue", std::nullopt};
+  }
+  return std::nullopt;
+}
+
 // `name_errors`: empty when all names that there are stand in names_in_hand_.
 void Queue::add_checked(AddTasks command, const std::vector<std::optional<Error>>& name_errors,
                         const Now& now) {
@@ -145,12 +197,11 @@ void Queue::add_checked(AddTasks command, const std::vector<std::optional<Error>
                "recurrence"));
       continue;
     }
-    const std::uint64_t bytes =
-        std::uint64_t{task_overhead_bytes} + given.payload->size() +
-        (given.options ? given.options->name.size() + given.options->key.size() +
-                             given.options->recurrence.size()
-                       : 0);
-    DEFERD_ASSERT(bytes <= std::numeric_limits<std::uint32_t>::max());
+    if (std::optional<Error> error = callback_error(given)) {
+      results.emplace_back(fail(std::move(*error)));
+      continue;
+    }
+    const std::uint32_t bytes = bytes_of(given);
     const QueueSettings& settings = record_.settings;
     if (settings.max_tasks != 0 && counters_.tasks >= settings.max_tasks) {
       results.emplace_back(
@@ -181,26 +232,9 @@ void Queue::add_checked(AddTasks command, const std::vector<std::optional<Error>
     }
     bytes_taken += bytes;
 
-    auto task = std::make_unique<Task>();
-    Wall eta = given.eta.value_or(now.wall);
-    if (given.delay) eta = now.wall + *given.delay;
-    if (eta <= now.wall) eta = due_now_stamp(now);
-    task->id = TaskId{next_order(now)};
-    task->place = {given.priority.value_or(settings.priority), eta, task->id.value};
-    task->created = now.wall;
-    task->options = std::move(given.options);
-    task->payload = std::move(given.payload);
-    task->bytes = static_cast<std::uint32_t>(bytes);
-    if (counters_.tasks == 0) expiry_.created = now.wall;
-    ++counters_.tasks;
-    ++counters_.lane_tasks[task->place.priority];
-    counters_.bytes += bytes;
-    count_free(*task);
-    if (named) set_name(task->options->name, {task->id, record_.generation, Wall{}});
+    std::unique_ptr<Task> task = make_task(std::move(given), now);
     results.emplace_back(*task);
-    if (auto entry = sample(TaskLogEntry::What::created, *task, now))
-      pending_.logged.push_back(std::move(*entry));
-    pending_.puts.push_back(std::move(task));
+    put_live(std::move(task), now);
     ++added;
   }
   const bool keeps = static_cast<bool>(command.document);

@@ -45,6 +45,10 @@ void Queue::fill(Batch& batch, const Now& now) {
     // As many as were added are looked at again, so that sweeping keeps up with any rate.
     if (entry.free_at != Wall{}) batch.sweep_names_max += 2;
   }
+  // Of one attempt the last counts: it may be noted and forgotten at once.
+  std::ranges::move(committing_.history, std::back_inserter(batch.history));
+  std::ranges::move(committing_.outcomes, std::back_inserter(batch.outcomes));
+  std::ranges::copy(committing_.forgotten, std::back_inserter(batch.outcomes));
   for (const std::uint32_t ended : committing_.purged)
     batch.purged.push_back({record_.number, ended});
   if (committing_.record) batch.queues.push_back(record_);
@@ -97,11 +101,20 @@ void Queue::settle(const Now& now) {
   Changes changes = std::move(committing_);
   committing_ = Changes{};
   if (changes.bytes_ended > 0) project_->give_back(changes.bytes_ended);
+  std::vector<EndWaits::Resume> resumed;  // of those who waited for an end
+  if (!changes.purged.empty()) end_waits_.take_all(resumed);
+  for (const StoredOutcome& outcome : changes.outcomes) {
+    outcomes_in_hand_.erase(outcome.id);
+    keeping_.over_from = std::min(keeping_.over_from, outcome.kept_until);
+    keeping_.settled_from = std::min(keeping_.settled_from, outcome.kept_until);
+  }
+  if (!changes.forgotten.empty()) keeping_.looking = false;
   if (!dropped_ && changes.generation == record_.generation) {
     for (const auto& end : changes.ends) {
       held_.erase(end.id);
       task_changes_.changed(end.id);
       lane(end.place.priority).gone(end.place);
+      if (!end_waits_.empty()) end_waits_.take_ended(end.id, resumed);
     }
     for (auto& move : changes.moves) {
       held_.erase(move.task->id);
@@ -121,7 +134,9 @@ void Queue::settle(const Now& now) {
       }
       settle_task(std::move(move.task));
     }
-    for (auto& task : changes.puts) settle_task(std::move(task));
+    for (auto& task : changes.puts) {
+      if (task->place.priority < priority_count) settle_task(std::move(task));
+    }
   }
   for (const auto& [name, entry] : changes.names) {
     const auto in_hand = names_in_hand_.find(name);
@@ -133,6 +148,7 @@ void Queue::settle(const Now& now) {
     core_.effects.replies.push_back([done = std::move(done)]() mutable { done(nullptr); });
   }
   std::ranges::move(changes.logged, std::back_inserter(core_.effects.logged));
+  for (auto& resume : resumed) resume(now);
   auto parked = std::move(on_settle_);
   on_settle_.clear();
   for (auto& resume : parked) resume(now);
@@ -152,6 +168,9 @@ void Queue::fail_all(const Error& error, const Now& now) {
   }
   waiters_.clear();
   if (!stats_waiting_.empty()) serve_stats(now, true);
+  std::vector<EndWaits::Resume> resumed;
+  end_waits_.take_all(resumed);
+  for (auto& resume : resumed) resume(now);
   for (auto& resume : std::exchange(on_settle_, {})) resume(now);
 }
 

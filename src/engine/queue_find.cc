@@ -1,4 +1,4 @@
-// Finding tasks by id or name, whatever the commits and reads that are under way: get, delete.
+// Finding tasks by id or name, whatever the commits and reads that are under way.
 #include <algorithm>
 
 #include "engine/queue.h"
@@ -77,7 +77,9 @@ Queue::Look Queue::look(Finding& finding, std::size_t index, const Now& now) {
     // In hand: just added and not acknowledged yet, or just ended. Either way there is no such
     // task.
     if (const auto in_hand = names_in_hand_.find(*name); in_hand != names_in_hand_.end()) {
-      sought.found.gone = name_is_gone(in_hand->second.entry, now);
+      const NameEntry& entry = in_hand->second.entry;
+      sought.found.gone = name_is_gone(entry, now);
+      if (free_at(entry) != Wall{}) sought.found.id = entry.id;
       return Look::known;
     }
     if (sought.name_answer && name_changes_.changed_since(*name, *finding.name_read))
@@ -86,6 +88,7 @@ Queue::Look Queue::look(Finding& finding, std::size_t index, const Now& now) {
     const std::optional<NameEntry>& entry = *sought.name_answer;
     if (!entry || free_at(*entry) != Wall{}) {
       sought.found.gone = entry && name_is_gone(*entry, now);
+      if (entry) sought.found.id = entry->id;
       return Look::known;
     }
     if (sought.id != entry->id) sought.task_answer.reset();  // the name is another task's by now
@@ -95,6 +98,7 @@ Queue::Look Queue::look(Finding& finding, std::size_t index, const Now& now) {
   }
 
   const TaskId id = sought.id;
+  sought.found.id = id;
   const Task* in_memory = nullptr;
   if (const auto held = held_.find(id); held != held_.end()) {
     if (held->second.hold == Hold::ending) {
@@ -148,6 +152,7 @@ Queue::Look Queue::look_after_failure(const Finding& finding, Sought& sought,
     const std::optional<NameEntry>& entry = *sought.name_answer;
     if (!entry || entry->free_at != Wall{} || entry->generation != finding.generation) {
       sought.found.gone = entry && name_is_gone(*entry, now);
+      if (entry) sought.found.id = entry->id;
       return Look::known;
     }
     if (sought.id != entry->id) sought.task_answer.reset();  // the name is another task's by now
@@ -155,6 +160,7 @@ Queue::Look Queue::look_after_failure(const Finding& finding, Sought& sought,
   } else {
     sought.id = std::get<TaskId>(sought.ref);
   }
+  sought.found.id = sought.id;
   if (!sought.task_answer) return Look::needs_task;
   if (!*sought.task_answer) {
     sought.found.gone = id_is_gone(sought.id);
@@ -290,56 +296,12 @@ void Queue::get_task(GetTask command, const Now& now) {
          } else {
            answer = self->info_of(found->front().task, found->front().kind == Found::Kind::pushing,
                                   later);
+           if (command.story) {
+             self->tell_story(std::move(*answer), std::move(command.reply));
+             return;
+           }
          }
          self->core_.reply(std::move(command.reply), std::move(answer));
-       });
-}
-
-void Queue::delete_tasks(DeleteTasks command, const Now& now) {
-  find(command.tasks, false, now,
-       [self = shared_from_this(), command = std::move(command)](Result<std::vector<Found>> found,
-                                                                 const Now& later) mutable {
-         using Answer = Result<std::vector<Result<void>>>;
-         if (!found || self->core_.failed) {
-           self->core_.reply(std::move(command.reply),
-                             Answer(fail(found ? self->store_error() : found.error())));
-           return;
-         }
-         std::vector<Result<void>> results;
-         std::size_t ended = 0;
-         for (std::size_t i = 0; i < found->size(); ++i) {
-           const Found& one = (*found)[i];
-           if (one.kind == Found::Kind::missing || self->ending(one.task.id)) {
-             results.emplace_back(fail(self->missing_error(one, command.tasks[i], "")));
-             continue;
-           }
-           if (one.kind == Found::Kind::pushing) {
-             --self->tasks_pushing_;  // the request that runs still holds its slot; its outcome
-                                      // will find nobody
-           } else {
-             self->take_free(one.task);
-             self->uncount_free(one.task);
-           }
-           if (auto entry = self->sample(TaskLogEntry::What::deleted, one.task, later)) {
-             self->pending_.logged.push_back(std::move(*entry));
-           }
-           self->conclude(one.task, {.state = OutcomeState::cancelled}, later, true);
-           ++ended;
-           results.emplace_back();
-         }
-         const bool keeps = static_cast<bool>(command.document);
-         if (keeps) {
-           self->keep(command.document(results));
-           self->mark_changed(later, true, 0);
-         }
-         if (ended == 0 && !keeps) {
-           self->core_.reply(std::move(command.reply), Answer(std::move(results)));
-           return;
-         }
-         self->pending_.done.push_back([reply = std::move(command.reply),
-                                        results = std::move(results)](const Error* error) mutable {
-           reply(error == nullptr ? Answer(std::move(results)) : Answer(fail(*error)));
-         });
        });
 }
 

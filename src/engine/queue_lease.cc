@@ -36,12 +36,25 @@ std::optional<Error> Queue::lease_error(const Found& found, const Lease& lease,
   return std::nullopt;
 }
 
-void Queue::end_lease(Task& task, std::int16_t status, Wall ended, const Now& now) {
+void Queue::end_lease(Task& task, std::int16_t status, Wall ended, const AttemptReport* report,
+                      const Now& now) {
   Progress& progress = task.progress;
   activity().attempt_ended(now.mono, ended - progress.last_attempt, true);
+  count_usage(report);
+  remember_lease(task, status, ended, report);
+  if (!lease_workers_.empty()) lease_workers_.erase(task.id);
   progress.lease_token = 0;
   progress.last_status = status;
   progress.last_response = ended;
+}
+
+void Queue::end_lease_well(Task& task, const AttemptReport* report, const Now& now) {
+  activity().attempt_ended(now.mono, now.wall - task.progress.last_attempt, false);
+  count_usage(report);
+  task.progress.last_status = status_none;
+  // What a log tells has no other place.
+  if (report != nullptr && !report->log.empty() && keep_result_of(task) > Micros(0))
+    remember_lease(task, status_none, now.wall, report);
 }
 
 bool Queue::is_exhausted(const Task& task, const Now& now) const {
@@ -92,25 +105,23 @@ void Queue::with_leases(Command command, const Now& now, Act act) {
 }
 
 void Queue::ack_tasks(AckTasks command, const Now& now) {
-  with_leases<AckTasks, void>(
-      std::move(command), now,
-      [](Queue& self, const AckTasks& ack, const Lease& lease, Task task,
-         const Now& later) -> Result<void> {
-        // Durable before it is answered: an acknowledged ack never comes back.
-        if (ack.failed) {
-          self.end_lease(task, status_failed, later.wall, later);
-          self.conclude(task,
-                        {.state = OutcomeState::failed,
-                         .reason = DeathReason::failed,
-                         .report = lease.report},
-                        later, true);
-          return {};
-        }
-        self.activity().attempt_ended(later.mono, later.wall - task.progress.last_attempt, false);
-        self.conclude(task, {.state = OutcomeState::succeeded, .report = lease.report}, later,
-                      true);
-        return {};
-      });
+  with_leases<AckTasks, void>(std::move(command), now,
+                              [](Queue& self, const AckTasks& ack, const Lease& lease, Task task,
+                                 const Now& later) -> Result<void> {
+                                // Durable before it is answered: an acknowledged ack never comes
+                                // back.
+                                const AttemptReport* const report = lease.report.get();
+                                Ending ending{.report = report};
+                                if (ack.failed) {
+                                  self.end_lease(task, status_failed, later.wall, report, later);
+                                  ending.state = OutcomeState::failed;
+                                  ending.reason = DeathReason::failed;
+                                } else {
+                                  self.end_lease_well(task, report, later);
+                                }
+                                self.conclude(task, ending, later, true);
+                                return {};
+                              });
 }
 
 void Queue::renew_leases(RenewLeases command, const Now& now) {
@@ -184,12 +195,13 @@ TaskInfo Queue::modify_found(Task task, Micros duration, const Now& now) {
     if (!was_leased) {
       // A task that is held though nobody leased it: no attempt, but as long as it lasts a lease.
       while (progress.lease_token == 0) progress.lease_token = core_.random.next();
+      progress.lease_is_named = false;
       progress.last_attempt = now.wall;
     }
     move_task(std::make_unique<Task>(std::move(task)), now.wall + duration, now, true, true);
     return {*pending_.moves.back().task, TaskState::leased};
   }
-  if (was_leased) end_lease(task, status_released, now.wall, now);
+  if (was_leased) end_lease(task, status_released, now.wall, nullptr, now);
   if (was_leased && is_exhausted(task, now)) {
     conclude(task, {.state = OutcomeState::failed, .reason = DeathReason::attempts}, now, true);
     task.place.eta = now.wall;
@@ -204,12 +216,12 @@ void Queue::release_tasks(ReleaseTasks command, const Now& now) {
       std::move(command), now,
       [](Queue& self, const ReleaseTasks& release, const Lease& lease, Task task,
          const Now& later) -> Result<void> {
-        self.end_lease(task, status_released, later.wall, later);
+        self.end_lease(task, status_released, later.wall, lease.report.get(), later);
         if (self.is_exhausted(task, later)) {
           self.conclude(task,
                         {.state = OutcomeState::failed,
                          .reason = DeathReason::attempts,
-                         .report = lease.report},
+                         .report = lease.report.get()},
                         later, true);
           return {};
         }

@@ -16,6 +16,10 @@ void Queue::lease_tasks(LeaseTasks command, const Now& now) {
 }
 
 void Queue::end_waits(const Now& now) {
+  waits_are_over_ = true;
+  std::vector<EndWaits::Resume> resumed;
+  end_waits_.take_all(resumed);
+  for (auto& resume : resumed) resume(now);
   if (!stats_waiting_.empty()) serve_stats(now, true);
   for (const auto& waiter : waiters_) {
     if (std::exchange(waiter->served, true)) continue;
@@ -140,7 +144,8 @@ bool Queue::gather(const Waiter& waiter, bool only_without_key, const Now& now,
 }
 
 bool Queue::dropped_before_lease(Task& task, const Now& now) {
-  if (task.progress.lease_token != 0) end_lease(task, status_lease_expired, task.place.eta, now);
+  if (task.progress.lease_token != 0)
+    end_lease(task, status_lease_expired, task.place.eta, nullptr, now);
   leases_.erase(task.id);
   if (!last_leases_.empty()) last_leases_.erase({task.place.eta, task.id});
   if (!is_exhausted(task, now)) return false;
@@ -151,6 +156,9 @@ bool Queue::dropped_before_lease(Task& task, const Now& now) {
 bool Queue::grant(Waiter& waiter, std::vector<std::unique_ptr<Task>> tasks, const Now& now) {
   std::vector<TaskInfo> granted;
   granted.reserve(tasks.size());
+  std::shared_ptr<const std::string> worker;  // null: nobody says
+  if (!waiter.command.worker.empty())
+    worker = std::make_shared<const std::string>(waiter.command.worker);
   for (std::unique_ptr<Task>& task : tasks) {
     uncount_free(*task);
     if (dropped_before_lease(*task, now)) continue;
@@ -161,6 +169,9 @@ bool Queue::grant(Waiter& waiter, std::vector<std::unique_ptr<Task>> tasks, cons
     progress.last_attempt = now.wall;
     progress.last_eta = task->place.eta;
     while (progress.lease_token == 0) progress.lease_token = core_.random.next();
+    progress.lease_is_named = worker != nullptr;
+    if (worker != nullptr && lease_workers_.size() < core_.options.leases_in_memory_max)
+      lease_workers_.insert_or_assign(task->id, worker);
     SharedBytes payload = std::move(task->payload);
     task->payload.reset();  // the answer carries it; if the lease runs out, it is loaded again
     move_task(std::move(task), now.wall + waiter.command.duration, now, true, true);
@@ -356,7 +367,7 @@ void Queue::drop_exhausted(const Now& now) {
            if (!is_over || !self->is_exhausted(task, later)) continue;
            self->take_free(task);
            self->uncount_free(task);
-           self->end_lease(task, status_lease_expired, task.place.eta, later);
+           self->end_lease(task, status_lease_expired, task.place.eta, nullptr, later);
            self->conclude(task, {.state = OutcomeState::failed, .reason = DeathReason::attempts},
                           later, false);
          }

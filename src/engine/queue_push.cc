@@ -88,8 +88,8 @@ void Queue::attempt_done(const AttemptKey& key, const AttemptResult& result, con
   core_.touch(*this);
   due_counts_.fold(now.wall);
   const bool succeeded = result.status >= 200 && result.status <= 299;
-  activity().attempt_ended(now.mono, std::chrono::duration_cast<Micros>(now.mono - key.started),
-                           !succeeded);
+  const auto took = std::chrono::duration_cast<Micros>(now.mono - key.started);
+  activity().attempt_ended(now.mono, took, !succeeded && result.status != status_cancelled);
 
   throttle(result.strain, now);
 
@@ -120,7 +120,7 @@ void Queue::attempt_done(const AttemptKey& key, const AttemptResult& result, con
     const std::unique_ptr<Task> task = std::move(held.task);
     --tasks_pushing_;
     task->progress.last_status = result.status;
-    conclude(*task, {.state = OutcomeState::succeeded, .response = result.response}, now, false);
+    conclude(*task, {.state = OutcomeState::succeeded, .attempt = &result}, now, false);
     return;
   }
   Progress& progress = held.task->progress;
@@ -133,6 +133,14 @@ void Queue::attempt_done(const AttemptKey& key, const AttemptResult& result, con
   if (held.running > 0) return;  // the other attempt decides
   std::unique_ptr<Task> task = std::move(held.task);
   --tasks_pushing_;
+  remember_attempt(*task, {.attempt = progress.attempts,
+                           .started = key.started_wall,
+                           .took = took,
+                           .status = result.status,
+                           .error = result.detail.substr(0, attempt_error_bytes_max),
+                           .worker = {},
+                           .log = {},
+                           .usage = {}});
   const RetryPolicy policy = policy_of(*task);
   if (exhausted(policy, progress.attempts, now.wall - progress.first_attempt)) {
     if (is_recurring(*task)) {
@@ -140,9 +148,7 @@ void Queue::attempt_done(const AttemptKey& key, const AttemptResult& result, con
       return;
     }
     conclude(*task,
-             {.state = OutcomeState::failed,
-              .reason = DeathReason::attempts,
-              .response = result.response},
+             {.state = OutcomeState::failed, .reason = DeathReason::attempts, .attempt = &result},
              now, false);
     return;
   }

@@ -83,6 +83,8 @@ QueueStats Queue::stats(const Now& now) {
   const QueueCounters& counters = core_.failed ? stored_counters_ : counters_;
   stats.tasks = counters.tasks;
   stats.bytes = counters.bytes;
+  stats.outcomes = counters.outcomes.count;
+  stats.outcome_bytes = counters.outcomes.bytes;
   stats.scheduled = due_counts_.scheduled();
   stats.ready = due_counts_.ready();
   stats.leased = due_counts_.leased();
@@ -109,6 +111,7 @@ QueueStats Queue::stats(const Now& now) {
     stats.completed_total = recent.completed_total;
     stats.dropped_total = recent.dropped_total;
     stats.cancelled_total = recent.cancelled_total;
+    stats.usage = recent.usage;
     stats.execution = recent.execution.read(now.mono);
     stats.delay = recent.delay.read(now.mono);
     if (stats.executed_hour > 0) {

@@ -313,22 +313,13 @@ void Shard::carry_out(RunTask command, const Now& now) {
     queue->run_task(std::move(command), now);
 }
 void Shard::carry_out(CancelTasks command, const Now& now) {
-  if (queue_for(command, now) == nullptr) return;
-  core_.effects.replies.push_back([reply = std::move(command.reply)]() mutable {
-    reply(deferd::fail(Reason::unsupported, "not offered yet"));
-  });
+  if (Queue* const queue = queue_for(command, now)) queue->cancel_tasks(std::move(command), now);
 }
 void Shard::carry_out(GetOutcomes command, const Now& now) {
-  if (queue_for(command, now) == nullptr) return;
-  core_.effects.replies.push_back([reply = std::move(command.reply)]() mutable {
-    reply(deferd::fail(Reason::unsupported, "not offered yet"));
-  });
+  if (Queue* const queue = queue_for(command, now)) queue->get_outcomes(std::move(command), now);
 }
 void Shard::carry_out(WatchTasks command, const Now& now) {
-  if (queue_for(command, now) == nullptr) return;
-  core_.effects.replies.push_back([reply = std::move(command.reply)]() mutable {
-    reply(deferd::fail(Reason::unsupported, "not offered yet"));
-  });
+  if (Queue* const queue = queue_for(command, now)) queue->watch_tasks(std::move(command), now);
 }
 void Shard::carry_out(ListDead command, const Now& now) {
   if (queue_for(command, now) == nullptr) return;

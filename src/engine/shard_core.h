@@ -11,6 +11,7 @@
 #include "base/callback.h"
 #include "base/random.h"
 #include "base/result.h"
+#include "engine/callbacks.h"
 #include "engine/documents.h"
 #include "engine/effects.h"
 #include "engine/lane.h"
@@ -39,6 +40,8 @@ struct ShardOptions {
   // What doors keep beside tasks (engine/documents.h), over all queues.
   std::size_t documents_max = 10'000;
   std::uint64_t document_bytes_max = 64 << 20;
+  // Tasks whose end callers wait for, over all queues; more are refused.
+  std::size_t awaited_tasks_max = 200'000;
   Micros linger =
       Millis(2);  // how long completions alone wait for company before they are committed
   std::size_t linger_changes_max = 1024;  // ... or until there are this many
@@ -49,6 +52,8 @@ struct ShardOptions {
   bool sweeps = true;                     // one shard of a server sweeps the tombstones of all
   // When recurring tasks are next due; null: none are taken. Outlives the shard.
   const Recurrences* recurrences = nullptr;
+  // What tells urls of outcomes; null: no such tasks are taken. Outlives the shard.
+  const Callbacks* callbacks = nullptr;
   // Where sampled logs go; null: nowhere. Outlives the shard.
   TaskLog* task_log = nullptr;
   // Shared by all shards of a server, with the limits that were loaded; null: the shard makes one.
@@ -73,6 +78,7 @@ class ShardCore {
   Documents documents;
   const std::shared_ptr<ProjectUse> projects;
   std::uint32_t attempts_running = 0;
+  std::size_t awaited_tasks = 0;  // by callers that wait for their ends
   // Set by the first commit that failed: from then on nothing is acknowledged, started or leased.
   std::optional<Error> failed;
 

@@ -69,6 +69,19 @@ class EngineDriver {
     return std::move(*answer);
   }
 
+  // The answer comes when it comes; a null one so far.
+  template <class Answer, class Command>
+  std::shared_ptr<std::optional<Result<Answer>>> ask_later(Command command) {
+    auto answer = std::make_shared<std::optional<Result<Answer>>>();
+    command.reply = [answer](Result<Answer> value) {
+      EXPECT_FALSE(answer->has_value()) << "answered twice";
+      *answer = std::move(value);
+    };
+    shard_->apply(Command(std::move(command)), now_);
+    settle();
+    return answer;
+  }
+
   static QueueName name(const std::string& queue) { return *QueueName::parse("p", "l", queue); }
 
   void make(
@@ -96,6 +109,9 @@ class EngineDriver {
     RetryOverride retry;
     std::string payload = "x";
     bool target = true;
+    Micros keep_result{0};
+    std::string callback_url = {};
+    std::string callback_queue = {};
   };
   Result<Task> add(const std::string& queue, const Add& given) {
     auto results = ask<std::vector<Result<Task>>>(AddTasks{name(queue), new_tasks({given}), {}});
@@ -112,6 +128,9 @@ class EngineDriver {
       options->name = one.name;
       options->key = one.key;
       options->retry = one.retry;
+      options->keep_result = one.keep_result;
+      options->callback_url = one.callback_url;
+      options->callback_queue = one.callback_queue;
       if (!options->empty()) task.options = options;
       task.payload = share(one.payload);
       task.has_target = one.target;
@@ -154,12 +173,17 @@ class EngineDriver {
   }
   void finish(std::size_t index, std::int16_t status, Micros retry_after = Micros(0),
               Strain strain = Strain::none) {
+    finish(index, {.status = status, .retry_after = retry_after, .strain = strain});
+  }
+  void finish(std::size_t index, const AttemptResult& result) {
     ASSERT_LT(index, running_.size());
     const AttemptKey key = running_[index].key;
     running_.erase(running_.begin() + static_cast<std::ptrdiff_t>(index));
-    shard_->attempt_done(key, AttemptResult{status, "", retry_after, strain}, now_);
+    shard_->attempt_done(key, result, now_);
     settle();
   }
+  // Tasks whose attempts were to be cut off.
+  const std::vector<TaskId>& cancelled() const { return cancelled_; }
   void finish_all(std::int16_t status) {
     while (!running_.empty()) finish(0, status);
   }
@@ -191,6 +215,7 @@ class EngineDriver {
       }
       for (auto& attempt : effects.attempts)
         running_.push_back({attempt.key, std::move(attempt.attempt)});
+      for (const auto& cancel : effects.cancels) cancelled_.push_back(cancel.task);
       for (auto& read : effects.reads) {
         more = true;
         ++reads;
@@ -230,6 +255,7 @@ class EngineDriver {
   std::unique_ptr<MemoryStore> store_;
   std::unique_ptr<Shard> shard_;
   std::vector<Running> running_;
+  std::vector<TaskId> cancelled_;
   std::vector<Result<void>> committed_;
   std::vector<std::pair<std::uint64_t, Result<ReadAnswer>>> answers_;
   Mono wake_at_ = Mono::max();

@@ -26,25 +26,35 @@ constexpr std::size_t retry_after_chars_max = 64;
 
 }  // namespace
 
-AnswerReader::Parser::Parser(bool to_head) {
+AnswerReader::Parser::Parser(bool to_head, KeptResponse* kept) : kept_(kept) {
   eager(true);
   header_limit(answer_head_bytes_max);
   body_limit(boost::none);  // received() looks at body_bytes
   skip(to_head);
 }
 
-void AnswerReader::Parser::on_field_impl(http::field name, View, View value, Error&) {
+void AnswerReader::Parser::on_field_impl(http::field name, View text, View value, Error&) {
   if (name == http::field::retry_after && value.size() <= retry_after_chars_max) {
     retry_after.assign(value.data(), value.size());
   }
   if (name == http::field::location && status / 100 == 3 && value.size() <= target_url_bytes_max) {
     location.assign(value.data(), value.size());
   }
+  if (kept_ != nullptr) {
+    kept_->add_header({text.data(), text.size()}, {value.data(), value.size()});
+  }
 }
 
-void AnswerReader::begin(bool to_head) {
+std::size_t AnswerReader::Parser::add_body(View body) {
+  body_bytes += body.size();
+  if (kept_ != nullptr) kept_->add_body({body.data(), body.size()});
+  return body.size();
+}
+
+void AnswerReader::begin(bool to_head, std::unique_ptr<KeptResponse> kept) {
   to_head_ = to_head;
-  parser_.emplace(to_head);
+  kept_ = std::move(kept);
+  parser_.emplace(to_head, kept_.get());
   heard_ = false;
   DEFERD_ASSERT(used_ == 0);
   if (buffer_.empty()) buffer_.resize(buffer_bytes_first);
@@ -68,16 +78,14 @@ AnswerReader::State AnswerReader::received(std::size_t size) {
     if (parser_->is_done()) {
       const bool interim = parser_->status >= 100 && parser_->status < 200;
       if (interim && parser_->status != 101) {  // the answer itself is still to come
-        parser_.emplace(to_head_);
+        if (kept_ != nullptr) kept_->clear();
+        parser_.emplace(to_head_, kept_.get());
         continue;
       }
       // What follows an answer nobody asked for; and we never asked to switch protocols (101).
       return answered(at == used_ && !interim && parser_->keep_alive());
     }
-    if (parser_->is_header_done() &&
-        std::max(parser_->body_bytes, parser_->content_length().value_or(0)) > body_bytes_max_) {
-      return answered(false);
-    }
+    if (parser_->is_header_done() && body_is_over()) return answered(false);
   }
   used_ -= at;
   std::memmove(buffer_.data(), buffer_.data() + at, used_);
@@ -86,6 +94,11 @@ AnswerReader::State AnswerReader::received(std::size_t size) {
     buffer_.resize(std::min(used_ * 2, answer_head_bytes_max));
   }
   return State::reading;
+}
+
+bool AnswerReader::body_is_over() const {
+  if (kept_ != nullptr) return kept_->is_cut();
+  return std::max(parser_->body_bytes, parser_->content_length().value_or(0)) > body_bytes_max_;
 }
 
 AnswerReader::State AnswerReader::ended() {

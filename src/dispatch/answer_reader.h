@@ -1,19 +1,24 @@
 // Reads answers of a target from a stream of bytes, one after the other, keeping of each only what
 // the dispatcher acts on: the status, Retry-After, Location, and whether the connection can be used
-// again. Interim answers (100, 103) are skipped, bodies are dropped, heads and bodies are bounded.
+// again; headers and body too when they are to be kept (kept_response.h). Interim answers (100,
+// 103) are skipped, bodies that nobody keeps are dropped, heads and bodies are bounded.
 // No I/O: what a peer may send is tried in its fuzzer.
 //
-//   reader.begin(to_head);
+//   reader.begin(to_head, kept);
 //   read into reader.space(); reader.received(size);   again while State::reading
 #pragma once
 
 #include <boost/beast/http/basic_parser.hpp>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
+
+#include "dispatch/kept_response.h"
 
 namespace deferd {
 
@@ -29,12 +34,14 @@ class AnswerReader {
     failed,    // why() says what was wrong; nothing more can be read from this connection
   };
 
-  // A longer body completes the answer early, and makes the connection not reusable().
+  // A longer body completes the answer early, and makes the connection not reusable(). Of an answer
+  // that is kept, instead, one that goes beyond what is kept.
   explicit AnswerReader(std::uint64_t body_bytes_max) : body_bytes_max_(body_bytes_max) {}
 
   // Expects an answer; the first, or after State::answered. A read into space() may be under way.
-  // `to_head`: the answer to a HEAD request has no body, whatever its head says.
-  void begin(bool to_head);
+  // `to_head`: the answer to a HEAD request has no body, whatever its head says. `kept`: what is to
+  // be filled; mostly null.
+  void begin(bool to_head, std::unique_ptr<KeptResponse> kept = nullptr);
 
   // Where the next bytes go; never empty while reading.
   std::span<char> space();
@@ -52,13 +59,15 @@ class AnswerReader {
   // As sent, of an answer 3xx; empty: none, or longer than a URL may be.
   const std::string& location() const { return parser_->location; }
   bool reusable() const { return reusable_; }
+  // What begin() was given.
+  std::unique_ptr<KeptResponse> take_kept() { return std::move(kept_); }
   const std::string& why() const { return why_; }
 
  private:
   // Beast's parser without its message: nothing is allocated for an answer.
   class Parser final : public boost::beast::http::basic_parser<false> {
    public:
-    explicit Parser(bool to_head);
+    Parser(bool to_head, KeptResponse* kept);
 
     int status = 0;
     std::uint64_t body_bytes = 0;
@@ -74,17 +83,19 @@ class AnswerReader {
     void on_field_impl(boost::beast::http::field name, View, View value, Error&) override;
     void on_header_impl(Error&) override {}
     void on_body_init_impl(const boost::optional<std::uint64_t>&, Error&) override {}
-    std::size_t on_body_impl(View body, Error&) override { return count(body.size()); }
+    std::size_t on_body_impl(View body, Error&) override { return add_body(body); }
     void on_chunk_header_impl(std::uint64_t, View, Error&) override {}
     std::size_t on_chunk_body_impl(std::uint64_t, View body, Error&) override {
-      return count(body.size());
+      return add_body(body);
     }
     void on_finish_impl(Error&) override {}
-    std::size_t count(std::size_t size) {
-      body_bytes += size;
-      return size;
-    }
+    std::size_t add_body(View body);
+
+    KeptResponse* const kept_;
   };
+
+  // No more of the body is of use.
+  bool body_is_over() const;
 
   State answered(bool reusable);
   State failed(std::string why);
@@ -92,6 +103,7 @@ class AnswerReader {
   const std::uint64_t body_bytes_max_;
   std::optional<Parser> parser_;
   bool to_head_ = false;
+  std::unique_ptr<KeptResponse> kept_;
   bool heard_ = false;
 
   // What was read and not yet parsed is in its first used_ bytes.

@@ -216,7 +216,8 @@ void Connection::send() {
   payload_ = push_->attempt.task.payload;
   body_ = push_->request.body;
   written_ = 0;
-  reader_.begin(push_->request.method == HttpMethod::head);
+  reader_.begin(push_->request.method == HttpMethod::head,
+                keep_response(push_->attempt, loop_.shared().responses));
 
   if (!tls_) {
     const std::array<asio::const_buffer, 2> parts = {asio::buffer(head_),
@@ -310,6 +311,7 @@ bool Connection::report() {
   if (!reader_.retry_after().empty()) {
     result.retry_after = parse_retry_after(reader_.retry_after(), wall_now());
   }
+  result.response = KeptResponse::share(reader_.take_kept());
   ++served_;
   // An answer may come before all was sent: what is left would be taken for the next request.
   const bool reusable = reader_.reusable() && written_ == head_.size() + body_.size();

@@ -39,8 +39,9 @@ class HttpPushDispatcher final : public PushDispatcher {
  public:
   HttpPushDispatcher(PushOptions options, TargetGuard guard, asio::ssl::context tls,
                      std::shared_ptr<const Routes> routes)
-      : shared_{std::move(options), std::move(guard), std::move(tls), {}, nullptr, {},
+      : shared_{std::move(options), std::move(guard), std::move(tls), {}, nullptr, nullptr, {},
                 std::move(routes)} {
+    shared_.responses = std::make_shared<ResponseBudget>(shared_.options.kept_responses_bytes_max);
     shared_.lookups =
         std::make_unique<LookupThreads>(shared_.options.lookup, shared_.options.dns_threads_max);
     const std::size_t threads = shared_.options.threads;
@@ -58,6 +59,10 @@ class HttpPushDispatcher final : public PushDispatcher {
     const std::size_t turn =
         loops_.size() == 1 ? 0 : turns_.fetch_add(1, std::memory_order_relaxed) % loops_.size();
     loops_[turn]->start(std::move(attempt), std::move(done));
+  }
+
+  void cancel(const QueueName& queue, TaskId task) override {
+    for (const auto& loop : loops_) loop->cancel(queue, task);
   }
 
   void set_routes(std::shared_ptr<const Routes> routes) override {

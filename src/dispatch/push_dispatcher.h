@@ -6,9 +6,10 @@
 //
 // A target that does not answer holds its own connections and nothing else: its further attempts
 // wait in its own queue, their deadlines running. Redirects are followed as far as redirects_max
-// says, else a 3xx is an answer like any other; bodies of answers are read and dropped. A reused
-// connection that turns out to have been closed before it said anything is replaced by a fresh one
-// once, within the same attempt; so a target may, in that rare case, see an attempt twice.
+// says, else a 3xx is an answer like any other; bodies of answers are read and dropped, but for
+// those of attempts whose outcome is kept. A reused connection that turns out to have been closed
+// before it said anything is replaced by a fresh one once, within the same attempt; so a target
+// may, in that rare case, see an attempt twice.
 #pragma once
 
 #include <cstddef>
@@ -55,8 +56,13 @@ struct PushOptions {
   // For one address of a target; the next one is tried then.
   Millis connect_timeout = Seconds(10);
 
-  // A longer answer ends its connection; its status counts all the same.
+  // A longer answer ends its connection; its status counts all the same. Not of attempts that keep
+  // their responses (Attempt::keeps_response), which are read as far as result_bytes_max.
   std::uint64_t response_bytes_max = 64 * 1024;
+  // What responses that are kept may take at once, from their first byte until the engine has them
+  // in outcomes, over all threads and attempts. What there is no room for is cut off, and said to
+  // be (ResultBody::truncated).
+  std::uint64_t kept_responses_bytes_max = 256 << 20;
 
   // Redirects that one attempt follows (dispatch/redirect.h), within its deadline and each asked of
   // the guard; never those of applications. The answer after the last of them is the attempt's.
@@ -87,6 +93,7 @@ struct PushStats {
   std::uint64_t timed_out = 0;
   std::uint64_t unreachable = 0;
   std::uint64_t refused = 0;        // by the target guard, for want of a token, or not sendable
+  std::uint64_t cancelled = 0;      // cut off by cancel()
   std::uint64_t retried_stale = 0;  // on a fresh connection, as the reused one was closed
   std::uint64_t redirected = 0;     // redirects that were followed
   std::uint64_t connections_opened = 0;

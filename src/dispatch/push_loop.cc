@@ -113,6 +113,13 @@ void PushLoop::start(Attempt attempt, Callback<void(AttemptResult)> done) {
   if (was_empty) asio::post(context_, [this] { take_arrivals(); });
 }
 
+void PushLoop::cancel(const QueueName& queue, TaskId task) {
+  asio::post(context_, [this, queue, task] {
+    take_arrivals();  // it may be among them
+    cut_off_attempts(queue, task);
+  });
+}
+
 void PushLoop::stop() {
   asio::post(context_, [this] { cut_all(); });
   thread_.join();
@@ -470,6 +477,9 @@ void PushLoop::finish(Push& push, AttemptResult result) {
     case status_refused:
       count(counters_.refused);
       break;
+    case status_cancelled:
+      count(counters_.cancelled);
+      break;
     default:
       count(result.status >= 200 && result.status < 300 ? counters_.answered_2xx
                                                         : counters_.answered_other);
@@ -506,28 +516,41 @@ void PushLoop::wake_no_later_than(Steady::time_point instant) {
 void PushLoop::expire(Steady::time_point now) {
   while (!deadlines_.empty() && deadlines_.begin()->deadline <= now) {
     Push& push = *deadlines_.begin();
-    Target* const target = push.target;
-    Connection* const connection = push.connection;
     AttemptResult result{status_timeout, "the deadline passed while ", Micros(0)};
-    if (connection != nullptr) {
-      result.detail += connection->stage();
-      connection->release();
-    } else if (target != nullptr) {
-      result.detail += "waiting for one of " + std::to_string(target->connections) +
-                       " connections to " + target->key->host;
+    if (push.connection != nullptr) {
+      result.detail += push.connection->stage();
+    } else if (push.target != nullptr) {
+      result.detail += "waiting for one of " + std::to_string(push.target->connections) +
+                       " connections to " + push.target->key->host;
     } else {
       result.detail += "waiting for its token";
     }
-    finish(push, std::move(result));
-    if (connection != nullptr) {
-      connection->cut();
-    } else if (target != nullptr) {
-      forget_if_unused(*target);
-    }
+    cut_off(push, std::move(result));
   }
   while (!idle_by_age_.empty() &&
          idle_by_age_.front().idle_since + shared_.options.idle_timeout <= now) {
     close_an_idle_one();
+  }
+}
+
+void PushLoop::cut_off(Push& push, AttemptResult result) {
+  Target* const target = push.target;
+  Connection* const connection = push.connection;
+  if (connection != nullptr) connection->release();
+  finish(push, std::move(result));
+  if (connection != nullptr) {
+    connection->cut();
+  } else if (target != nullptr) {
+    forget_if_unused(*target);
+  }
+}
+
+// Looks at all that run: cancelling is rare, and so nothing is kept for it.
+void PushLoop::cut_off_attempts(const QueueName& queue, TaskId task) {
+  for (auto next = deadlines_.begin(); next != deadlines_.end();) {
+    Push& push = *next++;
+    if (push.attempt.task.id != task || *push.attempt.queue != queue) continue;
+    cut_off(push, {status_cancelled, "the task was cancelled", Micros(0)});
   }
 }
 
@@ -541,6 +564,7 @@ void PushLoop::add_to(PushStats& stats) const {
   add(stats.timed_out, counters_.timed_out);
   add(stats.unreachable, counters_.unreachable);
   add(stats.refused, counters_.refused);
+  add(stats.cancelled, counters_.cancelled);
   add(stats.retried_stale, counters_.retried_stale);
   add(stats.redirected, counters_.redirected);
   add(stats.connections_opened, counters_.connections_opened);

@@ -13,7 +13,7 @@
 //             stands in line_, no
 //                connection becomes idle.
 //
-// start() is called from any thread; everything else happens on the loop's own.
+// start() and cancel() are called from any thread; everything else happens on the loop's own.
 #pragma once
 
 #include <atomic>
@@ -35,6 +35,7 @@
 #include "dispatch/connection.h"
 #include "dispatch/door_headers.h"
 #include "dispatch/gate.h"
+#include "dispatch/kept_response.h"
 #include "dispatch/name_cache.h"
 #include "dispatch/push_dispatcher.h"
 #include "model/push_request.h"
@@ -112,6 +113,7 @@ class PushLoop {
     TargetGuard guard;
     asio::ssl::context tls;
     std::once_flag tls_roots;  // the system's are in `tls`
+    std::shared_ptr<ResponseBudget> responses;
     // Ends before the loops do, as its answers are posted to them.
     std::unique_ptr<LookupThreads> lookups;
 
@@ -129,6 +131,9 @@ class PushLoop {
   ~PushLoop();
 
   void start(Attempt attempt, Callback<void(AttemptResult)> done);
+  // As Dispatcher::cancel(), of what was started before, and perhaps just after: a task that was
+  // cancelled is not started again.
+  void cancel(const QueueName& queue, TaskId task);
   // Cuts everything off, reports it, and joins the thread. Called once, before the lookups are
   // destroyed.
   void stop();
@@ -184,6 +189,9 @@ class PushLoop {
   void forget_if_unused(Target& target);
   void make_idle(Connection& connection);
   void finish(Push& push, AttemptResult result);
+  // Finishes it before its answer came: its connection is closed.
+  void cut_off(Push& push, AttemptResult result);
+  void cut_off_attempts(const QueueName& queue, TaskId task);
 
   Co<void> keep_time();
   void wake_no_later_than(Steady::time_point instant);
@@ -224,8 +232,8 @@ class PushLoop {
   // Written by the loop's thread (started: by callers), read by any.
   struct Counters {
     std::atomic<std::uint64_t> started{0}, answered_2xx{0}, answered_other{0}, timed_out{0},
-        unreachable{0}, refused{0}, retried_stale{0}, redirected{0}, connections_opened{0},
-        connections{0}, connections_idle{0}, waiting{0};
+        unreachable{0}, refused{0}, cancelled{0}, retried_stale{0}, redirected{0},
+        connections_opened{0}, connections{0}, connections_idle{0}, waiting{0};
   };
   Counters counters_;
 

@@ -89,6 +89,7 @@ struct Metrics::Families {
   Counter& push_timeout = push_family.Add({{"outcome", "timeout"}});
   Counter& push_unreachable = push_family.Add({{"outcome", "unreachable"}});
   Counter& push_refused = push_family.Add({{"outcome", "refused"}});
+  Counter& push_cancelled = push_family.Add({{"outcome", "cancelled"}});
   Gauge& push_connections = gauge("deferd_push_connections", "Connections to targets, open now");
   Gauge& push_waiting = gauge("deferd_push_waiting", "Attempts that wait for a connection");
 
@@ -192,6 +193,7 @@ void Metrics::observe(const RuntimeStats& runtime, const HttpStats& http, const 
   follow(to.push_timeout, push.timed_out);
   follow(to.push_unreachable, push.unreachable);
   follow(to.push_refused, push.refused);
+  follow(to.push_cancelled, push.cancelled);
   to.push_connections.Set(static_cast<double>(push.connections));
   to.push_waiting.Set(static_cast<double>(push.waiting));
 }

@@ -43,13 +43,17 @@ inline Attempt attempt_of(const PushRequest& request, Micros timeout) {
 // Long enough never to pass in a test that does not mean it to.
 constexpr Micros ample = Seconds(60);
 
-inline std::future<AttemptResult> begin(Dispatcher& dispatcher, const PushRequest& request,
-                                        Micros timeout = ample) {
+inline std::future<AttemptResult> begin(Dispatcher& dispatcher, Attempt attempt) {
   auto promise = std::make_shared<std::promise<AttemptResult>>();
   std::future<AttemptResult> future = promise->get_future();
-  dispatcher.start(attempt_of(request, timeout),
+  dispatcher.start(std::move(attempt),
                    [promise](AttemptResult result) { promise->set_value(std::move(result)); });
   return future;
+}
+
+inline std::future<AttemptResult> begin(Dispatcher& dispatcher, const PushRequest& request,
+                                        Micros timeout = ample) {
+  return begin(dispatcher, attempt_of(request, timeout));
 }
 
 inline AttemptResult push(Dispatcher& dispatcher, const PushRequest& request,

@@ -84,6 +84,9 @@ class Sandboxes {
   // What each limit is enforced by: lines for the start of a log.
   virtual std::vector<std::string> enforcement() const = 0;
 
+  // Whether tasks would start now; else soon, or when what is wrong with the handler is mended.
+  virtual bool ready() const { return true; }
+
   // `done` is called once, later. The number names the run for kill().
   virtual std::uint64_t start(SandboxJob job, Callback<void(SandboxExit)> done) = 0;
   // Ends a run, which is reported as killed; nothing if it is over.

@@ -121,6 +121,8 @@ class WarmSandboxes final : public Sandboxes {
     return lines;
   }
 
+  bool ready() const override { return ready_; }
+
   std::uint64_t start(SandboxJob job, Callback<void(SandboxExit)> done) override {
     const std::uint64_t number = ++last_run_;
     waiting_.emplace_back(number, Job{input_of(job), std::move(done)});
@@ -410,7 +412,10 @@ class WarmSandboxes final : public Sandboxes {
     if (pidfd < 0) return try_template_again(fault_);
     template_.assign(pidfd);
     template_.async_wait(Stream::wait_read, [this](ErrorCode error) {
-      if (!error) try_template_again("the handler ended");
+      if (error) return;
+      try_template_again(ready_ ? "the handler ended"
+                                : "the handler ended before it took tasks: it is to call "
+                                  "deferd_warm_next()");
     });
   }
 
@@ -475,9 +480,17 @@ class WarmSandboxes final : public Sandboxes {
     });
   }
 
-  // What it was given and has not begun will not begin.
+  // What it was given and has not begun will not begin; nor what waits for one that cannot load.
   void drop_template(const std::string& why) {
-    ready_ = false;
+    if (!std::exchange(ready_, false)) {
+      for (auto& [number, job] : std::exchange(waiting_, {})) {
+        asio::post(io_, [done = std::move(job.done), why]() mutable {
+          SandboxExit exit;
+          exit.detail = why;
+          done(std::move(exit));
+        });
+      }
+    }
     load_timer_.cancel();
     template_again_.cancel();
     if (template_.is_open()) kill_sandbox(template_.native_handle());

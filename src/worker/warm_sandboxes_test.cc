@@ -300,14 +300,14 @@ TEST_F(WarmTest, GrantedTheNetworkItHasOne) {
 
 // ---- Handlers that fail
 
-TEST_F(WarmTest, AHandlerThatDiesIsStartedAgain) {
+TEST_F(WarmTest, AHandlerThatCannotLoadGivesItsTasksBack) {
   make(small(), {"/bin/sh", "-c", "exit 3"});
   SandboxExit exit;
-  const auto number = start("x", exit);
-  boost::asio::steady_timer soon(io_, Millis(700));
-  soon.async_wait([&](auto) { sandboxes_->kill(number); });
+  start("x", exit);
   finish();
-  EXPECT_TRUE(ended(exit, ExitCause::killed)) << "it waited for a handler that never loads";
+  EXPECT_TRUE(ended(exit, ExitCause::not_started));
+  EXPECT_THAT(exit.detail, HasSubstr("it is to call deferd_warm_next()"));
+  EXPECT_FALSE(sandboxes_->ready());
 }
 
 TEST_F(WarmTest, AHandlerThatIsNotThereIsToldAtTheStart) {

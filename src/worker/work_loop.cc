@@ -97,6 +97,10 @@ class SandboxWork final : public WorkLoop {
     Micros pause = retry_first;
     while (!draining_) {
       const std::size_t count = room();
+      if (!sandboxes_.ready()) {
+        co_await rest(Millis(100));
+        continue;
+      }
       if (count == 0) {
         (void)co_await room_.async_wait(awaiting);
         continue;

@@ -157,6 +157,79 @@ def test_kill_9_of_a_worker_leaves_no_process_and_the_task_to_the_next_one(clien
     assert second.process.poll() is None
 
 
+SAMPLE = str(WORKER.parent / "warm_sample")  # does what its payload says
+
+
+def children(parent: int, name: str) -> list[int]:
+    found = []
+    for process in Path("/proc").iterdir():
+        try:
+            if process.name.isdigit() and (process / "comm").read_text() == name + "\n" and f"\nPPid:\t{parent}\n" in (process / "status").read_text():
+                found.append(int(process.name))
+        except OSError:
+            pass
+    return found
+
+
+def test_a_warm_handler_is_loaded_once_and_does_every_task(client, make_worker):
+    for number in range(50):
+        client.add("work", body=f"shell echo {number} >&2")
+    worker = make_worker(SAMPLE, flags=("--warm", "--concurrency", "4"))
+    events = worker.ended(50)
+    assert sorted(int(event["log"]) for event in events) == list(range(50))
+    wait_until(lambda: client.stats("work")["tasks"] == 0, "the tasks to be done")
+    assert len(worker.events("handler.loaded")) == 1
+
+
+def test_hostile_tasks_of_a_warm_handler_are_contained_and_its_neighbours_are_done(client, make_worker):
+    client.put("/v1/queues/work", {"mode": "pull", "retry": {"max_attempts": 1}})
+    for body in ["python x = bytearray(range(256)) * (1 << 22)", "good", "shell while :; do :; done", "shell cat /dev/zero", "shell kill -9 $$", "good"]:
+        client.add("work", body=body)
+    worker = make_worker(SAMPLE, flags=("--warm", "--concurrency", "6", "--cpu-time", "1s", "--memory", "64M"))
+    causes = sorted(event["cause"] for event in worker.ended(6))
+    assert causes == ["cpu_time", "exited", "exited", "out_of_memory", "output", "signalled"]
+    wait_until(lambda: client.stats("work")["tasks"] == 0, "all tasks to have ended")
+    assert len(worker.events("handler.loaded")) == 1, "it was never disturbed"
+
+
+def test_a_warm_handler_that_is_killed_is_started_again(client, make_worker):
+    worker = make_worker(SAMPLE, flags=("--warm",))
+    wait_until(lambda: worker.events("handler.loaded"), "the handler to load")
+    (keeper,) = children(worker.process.pid, "deferd-keeper")
+    (handler,) = children(keeper, "warm_sample")
+    os.kill(handler, signal.SIGKILL)
+    client.add("work", body="good")
+    assert [event["cause"] for event in worker.ended(1)] == ["exited"]
+    assert len(worker.events("handler.loaded")) == 2
+
+
+def test_kill_9_of_a_worker_takes_its_warm_handler_and_its_tasks_along(client, make_worker):
+    def left() -> list[str]:
+        found = []
+        for process in Path("/proc").iterdir():
+            try:
+                if process.name.isdigit() and b"86397" in (process / "cmdline").read_bytes():
+                    found.append(process.name)
+            except OSError:
+                pass
+        return found
+
+    client.add("work", body="shell sleep 86397 & wait")
+    worker = make_worker(SAMPLE, flags=("--warm", "--lease", "1s"))
+    wait_until(lambda: len(left()) >= 2, "the task to run")
+    worker.process.kill()
+    worker.process.wait()
+    wait_until(lambda: not left(), "its processes to be gone")
+
+
+def test_a_program_that_is_no_warm_handler_is_told_and_takes_no_tasks(client, make_worker):
+    client.add("work", body="x")
+    worker = make_worker("/bin/true", flags=("--warm",))
+    wait_until(lambda: worker.events("handler.ended"), "the worker to say so")
+    assert "deferd_warm_next" in worker.events("handler.ended")[0]["error"]
+    assert client.stats("work")["leased"] == 0
+
+
 def test_a_server_that_is_away_is_waited_for(server, client, make_worker):
     server.kill()
     worker = make_worker("/bin/true")

@@ -45,9 +45,8 @@ class RenewedLeases final : public HeldLeases {
         watch_timer_(io),
         look_timer_(io) {}
 
-  void begin(asio::io_context& io, bool watches) {
+  void begin(asio::io_context& io) {
     asio::co_spawn(io, renew(), asio::detached);
-    if (!watches) return;
     asio::co_spawn(io, watch(), asio::detached);
     look_again();
   }
@@ -100,7 +99,7 @@ class RenewedLeases final : public HeldLeases {
   // One call for all that have run for a while.
   Co<void> watch() {
     while (!stopped_) {
-      watched_ = old_ones();
+      if (link_.takes_reports()) watched_ = old_ones();
       const auto began = Clock::now();
       if (!watched_.empty()) {
         const auto ended = co_await link_.watch({watched_.begin(), watched_.end()}, watch_wait);
@@ -162,10 +161,9 @@ class RenewedLeases final : public HeldLeases {
 }  // namespace
 
 std::unique_ptr<HeldLeases> HeldLeases::make(asio::io_context& io, QueueLink& link, Micros lease,
-                                             bool watches,
                                              std::function<void(const std::string& id)> lost) {
   auto leases = std::make_unique<RenewedLeases>(io, link, lease, std::move(lost));
-  leases->begin(io, watches);
+  leases->begin(io);
   return leases;
 }
 

@@ -17,7 +17,7 @@ class HeldLeases {
   // `lost` is told of a task whose lease is another's now, or that lives no more (cancelled,
   // deleted): what runs for it is of no use to anybody. It is held no more.
   static std::unique_ptr<HeldLeases> make(boost::asio::io_context& io, QueueLink& link,
-                                          Micros lease, bool watches,
+                                          Micros lease,
                                           std::function<void(const std::string& id)> lost);
   virtual ~HeldLeases() = default;
 

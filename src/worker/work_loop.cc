@@ -58,7 +58,7 @@ class SandboxWork final : public WorkLoop {
         sandboxes_(sandboxes),
         idle_(std::move(idle)),
         room_(io, asio::steady_timer::time_point::max()),
-        leases_(HeldLeases::make(io, link, options_.lease, options_.reports,
+        leases_(HeldLeases::make(io, link, options_.lease,
                                  [this](const std::string& id) { lose(id); })),
         reports_(EndReports::make(io, link, options_.lease, [this] { more_room(); })) {}
 
@@ -184,7 +184,7 @@ class SandboxWork final : public WorkLoop {
     leases_->remove(work.task.id);
     if (!work.lost) {
       TaskReport report = make_report(work.task, exit, options_.limits, options_.never_again_code);
-      if (!options_.reports) {
+      if (!link_.takes_reports()) {
         const bool again = report.verb == TaskReport::Verb::release;
         report = give_back(work.task);
         if (!again) report.verb = TaskReport::Verb::ack;

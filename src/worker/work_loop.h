@@ -35,7 +35,6 @@ struct WorkOptions {
   std::uint32_t concurrency = 1;
   Micros lease = Seconds(60);  // of one grant; renewed while the program runs
   Micros wait = Seconds(20);   // of one call
-  bool reports = false;        // the server takes reports, and tells of tasks that ended
   int never_again_code = 65;   // an exit code that says that trying again is of no use (EX_DATAERR)
 };
 

@@ -239,9 +239,8 @@ int run_worker(int argc, char** argv) {
   auto sandboxes = make_sandboxes(io, arguments);
   if (!sandboxes) return complain(sandboxes.error().message, 1);
   for (const std::string& line : (*sandboxes)->enforcement()) log_info("limit", {{"by", line}});
-  auto link =
-      QueueLink::make(io.get_executor(), {*server, arguments.work.queue, *key, arguments.ca_file,
-                                          arguments.work.reports ? worker_name(arguments) : ""});
+  auto link = QueueLink::make(io.get_executor(), {*server, arguments.work.queue, *key,
+                                                  arguments.ca_file, worker_name(arguments)});
   if (!link) return complain(link.error().message, 2);
 
   asio::signal_set signals(io, SIGTERM, SIGINT);

@@ -77,6 +77,55 @@ def test_a_program_that_fails_runs_again_until_attempts_are_used_up(client, make
     assert [event["code"] for event in worker.ended(3)] == [1, 1, 1]
 
 
+def result(client, task: dict, wait: str = "30s") -> dict:
+    return client.get(f"/v1/queues/work/tasks/{task['id']}/result?wait={wait}&history=true")
+
+
+def test_what_a_program_prints_is_its_tasks_result(client, make_worker):
+    text = client.add("work", body="echo a letter", keep_result="1h")
+    data = client.add("work", body="echo '[1, 2]'; echo noted >&2", keep_result="1h")
+    make_worker("/bin/sh", "-s", flags=("--name", "here"))
+    answer = result(client, text)
+    assert (answer["state"], answer["result"]["body"]) == ("succeeded", "a letter\n")
+    assert answer["result"]["headers"]["Content-Type"].startswith("text/plain")
+    answer = result(client, data)
+    assert answer["result"]["headers"]["Content-Type"] == "application/json"
+    assert answer["worker"] == "here"
+    assert (answer["usage"]["cause"], answer["usage"]["code"]) == ("exited", 0)
+    assert answer["history"][-1]["log"] == "noted\n"
+
+
+def test_a_warm_handlers_output_is_its_tasks_result(client, make_worker):
+    task = client.add("work", body="hello", keep_result="1h")
+    make_worker(SAMPLE, flags=("--warm",))
+    assert result(client, task)["result"]["body"] == "hello"
+
+
+def test_why_attempts_failed_is_in_the_tasks_history(client, make_worker):
+    client.put("/v1/queues/work", {"mode": "pull", "retry": {"max_attempts": 2, "min_backoff": "10ms", "max_backoff": "10ms"}})
+    task = client.add("work", body="echo trouble >&2; exit 3", keep_result="1h")
+    make_worker("/bin/sh", "-s")
+    answer = result(client, task)
+    assert (answer["state"], answer["reason"], answer["error"]) == ("failed", "attempts", "exit code 3")
+    assert [(one["error"], one["log"], one["usage"]["code"]) for one in answer["history"]] == [("exit code 3", "trouble\n", 3)] * 2
+
+
+def test_never_again_is_failed(client, make_worker):
+    task = client.add("work", body="exit 65", keep_result="1h")
+    make_worker("/bin/sh", "-s")
+    answer = result(client, task)
+    assert (answer["state"], answer["reason"], answer["attempts"]) == ("failed", "failed", 1)
+
+
+def test_a_cancelled_task_takes_its_program_with_it(client, make_worker):
+    task = client.add("work", body="sleep 3600", keep_result="1h")
+    worker = make_worker("/bin/sh", "-s")
+    wait_until(lambda: worker.events("task.started"), "the program to run")
+    client.post(f"/v1/queues/work/tasks/{task['id']}:cancel", {})
+    assert [event["cause"] for event in worker.ended(1)] == ["killed"]
+    assert result(client, task)["state"] == "cancelled"
+
+
 def test_never_again_is_an_exit_code(client, make_worker):
     client.add("work", body="x")
     worker = make_worker("/bin/sh", "-c", "exit 65")

@@ -19,29 +19,42 @@ from deferd import ApiError, Client, DeferdError, Report
 DEFERD = os.environ.get("DEFERD_BINARY", str(Path(__file__).resolve().parents[3] / "build/bin/deferd"))
 
 
-@pytest.fixture(scope="session")
-def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{probe.getsockname()[1]}"
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("DEFERD_")}
-    log = tmp_path_factory.mktemp("deferd") / "log"
-    with open(log, "wb") as out:
-        server = subprocess.Popen([DEFERD, "--listen", address, "--store", "memory"], stdout=out, stderr=out, env=environment)
-    try:
-        with Client(f"http://{address}", attempts=1) as client:
+class Server:
+    """deferd on a free port, which it has again when it is started again."""
+
+    def __init__(self, log: Path, *flags: str):
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self._address = f"127.0.0.1:{probe.getsockname()[1]}"
+        self.url = f"http://{self._address}"
+        self._flags = flags
+        self._log = log
+        self.start()
+
+    def start(self) -> None:
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("DEFERD_")}
+        with open(self._log, "ab") as out:
+            self._process = subprocess.Popen([DEFERD, "--listen", self._address, *self._flags], stdout=out, stderr=out, env=environment)
+        with Client(self.url, attempts=1) as client:
             deadline = time.monotonic() + 30
             while True:
                 try:
                     client.check_ready()
-                    break
+                    return
                 except DeferdError:
-                    assert server.poll() is None and time.monotonic() < deadline, log.read_text()
+                    assert self._process.poll() is None and time.monotonic() < deadline, self._log.read_text()
                     time.sleep(0.01)
-        yield f"http://{address}"
-    finally:
-        server.terminate()
-        server.wait()
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.wait()
+
+
+@pytest.fixture(scope="session")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    server = Server(tmp_path_factory.mktemp("deferd") / "log", "--store", "memory")
+    yield server.url
+    server.kill()
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from typing import Any
 
 import jobs
 import pytest
-from conftest import WORKER_PLACES
+from conftest import WORKER_PLACES, Server, Worker
 
 import deferd
 from deferd import Client, Executor, TaskCrashed, TaskFailed
@@ -396,6 +396,22 @@ def test_submit_blocks_while_too_much_waits_to_be_added(closed_url: str) -> None
     assert time.monotonic() - began > 0.2
     executor.shutdown()
     assert all(isinstance(future.exception(), deferd.Unreachable) for future in futures)
+
+
+def test_a_server_that_is_killed_and_comes_back_loses_nothing(tmp_path: Path, keeps_results: None) -> None:
+    server = Server(tmp_path / "log", "--data", str(tmp_path / "data"))
+    worker = Worker(server.url, "python", tmp_path / "worker.log", "--lease", "5s")
+    try:
+        with Executor(url=server.url, retry={"max_attempts": 5}) as executor:
+            futures = [executor.submit(jobs.add, n) for n in range(100)]
+            futures[0].added(30)
+            server.kill()
+            futures += [executor.submit(jobs.add, n) for n in range(100, 120)]
+            server.start()
+            assert [future.result(60) for future in futures] == list(range(1, 121))
+    finally:
+        worker.stop()
+        server.kill()
 
 
 def test_what_ran_in_a_worker_that_vanished_runs_again(url: str, queue: str, make_worker: Callable[..., Any], tmp_path: Path) -> None:

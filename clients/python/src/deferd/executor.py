@@ -120,7 +120,8 @@ class Executor(concurrent.futures.Executor):
     queue: a pull queue, which is made when it is not there. keep_result: how long after its end an outcome can still be fetched.
     retry: of tasks whose functions name none; by default a call is tried once, and what it raises is raised by its future.
     codec: "json", "pickle" (signed with signing_key, else $DEFERD_SIGNING_KEY), or a Codec. raises: exception classes beside the
-    builtin ones that are raised as themselves. timeout: seconds that a function may take. add_timeout: seconds after which what could not be added fails in its future.
+    builtin ones that are raised as themselves. timeout: seconds that a function may take. add_timeout: seconds after which what could
+    not be added fails in its future.
     waiting_max: how many calls may wait to be added before submit() blocks.
     url, key, verify: as of Client.
     """

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from deferd import ApiError, Client, DeferdError, Report
+from deferd import Client, DeferdError
 
 DEFERD = os.environ.get("DEFERD_BINARY", str(Path(__file__).resolve().parents[3] / "build/bin/deferd"))
 
@@ -111,23 +111,7 @@ class Worker:
 
 
 @pytest.fixture(scope="session")
-def keeps_results(url: str) -> None:
-    """Skips where the server does not keep results yet."""
-    with Client(url) as client:
-        client.put_queue("probe", mode="pull")
-        try:
-            task = client.add_task("probe", keep_result="1m")
-            if client.get_results("probe", [task]).pending != 1:
-                pytest.skip("this server keeps no results")
-            client.fail_tasks("probe", client.lease_tasks("probe"), [Report(result="x", error="y")])
-            client.watch_tasks("probe", [task], wait=0)
-            client.cancel_task("probe", client.add_task("probe", keep_result="1m"))
-        except ApiError as error:
-            pytest.skip(f"this server keeps no results: {error}")
-
-
-@pytest.fixture(scope="session")
-def worker(url: str, keeps_results: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def worker(url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The queue of a worker that all tests share."""
     with Client(url) as client:
         client.put_queue("shared", mode="pull", retry={"min_backoff": "10ms"})
@@ -139,7 +123,7 @@ def worker(url: str, keeps_results: None, tmp_path_factory: pytest.TempPathFacto
 
 
 @pytest.fixture
-def make_worker(url: str, keeps_results: None, tmp_path: Path) -> Iterator[Callable[..., Worker]]:
+def make_worker(url: str, tmp_path: Path) -> Iterator[Callable[..., Worker]]:
     made: list[Worker] = []
 
     def make(queue: str, *flags: str, module: str = "jobs") -> Worker:

@@ -29,7 +29,7 @@ def test_calls_are_awaited(url: str, worker: str) -> None:
     asyncio.run(work())
 
 
-def test_a_cancelled_future_cancels_its_task(url: str, client: Client, queue: str, keeps_results: None) -> None:
+def test_a_cancelled_future_cancels_its_task(url: str, client: Client, queue: str) -> None:
     async def work() -> None:
         async with AsyncExecutor(url=url, queue=queue) as executor:
             with pytest.raises(asyncio.TimeoutError):
@@ -41,7 +41,7 @@ def test_a_cancelled_future_cancels_its_task(url: str, client: Client, queue: st
     assert client.stats(queue).tasks == 0
 
 
-def test_shutdown_without_waiting_stores_what_was_submitted(url: str, client: Client, queue: str, keeps_results: None) -> None:
+def test_shutdown_without_waiting_stores_what_was_submitted(url: str, client: Client, queue: str) -> None:
     async def work() -> None:
         executor = AsyncExecutor(url=url, queue=queue)
         future = executor.submit(jobs.add, 1)
@@ -52,7 +52,7 @@ def test_shutdown_without_waiting_stores_what_was_submitted(url: str, client: Cl
     assert client.stats(queue).tasks == 1
 
 
-def test_shutdown_cancels_what_no_worker_has(url: str, client: Client, queue: str, keeps_results: None) -> None:
+def test_shutdown_cancels_what_no_worker_has(url: str, client: Client, queue: str) -> None:
     async def work() -> None:
         executor = AsyncExecutor(url=url, queue=queue)
         futures = [executor.submit(jobs.add, n) for n in range(3)]

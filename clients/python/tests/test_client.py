@@ -142,7 +142,7 @@ def test_an_instant_without_a_zone_is_refused_before_anything_is_sent(client: Cl
 
 
 @pytest.fixture
-def keeps_dead(client: Client, keeps_results: None) -> None:
+def keeps_dead(client: Client) -> None:
     """Skips where the server does not keep dead letters yet."""
     try:
         client.list_dead("default")
@@ -150,7 +150,7 @@ def keeps_dead(client: Client, keeps_results: None) -> None:
         pytest.skip(f"this server keeps no dead letters: {error}")
 
 
-def test_an_outcome_is_waited_for_and_kept(client: Client, queue: str, keeps_results: None) -> None:
+def test_an_outcome_is_waited_for_and_kept(client: Client, queue: str) -> None:
     task = client.add_task(queue, body="x", name="one", keep_result=timedelta(hours=1))
     waiting = client.get_result(queue, "one", wait=0.1)
     assert (waiting.pending, waiting.task_state, waiting.id) == (True, "ready", task.id)
@@ -164,7 +164,7 @@ def test_an_outcome_is_waited_for_and_kept(client: Client, queue: str, keeps_res
     assert [(one.attempt, one.worker, one.log) for one in outcome.history] == [(1, "host/1", "a log")]
 
 
-def test_many_outcomes_are_asked_for_at_once(client: Client, queue: str, keeps_results: None) -> None:
+def test_many_outcomes_are_asked_for_at_once(client: Client, queue: str) -> None:
     ids = [task.id for task in client.add_tasks(queue, [NewTask(keep_result="1m", name=name) for name in "abc"]) if isinstance(task, Task)]
     for task, report in zip(client.lease_tasks(queue, max=2), (Report(result=b"\xff\0"), Report(result="no", error="broken"))):
         (client.ack_tasks if report.error is None else client.fail_tasks)(queue, [task], [report])
@@ -176,14 +176,14 @@ def test_many_outcomes_are_asked_for_at_once(client: Client, queue: str, keeps_r
     assert isinstance(unknown, NotFound) and found.pending == 1 and "c" not in found.ended
 
 
-def test_no_outcome_is_kept_unless_it_is_asked_for(client: Client, queue: str, keeps_results: None) -> None:
+def test_no_outcome_is_kept_unless_it_is_asked_for(client: Client, queue: str) -> None:
     with pytest.raises(FailedPrecondition):
         client.get_result(queue, client.add_task(queue, body="x"))
     with pytest.raises(NotFound):
         client.get_result(queue, "nobody")
 
 
-def test_a_cancelled_task_is_gone_and_those_who_watch_are_told(client: Client, queue: str, keeps_results: None) -> None:
+def test_a_cancelled_task_is_gone_and_those_who_watch_are_told(client: Client, queue: str) -> None:
     task = client.add_task(queue, body="x", keep_result="1m")
     (leased,) = client.lease_tasks(queue)
     assert client.watch_tasks(queue, [leased], wait=0.1) == []
@@ -196,7 +196,7 @@ def test_a_cancelled_task_is_gone_and_those_who_watch_are_told(client: Client, q
         client.cancel_task(queue, task)
 
 
-def test_what_is_released_says_why(client: Client, queue: str, keeps_results: None) -> None:
+def test_what_is_released_says_why(client: Client, queue: str) -> None:
     task = client.add_task(queue, body="x")
     client.release_tasks(queue, client.lease_tasks(queue, worker="w/1"), 0, [Report(error="not now")], worker="w/1")
     shown = client.get_task(queue, task)

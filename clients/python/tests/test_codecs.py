@@ -58,7 +58,7 @@ def test_a_pickle_without_our_signature_is_refused_before_it_is_looked_at(client
     assert not trace.exists()
 
 
-def test_a_forged_result_is_refused(url: str, client: Client, queue: str, keeps_results: None, tmp_path: Path) -> None:
+def test_a_forged_result_is_refused(url: str, client: Client, queue: str, tmp_path: Path) -> None:
     trace = tmp_path / "trace"
     with Executor(url=url, queue=queue, codec="pickle", signing_key=SIGNING_KEY) as executor:
         futures = [executor.submit(jobs.echo, n) for n in range(2)]

@@ -22,7 +22,7 @@ Make = Callable[..., Executor]
 
 
 @pytest.fixture
-def idle(url: str, queue: str, keeps_results: None) -> Iterator[Make]:
+def idle(url: str, queue: str) -> Iterator[Make]:
     """Makes executors for a queue that has no worker."""
     made: list[Executor] = []
 
@@ -356,7 +356,7 @@ def test_shutdown_cancels_what_does_not_run_yet(url: str, worker: str, tmp_path:
 # ---- A server that is away, and other trouble
 
 
-def test_many_submits_are_few_calls(url: str, keeps_results: None) -> None:
+def test_many_submits_are_few_calls(url: str) -> None:
     """They gather while a batch is under way."""
     calls: list[int] = []
     executor = Executor(url=url, queue="gathered")
@@ -398,7 +398,7 @@ def test_submit_blocks_while_too_much_waits_to_be_added(closed_url: str) -> None
     assert all(isinstance(future.exception(), deferd.Unreachable) for future in futures)
 
 
-def test_a_server_that_is_killed_and_comes_back_loses_nothing(tmp_path: Path, keeps_results: None) -> None:
+def test_a_server_that_is_killed_and_comes_back_loses_nothing(tmp_path: Path) -> None:
     server = Server(tmp_path / "log", "--data", str(tmp_path / "data"))
     worker = Worker(server.url, "python", tmp_path / "worker.log", "--lease", "5s")
     try:

@@ -37,7 +37,7 @@ def shell(lines: list[str], url: str) -> subprocess.Popen[str]:
 
 
 @pytest.mark.parametrize("worker", ["deferd-worker", "--unsandboxed"])
-def test_the_example_says_what_is_shown(url: str, client: Client, keeps_results: None, worker: str) -> None:
+def test_the_example_says_what_is_shown(url: str, client: Client, worker: str) -> None:
     if worker == "deferd-worker" and not (BIN / "deferd-worker").exists():
         pytest.skip("no deferd-worker is built")
     client.put_queue("python", mode="pull")
@@ -53,7 +53,7 @@ def test_the_example_says_what_is_shown(url: str, client: Client, keeps_results:
         client.delete_queue("python")
 
 
-def test_the_first_lines_of_the_projects_readme_run(url: str, client: Client, keeps_results: None) -> None:
+def test_the_first_lines_of_the_projects_readme_run(url: str, client: Client) -> None:
     (snippet,) = [code for code in re.findall(r"^```python\n(.*?)^```", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
                   if "executor.submit" in code]
     client.put_queue("python", mode="pull")

@@ -18,7 +18,7 @@ WORKER = Path(os.environ.get("DEFERD_WORKER_BINARY", Path(DEFERD).parent / "defe
 
 
 @pytest.fixture(scope="module")
-def sandboxed(url: str, keeps_results: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Executor]:
+def sandboxed(url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Executor]:
     if not WORKER.exists():
         pytest.skip("no deferd-worker is built")
     with Client(url) as client:

@@ -113,7 +113,7 @@ def test_a_program_that_submits_when_it_is_loaded_is_told_so(queue: str, make_wo
     assert 'if __name__ == "__main__":' in worker.log.read_text()
 
 
-def test_what_was_submitted_is_stored_when_the_program_ends(url: str, client: Client, queue: str, keeps_results: None,
+def test_what_was_submitted_is_stored_when_the_program_ends(url: str, client: Client, queue: str,
                                                              tmp_path: Path) -> None:
     ended = program(tmp_path, """
         import sys, jobs

@@ -137,11 +137,11 @@ struct Document {
 };
 
 // The outcome of a task that ended (model/outcome.h), kept until an instant. It outlives purges,
-// not its queue.
+// not its queue. A task has one at most: before another is put, the first is forgotten.
 struct StoredOutcome {
   QueueNumber queue;
   TaskId id{};
-  Wall kept_until{};
+  Wall kept_until{};  // to forget it: as it was put
   std::string bytes;  // empty: forget it
   // Whose history goes when the outcome does (AttemptEntry).
   std::uint32_t generation = 0;
@@ -151,8 +151,8 @@ struct StoredOutcome {
   friend bool operator==(const StoredOutcome&, const StoredOutcome&) = default;
 };
 
-// One remembered attempt of a task. Numbers grow by one with each attempt that is remembered, and
-// whoever ends the task forgets them one by one; a purge forgets those of its generation.
+// One remembered attempt of a task, put once; numbers grow by one. Whoever ends the task forgets
+// them one by one, a purge those of its generation. To forget what is not there changes nothing.
 struct AttemptEntry {
   Generation generation;
   TaskId id{};
@@ -233,7 +233,7 @@ struct ScanLane {
 };
 constexpr std::uint32_t keyed_tasks_max = 10'000;
 // The next tasks of a key: by (eta, order) whatever their priority, strictly after (after.eta,
-// after.order).
+// after.order). Only in lanes of priorities: a scan for work never has to pass over dead tasks.
 struct ScanKey {
   Generation generation;
   std::string key;
@@ -242,7 +242,7 @@ struct ScanKey {
   std::uint64_t bytes_max = 0;
 };
 // The next tasks that have a key, by (key, eta, order) over all keys in the order of their bytes,
-// strictly after (key, after.eta, after.order).
+// strictly after (key, after.eta, after.order). In lanes of priorities, too.
 struct ScanKeys {
   Generation generation;
   std::string key;

@@ -32,6 +32,7 @@
 #include "config/queue_yaml.h"
 #include "cron/recurrences.h"
 #include "dispatch/push_dispatcher.h"
+#include "engine/callbacks.h"
 #include "model/appengine_defaults.h"
 #include "runtime/clock.h"
 #include "runtime/runtime.h"
@@ -123,6 +124,7 @@ class WiredServer final : public Server {
     options.shard.seed = random_seed();
     options.shard.throttle = config_.push_throttling;
     options.shard.recurrences = recurrences_.get();
+    options.shard.callbacks = callbacks_.get();
     options.shard.task_log = &task_log_;
     auto runtime = Runtime::start(options, clock_, *store_, *dispatcher_);
     if (!runtime) return fail(runtime.error());
@@ -472,6 +474,7 @@ class WiredServer final : public Server {
   std::unique_ptr<PushTokens> push_tokens_;
   std::unique_ptr<PushDispatcher> dispatcher_;
   const std::unique_ptr<Recurrences> recurrences_ = make_cron_recurrences();
+  const std::unique_ptr<Callbacks> callbacks_ = make_native_callbacks();
   TaskLogWriter task_log_{STDOUT_FILENO};
   std::unique_ptr<Runtime> runtime_;
   std::unique_ptr<QueueUploads> uploads_;

@@ -15,6 +15,7 @@
 
 namespace deferd {
 
+class Callbacks;
 class CronUploads;
 class QueueUploads;
 
@@ -51,5 +52,8 @@ struct NativeDoorOptions {
 // runtime.
 std::unique_ptr<HttpHandler> make_native_door(NativeDoorOptions options, Runtime& runtime,
                                               const Clock& clock);
+
+// The tasks that tell a callback_url what became of another: a POST of what GET .../result answers.
+std::unique_ptr<Callbacks> make_native_callbacks();
 
 }  // namespace deferd

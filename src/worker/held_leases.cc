@@ -99,7 +99,7 @@ class RenewedLeases final : public HeldLeases {
   // One call for all that have run for a while.
   Co<void> watch() {
     while (!stopped_) {
-      if (link_.takes_reports()) watched_ = old_ones();
+      watched_ = old_ones();
       const auto began = Clock::now();
       if (!watched_.empty()) {
         const auto ended = co_await link_.watch({watched_.begin(), watched_.end()}, watch_wait);

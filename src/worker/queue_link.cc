@@ -16,7 +16,6 @@
 #include <set>
 #include <utility>
 
-#include "base/log.h"
 #include "model/duration_text.h"
 
 namespace deferd {
@@ -139,12 +138,6 @@ class HttpLink final : public QueueLink {
     if (!options_.worker.empty()) body["worker"] = options_.worker;
     auto answer =
         co_await call("lease", json::serialize(body), wait + call_timeout, Wait::for_tasks);
-    if (!answer && answer.error().field == "worker" && !options_.worker.empty()) {
-      log_warn("reports.refused", {{"error", answer.error().message}});
-      options_.worker.clear();
-      body.erase("worker");
-      answer = co_await call("lease", json::serialize(body), wait + call_timeout, Wait::for_tasks);
-    }
     if (stopped_ && !answer) co_return std::vector<LeasedTask>();
     if (!answer) co_return fail(answer.error());
     std::vector<LeasedTask> tasks;
@@ -213,8 +206,6 @@ class HttpLink final : public QueueLink {
       watching->tcp().cancel();
     }
   }
-
-  bool takes_reports() const override { return !options_.worker.empty(); }
 
   void stop_waiting() override {
     stopped_ = true;
@@ -333,7 +324,7 @@ class HttpLink final : public QueueLink {
   }
 
   const asio::any_io_executor executor_;
-  LinkOptions options_;
+  const LinkOptions options_;
   asio::ssl::context tls_;
   std::string path_;
   std::vector<std::unique_ptr<Connection>> idle_;

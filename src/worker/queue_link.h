@@ -61,10 +61,6 @@ class QueueLink {
   // Cuts watch() short.
   virtual void cut_watch() = 0;
 
-  // False once the server has refused to be told who holds a lease: it is older than reports, and
-  // end() may carry none.
-  virtual bool takes_reports() const = 0;
-
   // Ends the wait of lease() calls, which then give what was just granted, mostly nothing.
   virtual void stop_waiting() = 0;
 };

@@ -183,13 +183,7 @@ class SandboxWork final : public WorkLoop {
     log_end(work, exit);
     leases_->remove(work.task.id);
     if (!work.lost) {
-      TaskReport report = make_report(work.task, exit, options_.limits, options_.never_again_code);
-      if (!link_.takes_reports()) {
-        const bool again = report.verb == TaskReport::Verb::release;
-        report = give_back(work.task);
-        if (!again) report.verb = TaskReport::Verb::ack;
-      }
-      reports_->add(std::move(report));
+      reports_->add(make_report(work.task, exit, options_.limits, options_.never_again_code));
     }
     works_.erase(work.task.id);
     run_waiting();

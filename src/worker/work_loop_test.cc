@@ -81,7 +81,6 @@ class FakeLink final : public QueueLink {
     cut_ = true;
     ended_.cancel();
   }
-  bool takes_reports() const override { return takes; }
   void stop_waiting() override {
     stopped_ = true;
     changed_.cancel();
@@ -108,7 +107,6 @@ class FakeLink final : public QueueLink {
   std::vector<std::vector<std::string>> watches;
   bool hold = false;  // end() waits for answer_ends()
   int failures = 0;
-  bool takes = true;  // reports
 
  private:
   asio::steady_timer changed_;
@@ -187,17 +185,6 @@ TEST_F(WorkLoopTest, AnEndIsToldWithItsReport) {
   EXPECT_EQ(link_.ends[0].first, TaskReport::Verb::release);
   EXPECT_THAT(link_.ends[0].second,
               ElementsAre(HasSubstr(R"("id":"1","lease_token":"t1","error":"killed by signal)")));
-  finish();
-}
-
-TEST_F(WorkLoopTest, AnOlderServerIsToldTheBareEnd) {
-  link_.takes = false;
-  link_.add("1");
-  start(1);
-  sandboxes_.end("1", ExitCause::exited, 65);
-  until([this] { return link_.ends.size() == 1; });
-  EXPECT_EQ(link_.ends[0].first, TaskReport::Verb::ack);
-  EXPECT_THAT(link_.ends[0].second, ElementsAre(R"({"id":"1","lease_token":"t1"})"));
   finish();
 }
 

@@ -271,6 +271,15 @@ def test_kill_9_of_a_worker_takes_its_warm_handler_and_its_tasks_along(client, m
     wait_until(lambda: not left(), "its processes to be gone")
 
 
+def test_sigterm_ends_a_worker_and_its_warm_handler(client, make_worker):
+    client.add("work", body="good")
+    worker = make_worker(SAMPLE, flags=("--warm",))
+    worker.ended(1)
+    worker.process.send_signal(signal.SIGTERM)
+    assert worker.process.wait(timeout=30) == 0
+    assert client.stats("work")["tasks"] == 0
+
+
 def test_a_program_that_is_no_warm_handler_is_told_and_takes_no_tasks(client, make_worker):
     client.add("work", body="x")
     worker = make_worker("/bin/true", flags=("--warm",))

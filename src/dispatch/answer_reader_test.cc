@@ -3,8 +3,10 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "model/target_url.h"
 
@@ -13,8 +15,8 @@ namespace {
 
 // Feeds an answer in pieces of `piece` bytes; ends the connection after the last.
 AnswerReader::State read(AnswerReader& reader, std::string_view bytes, std::size_t piece,
-                         bool to_head = false) {
-  reader.begin(to_head);
+                         bool to_head = false, std::unique_ptr<KeptResponse> kept = nullptr) {
+  reader.begin(to_head, std::move(kept));
   while (!bytes.empty()) {
     const std::span<char> space = reader.space();
     const std::size_t size = std::min({piece, bytes.size(), space.size()});
@@ -142,6 +144,32 @@ TEST(AnswerReader, KeepsTheLocationOfARedirectAlone) {
       read(reader, "HTTP/1.1 301 M\r\nLocation: /" + path + "\r\nContent-Length: 0\r\n\r\n", 100),
       AnswerReader::State::answered);
   EXPECT_EQ(reader.location(), "") << "longer than a URL may be";
+}
+
+TEST(AnswerReader, KeepsWhatIsAskedForInAnyPieces) {
+  const std::string_view answers[] = {
+      "HTTP/1.1 103 Hints\r\nX-One: no\r\n\r\nHTTP/1.1 200 OK\r\nX-Other: no\r\nx-one: a\r\n"
+      "Content-Length: 10\r\n\r\n0123456789",
+      "HTTP/1.1 500 No\r\nX-ONE: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+      "7\r\n0123456\r\n3\r\n789\r\n0\r\n\r\n",
+      "HTTP/1.0 200 OK\r\nX-One: a\r\n\r\n0123456789",
+  };
+  const auto budget = std::make_shared<ResponseBudget>(100);
+  const auto options =
+      std::make_shared<const TaskOptions>(TaskOptions{.result_headers = {"X-One"}});
+  for (const std::string_view bytes : answers) {
+    for (std::size_t piece = 1; piece <= bytes.size(); ++piece) {
+      AnswerReader reader(5);  // of bodies that nobody keeps
+      ASSERT_EQ(read(reader, bytes, piece, false, std::make_unique<KeptResponse>(budget, options)),
+                AnswerReader::State::answered)
+          << bytes << " in pieces of " << piece << ": " << reader.why();
+      const auto response = KeptResponse::share(reader.take_kept());
+      ASSERT_EQ(response->headers.size(), 1u);
+      EXPECT_EQ(response->headers[0], std::pair(std::string("X-One"), std::string("a")));
+      EXPECT_EQ(response->body, "0123456789");
+      EXPECT_FALSE(response->truncated);
+    }
+  }
 }
 
 }  // namespace

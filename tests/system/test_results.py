@@ -96,6 +96,19 @@ def test_results_of_many_are_asked_for_in_one_call(client, jobs):
     assert by_id[ids[1]]["result"]["body"] == "one" and by_id["none"]["error"]["code"] == 404
 
 
+def test_what_does_not_fit_into_one_answer_is_asked_for_again(client, jobs):
+    ids = [client.add(jobs, keep_result="1h")["id"] for _ in range(40)]
+    for task in lease(client, jobs, max=40):
+        end(client, jobs, "ack", task, result={"body": "x" * (1 << 20)})
+    left, calls = set(ids), 0
+    while left:
+        told = client.post(f"/v1/queues/{jobs}/tasks:results", {"ids": sorted(left), "wait": "10s"})
+        assert told["results"] and told["pending"] == len(left) - len(told["results"])
+        left -= {one["id"] for one in told["results"]}
+        calls += 1
+    assert calls == 2
+
+
 def test_who_keeps_no_result_is_told_so(client, jobs):
     plain = client.add(jobs)
     with pytest.raises(Refused) as refused:

@@ -25,6 +25,9 @@ void write_item(JsonWriter& json, const QueueName& queue, const GetOutcomes::Ite
   }
 }
 
+// From here on no further outcome is written: it counts as pending, and is asked for again.
+constexpr std::size_t results_bytes_max = 32 << 20;
+
 // Those that are pending are only counted.
 std::string results_json(const QueueName& queue, const std::vector<std::string>& given,
                          const Items& items) {
@@ -37,7 +40,7 @@ std::string results_json(const QueueName& queue, const std::vector<std::string>&
       json.begin_object().member("id", given[i]).key("error");
       write_error(json, items[i].error());
       json.end_object();
-    } else if (items[i]->outcome) {
+    } else if (items[i]->outcome && body.size() < results_bytes_max) {
       write_outcome(json, queue, *items[i]->outcome, nullptr);
     } else {
       ++pending;

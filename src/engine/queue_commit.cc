@@ -47,8 +47,9 @@ void Queue::fill(Batch& batch, const Now& now) {
   }
   // Of one attempt the last counts: it may be noted and forgotten at once.
   std::ranges::move(committing_.history, std::back_inserter(batch.history));
-  std::ranges::move(committing_.outcomes, std::back_inserter(batch.outcomes));
+  // First what is forgotten: a task has one outcome at most (engine/store.h).
   std::ranges::copy(committing_.forgotten, std::back_inserter(batch.outcomes));
+  std::ranges::move(committing_.outcomes, std::back_inserter(batch.outcomes));
   for (const std::uint32_t ended : committing_.purged)
     batch.purged.push_back({record_.number, ended});
   if (committing_.record) batch.queues.push_back(record_);

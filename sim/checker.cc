@@ -16,7 +16,8 @@ template <class C>
 constexpr bool only_reads = std::is_same_v<C, GetQueue> || std::is_same_v<C, ListQueues> ||
                             std::is_same_v<C, GetQueueStats> || std::is_same_v<C, GetTask> ||
                             std::is_same_v<C, ListTasks> || std::is_same_v<C, ListTasksByEta> ||
-                            std::is_same_v<C, GetProjectUse>;
+                            std::is_same_v<C, GetProjectUse> || std::is_same_v<C, GetOutcomes> ||
+                            std::is_same_v<C, WatchTasks>;
 
 // The queue modes that a call is for.
 template <class C>
@@ -29,6 +30,8 @@ constexpr std::optional<QueueMode> mode_of() {
   }
   return std::nullopt;
 }
+
+bool is_tight(const QueueSettings& settings) { return settings.result_bytes_max < (1 << 20); }
 
 bool has_name(const NewTask& task) { return task.options && !task.options->name.empty(); }
 }  // namespace
@@ -207,6 +210,7 @@ void Checker::apply(Call& call) {
               // By the settings that go, some leased tasks may be dropped already.
               for (ModelTask* task : queue.tasks) static_cast<void>(sure(*task));
               queue.settings = call.wanted;
+              queue.results_are_tight |= is_tight(call.wanted);
               queue.log.emplace_back(event_, queue.settings);
               queue.bucket.change(call.wanted.rate, call.wanted.burst, now_.mono);
               queue.tombstone_min = std::min(queue.tombstone_min, call.wanted.tombstone);
@@ -223,6 +227,7 @@ void Checker::apply(Call& call) {
               made->number = next_number_;
               ++next_number_.value;
               made->settings = call.wanted;
+              made->results_are_tight = is_tight(call.wanted);
               made->created = now_.wall;
               made->made_by = call.id;
               made->bucket.reset(call.wanted.rate, call.wanted.burst, now_.mono);
@@ -342,7 +347,7 @@ void Checker::apply(Call& call) {
               const Tag tag = task->tag;
               DEFERD_ASSERT(tasks_.emplace(tag, std::move(task)).second, "tag used twice", tag);
             }
-          } else if constexpr (std::is_same_v<C, DeleteTasks>) {
+          } else if constexpr (std::is_same_v<C, DeleteTasks> || std::is_same_v<C, CancelTasks>) {
             mark_all(command.tasks, true, false, itself);
           } else if constexpr (std::is_same_v<C, RunTask>) {
             mark_all(std::span(&command.task, 1), false, true, itself);
@@ -448,6 +453,7 @@ void Checker::finish(ModelTask& task, EndCause cause, Wall from, Wall to, bool i
   ModelQueue& queue = *task.queue;
   task.life = Life::ended;
   task.cause = cause;
+  task.failed = false;
   task.ended_event = event_;
   task.unsure_event = event_;
   task.end_is_durable = is_durable;
@@ -674,9 +680,13 @@ void Checker::end_attempt(const AttemptEnded& ended) {
     return;
   }
   const bool succeeded = ended.result.status >= 200 && ended.result.status <= 299;
+  const bool cut_off = ended.result.status == status_cancelled;
   ++queue.executed;
-  if (!succeeded) ++queue.failed;
+  if (!succeeded && !cut_off) ++queue.failed;
   if (task.life != Life::live) return;
+  if (cut_off) ++marks_.cut_off;
+  if (cut_off && !failed_ && sure(task))
+    return violated(26, "cut off though it lives: " + describe(task));
   if (failed_) {  // it can no longer be recorded
     task.changed_run = unsettled;
     task.is_settled = false;
@@ -794,6 +804,7 @@ void Checker::open(const Opened& opened) {
   std::map<QueueNumber, const StoredQueue*> stored;
   for (const StoredQueue& queue : opened.queues) stored[queue.record.number] = &queue;
   const std::vector<Task> none;
+  const std::set<TaskId> no_outcomes;
   for (const auto& made : queues_) {
     ModelQueue& queue = *made;
     const auto at = stored.find(queue.number);
@@ -815,6 +826,9 @@ void Checker::open(const Opened& opened) {
       return violated(12, "queue " + queue.name.queue + " is back after its deletion was answered");
     const auto tasks = opened.tasks.find(queue.number);
     open_queue(queue, found, tasks == opened.tasks.end() ? none : tasks->second);
+    if (is_violated()) return;
+    const auto outcomes = opened.outcomes.find(queue.number);
+    open_outcomes(queue, found, outcomes == opened.outcomes.end() ? no_outcomes : outcomes->second);
     if (is_violated()) return;
   }
   if (!stored.empty()) return violated(19, "the disk holds a queue that nobody made");

@@ -54,6 +54,11 @@
 // 24. A list by ETA is in order and holds each task in its range that stood still.
 // 25. No task is met that is older than its queue's task_ttl, but for a little while. (That none
 // ends by it too soon is 1.)
+// 26. Outcomes: a task that asked for it has one when it has ended, and not before; it says what
+// the history says, stays
+//     the same as long as it is to be kept, and is told only when nothing can take the end back.
+//     Who waits for one is answered in time, and not too soon. Only what was ended by callers is
+//     cut off.
 //
 // Sound: a true engine never trips it. To be so it works with intervals: between a call and its
 // answer the effect has no known instant. It uses what a history does tell exactly: a run takes the
@@ -115,6 +120,11 @@ class Checker {
     std::uint64_t skipped = 0;
     std::uint64_t project_full = 0;
     std::uint64_t queue_gone = 0;
+    std::uint64_t outcomes = 0;
+    std::uint64_t outcomes_over = 0;
+    std::uint64_t pending = 0;
+    std::uint64_t cancelled = 0;
+    std::uint64_t cut_off = 0;
   };
   const Marks& marks() const { return marks_; }
 
@@ -254,6 +264,23 @@ class Checker {
   void judge(Call& call, const ListTasksByEta& command,
              const Result<std::vector<TaskInfo>>& answer);
   void judge_oldest(Call& call, const QueueStats& stats);
+  // -- outcomes (checker_outcomes.cc)
+  void judge(Call& call, const CancelTasks& command,
+             const Result<std::vector<Result<TaskInfo>>>& answer);
+  void judge(Call& call, const GetOutcomes& command,
+             const Result<std::vector<Result<GetOutcomes::Item>>>& answer);
+  void judge(Call& call, const WatchTasks& command, const Result<std::vector<TaskRef>>& answer);
+  void judge_outcome(Call& call, const TaskRef& ref, const GetOutcomes::Item& item);
+  void judge_pending(Call& call, const TaskRef& ref, const TaskInfo& info);
+  void judge_no_outcome(Call& call, const TaskRef& ref, const Error& error);
+  void judge_wait(const Call& call, Micros wait, bool is_over);
+  void open_outcomes(const ModelQueue& queue, const StoredQueue& stored,
+                     const std::set<TaskId>& outcomes);
+  // It is known when it ended, and by what.
+  static bool ended_surely(const ModelTask& task);
+  ModelTask* by_id(const ModelQueue& queue, TaskId id) const;
+  // What a caller ended, by delete or cancel; false: nothing, or a violation.
+  bool judge_ended(Call& call, const TaskRef& ref, const Error* error);
   // -- projects and names of deleted queues (checker_projects.cc)
   void judge(Call& call, const SetProjectLimit& command, const Result<void>& answer);
   void judge(Call& call, const GetProjectUse& command, const Result<GetProjectUse::Answer>& answer);

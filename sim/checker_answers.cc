@@ -379,7 +379,8 @@ void Checker::judge_refused(Call& call, std::size_t index, ModelTask& task, cons
           if (other->life != Life::ended || other->ended_event > call.applied_event) return;
         } else {
           if (other->life != Life::ended ||
-              other->ended_to + queue.tombstone_max > call.applied_at.wall)
+              other->ended_to + std::max(queue.tombstone_max, other->keep_result()) >
+                  call.applied_at.wall)
             return;
         }
       }
@@ -550,38 +551,45 @@ void Checker::judge(Call& call, const DeleteTasks& command,
     return violated(16, "a delete has more or fewer results than tasks");
   bool any = false;
   for (std::size_t i = 0; i < answer->size(); ++i) {
-    const TaskRef& ref = command.tasks[i];
     const Result<void>& result = (*answer)[i];
-    if (!result) {
-      if (!is_missing(result.error()))
-        return violated(16, "a delete fails with " + result.error().message);
-      judge_missing(call, ref, "delete", result.error());
-      if (is_violated()) return;
-      continue;
-    }
-    any = true;
-    // Whom it can have met. With a name, several tasks may have had it one after another.
-    std::vector<ModelTask*> met = candidates(*call.queue, ref);
-    std::erase_if(met, [](const ModelTask* task) { return task->life != Life::live; });
-    if (met.size() == 1) {
-      finish(*met.front(), EndCause::deleted, call.applied_at.wall, now_.wall, true);
-      continue;
-    }
-    for (ModelTask* task : met) task->doubt = true, task->unsure_event = event_;
-    if (!met.empty()) continue;
-    // It ended while the call was under way: completed, or deleted by another call, in an order
-    // that cannot be told.
-    bool explained = call.queue->dropped;
-    for (const auto& [tag, task] : tasks_) {
-      const bool same = std::holds_alternative<TaskId>(ref)
-                            ? task->id == std::get<TaskId>(ref)
-                            : task->name() == std::get<std::string>(ref);
-      explained = explained || (same && task->queue == call.queue && task->life == Life::ended &&
-                                task->ended_event > call.applied_event);
-    }
-    if (!explained) return violated(6, "deleted what was no more: " + to_text(ref));
+    any |= judge_ended(call, command.tasks[i], result ? nullptr : &result.error());
+    if (is_violated()) return;
   }
   if (any) durable(call);
+}
+
+bool Checker::judge_ended(Call& call, const TaskRef& ref, const Error* error) {
+  if (error != nullptr) {
+    if (is_missing(*error)) {
+      judge_missing(call, ref, "delete", *error);
+    } else {
+      violated(16, "a delete fails with " + error->message);
+    }
+    return false;
+  }
+  // Whom it can have met. With a name, several tasks may have had it one after another.
+  std::vector<ModelTask*> met = candidates(*call.queue, ref);
+  std::erase_if(met, [](const ModelTask* task) { return task->life != Life::live; });
+  if (met.size() == 1) {
+    finish(*met.front(), EndCause::deleted, call.applied_at.wall, now_.wall, true);
+    return true;
+  }
+  for (ModelTask* task : met) task->doubt = true, task->unsure_event = event_;
+  if (!met.empty()) return true;
+  // It ended while the call was under way: completed, or deleted by another call, in an order
+  // that cannot be told.
+  bool explained = call.queue->dropped;
+  for (const auto& [tag, task] : tasks_) {
+    const bool same = std::holds_alternative<TaskId>(ref)
+                          ? task->id == std::get<TaskId>(ref)
+                          : task->name() == std::get<std::string>(ref);
+    const bool explains = same && task->queue == call.queue && task->life == Life::ended &&
+                          task->ended_event > call.applied_event;
+    if (explains) task->ended_from = Wall{};  // nor is what ended it
+    explained = explained || explains;
+  }
+  if (!explained) violated(6, "deleted what was no more: " + to_text(ref));
+  return explained;
 }
 
 void Checker::judge(Call& call, const RunTask& command, const Result<TaskInfo>& answer) {
@@ -804,8 +812,10 @@ void Checker::judge(Call& call, const AckTasks& command,
       ++marks_.acks;
       any = true;
       ModelTask* const task = judge_lease(call, command.leases[i]);
-      if (task != nullptr && task->life == Life::live)
+      if (task != nullptr && task->life == Life::live) {
         finish(*task, EndCause::acked, call.applied_at.wall, now_.wall, true);
+        task->failed = command.failed;
+      }
     }
     if (is_violated()) return;
   }

@@ -947,5 +947,103 @@ TEST(Checker, Property1ATtlEndsATaskTooSoon) {
   }
 }
 
+// ---- 26
+
+using Outcomes = std::vector<Result<GetOutcomes::Item>>;
+
+// A push that succeeded, of a task whose outcome is kept for a minute.
+Outcome succeeded(Story& story) {
+  NewTask given = story.new_task(1, {});
+  TaskOptions options;
+  options.keep_result = Seconds(60);
+  given.options = std::make_shared<const TaskOptions>(options);
+  const Task task = story.stored(given);
+  story.ask(AddTasks{story.name, {given}, {}}, Story::one(Result<Task>(task)));
+  story.end(story.start(task), 200);
+  story.run();
+  return {.id = task.id,
+          .name = {},
+          .state = OutcomeState::succeeded,
+          .created = task.created,
+          .ended = story.wall(),
+          .kept_until = story.wall() + Seconds(60),
+          .attempts = 1,
+          .last_status = 200};
+}
+GetOutcomes get_outcome(const Story& story, TaskId id, Micros wait = Micros(0)) {
+  return {.queue = story.name, .tasks = {id}, .wait = wait, .gone = nullptr, .reply = {}};
+}
+
+TEST(Checker, Property26AnOutcomeIsNotWhatHappened) {
+  for (int wrong = 0; wrong <= 5; ++wrong) {
+    Story story;
+    story.make(push());
+    Outcome outcome = succeeded(story);
+    if (wrong == 1) outcome.state = OutcomeState::cancelled;
+    if (wrong == 2) outcome.kept_until += Micros(1);
+    if (wrong == 3) story.wait(Seconds(60));
+    if (wrong == 4) outcome.ended -= Micros(1), outcome.kept_until -= Micros(1);
+    story.ask(get_outcome(story, outcome.id),
+              Result<Outcomes>(Outcomes{GetOutcomes::Item{outcome, {}, {}}}));
+    if (wrong == 5) {
+      outcome.attempts = 2;  // it was another before
+      story.ask(get_outcome(story, outcome.id),
+                Result<Outcomes>(Outcomes{GetOutcomes::Item{outcome, {}, {}}}));
+    }
+    EXPECT_VIOLATES(story, wrong == 0 ? 0 : 26);
+  }
+}
+TEST(Checker, Property26AnOutcomeIsLost) {
+  for (const Micros age : {Seconds(59), Seconds(61)}) {
+    Story story;
+    story.make(push());
+    const Outcome outcome = succeeded(story);
+    story.wait(age);
+    story.ask(get_outcome(story, outcome.id),
+              Result<Outcomes>(Outcomes{fail(Reason::task_gone, "")}));
+    EXPECT_VIOLATES(story, age < Seconds(60) ? 26 : 0);
+  }
+}
+TEST(Checker, Property26AnOutcomeWasToldThatAPowerCutTakesBack) {
+  Story story;
+  story.make(push());
+  const Outcome outcome = succeeded(story);
+  story.ask(get_outcome(story, outcome.id),
+            Result<Outcomes>(Outcomes{GetOutcomes::Item{outcome, {}, {}}}));
+  StoredQueue queue;
+  queue.record.number = QueueNumber{1};
+  queue.record.name = story.name;
+  queue.record.settings = push();
+  story.event(Died{Death::power_cut, story.now().mono});
+  story.open({queue}, {});
+  EXPECT_VIOLATES(story, 26);
+}
+TEST(Checker, Property26WhoWaitsIsAnsweredTooSoon) {
+  for (const bool soon : {false, true}) {
+    Story story;
+    story.make(push());
+    NewTask given = story.new_task(1, {.delay = Seconds(100)});
+    TaskOptions options;
+    options.keep_result = Seconds(60);
+    given.options = std::make_shared<const TaskOptions>(options);
+    const Task task = story.stored(given);
+    story.ask(AddTasks{story.name, {given}, {}}, Story::one(Result<Task>(task)));
+    const CallId call = story.call(get_outcome(story, task.id, Seconds(10)));
+    story.run();
+    story.wait(Seconds(soon ? 9 : 10));
+    GetOutcomes::Item item;
+    item.pending = TaskInfo{task, TaskState::scheduled};
+    story.answer_to(call, Result<Outcomes>(Outcomes{item}));
+    EXPECT_VIOLATES(story, soon ? 26 : 0);
+  }
+}
+TEST(Checker, Property26WhatLivesIsCutOff) {
+  Story story;
+  story.make(push());
+  story.end(story.start(story.add(1)), status_cancelled);
+  story.run();
+  EXPECT_VIOLATES(story, 26);
+}
+
 }  // namespace
 }  // namespace deferd::sim

@@ -146,6 +146,15 @@ std::string text(const ListTasks::Answer& answer) {
   return out +
          (answer.next ? "\n      next #" + std::to_string(answer.next->value) : "\n      end");
 }
+std::string text(const TaskRef& ref) { return to_text(ref); }
+std::string text(const GetOutcomes::Item& item) {
+  if (item.pending) return "pending: " + text(*item.pending);
+  const Outcome& outcome = *item.outcome;
+  return "#" + std::to_string(outcome.id.value) + " " + std::string(to_string(outcome.state)) +
+         " (" + std::string(to_string(outcome.reason)) + ") at " + text(outcome.ended) +
+         " attempts " + std::to_string(outcome.attempts) + " history " +
+         std::to_string(item.history.size());
+}
 template <class T>
 std::string text(const std::vector<T>& items);
 template <class T>
@@ -202,6 +211,8 @@ struct CommandText {
       if (task.options && !task.options->key.empty()) out += " key " + task.options->key;
       if (task.options && !task.options->recurrence.empty())
         out += " recurs '" + task.options->recurrence + "'";
+      if (task.options && task.options->keep_result > Micros(0))
+        out += " keeps its outcome " + format_duration(task.options->keep_result);
     }
     return out;
   }

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <variant>
 #include <vector>
@@ -59,7 +60,8 @@ using Answer =
                  Result<std::vector<QueueInfo>>, Result<QueueStats>,
                  Result<std::vector<Result<Task>>>, Result<TaskInfo>, Result<ListTasks::Answer>,
                  Result<std::vector<Result<void>>>, Result<std::vector<TaskInfo>>,
-                 Result<std::vector<Result<TaskInfo>>>, Result<GetProjectUse::Answer>>;
+                 Result<std::vector<Result<TaskInfo>>>, Result<GetProjectUse::Answer>,
+                 Result<std::vector<Result<GetOutcomes::Item>>>, Result<std::vector<TaskRef>>>;
 struct Answered {
   CallId call;
   Answer answer;
@@ -79,7 +81,8 @@ struct Opened {
   Now now;
   QueueNumber next_number{1};
   std::vector<StoredQueue> queues;
-  std::map<QueueNumber, std::vector<Task>> tasks;
+  std::map<QueueNumber, std::vector<Task>> tasks;  // that live
+  std::map<QueueNumber, std::set<TaskId>> outcomes;
   std::vector<ProjectRecord> projects;
   std::vector<GoneQueue> gone;
 };

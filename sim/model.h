@@ -95,6 +95,8 @@ struct ModelTask {
   Mono changed_at{};
 
   EndCause cause = EndCause::none;
+  bool failed = false;             // with acked: its worker said that trying again is of no use
+  std::optional<Outcome> outcome;  // as it was told
   EventNumber ended_event = 0;
   bool end_is_durable = false;
   Wall ended_from{};  // between these two the tombstone of its name began
@@ -109,6 +111,7 @@ struct ModelTask {
   std::string_view recurrence() const {
     return given.options ? std::string_view(given.options->recurrence) : std::string_view();
   }
+  Micros keep_result() const { return given.options ? given.options->keep_result : Micros(0); }
   bool is_recurring() const { return !recurrence().empty(); }
   Wall run_due() const { return recurs.due != Wall{} ? recurs.due : eta_from; }
 };
@@ -169,6 +172,7 @@ struct ModelQueue {
   EventNumber running_event = 0;  // it runs (as far as anybody asked) since this
   Micros tombstone_min{0};
   Micros tombstone_max{0};
+  bool results_are_tight = false;  // what outcomes may take was small at some time
 
   // Of this process.
   std::uint64_t executed = 0;

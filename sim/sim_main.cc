@@ -68,6 +68,11 @@ void add(Checker::Marks& sum, const Checker::Marks& more) {
   sum.skipped += more.skipped;
   sum.project_full += more.project_full;
   sum.queue_gone += more.queue_gone;
+  sum.outcomes += more.outcomes;
+  sum.outcomes_over += more.outcomes_over;
+  sum.pending += more.pending;
+  sum.cancelled += more.cancelled;
+  sum.cut_off += more.cut_off;
 }
 
 }  // namespace
@@ -155,6 +160,11 @@ int main(int argc, char** argv) {
   show("skipped", marks.skipped);
   show("full projects", marks.project_full);
   show("names of deleted queues", marks.queue_gone);
+  show("outcomes", marks.outcomes);
+  show("outcomes over", marks.outcomes_over);
+  show("pending", marks.pending);
+  show("cancelled", marks.cancelled);
+  show("cut off", marks.cut_off);
   show("too old", marks.aged);
   std::printf("back after a crash %llu\n", static_cast<unsigned long long>(marks.resurrected));
   return 0;

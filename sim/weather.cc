@@ -106,7 +106,7 @@ Weather Weather::choose(Random& random) {
   // Of dice of their own, so that a seed without these is what it was before there were any.
   Random extra = Random(random).fork();
   if (extra.chance(60)) {
-    for (std::size_t deed = first_extra_deed; deed < deed_count; ++deed)
+    for (std::size_t deed = first_extra_deed; deed < first_outcome_deed; ++deed)
       w.deed_weights[deed] = pick(extra, weights);
     if (w.pull_queues > 0) weight_of(Deed::modify) = std::max(weight_of(Deed::modify), 1U);
     weight_of(Deed::limit) = std::min(weight_of(Deed::limit), 1U);
@@ -116,6 +116,16 @@ Weather Weather::choose(Random& random) {
   w.leases_by_end = extra.chance(20);
   w.shard.due_slots_max = pick(extra, {std::size_t{4}, std::size_t{16}, std::size_t{1024}});
   w.ttl_max = pick(extra, {Micros(0), Micros(0), Micros(Seconds(1)), Micros(Seconds(20))});
+  // And these of theirs.
+  Random outcomes = Random(extra).fork();
+  if (outcomes.chance(60)) {
+    for (std::size_t deed = first_outcome_deed; deed < deed_count; ++deed)
+      w.deed_weights[deed] = pick(outcomes, weights);
+    w.keep_percent = pick(outcomes, {20U, 50U, 100U});
+    w.keep_max = pick(outcomes, {Micros(Millis(100)), Micros(Seconds(5)), Micros(Seconds(600))});
+    w.tight_results = outcomes.chance(30);
+    w.fail_percent = pick(outcomes, {0U, 20U});
+  }
   return w;
 }
 

@@ -36,9 +36,13 @@ enum class Deed : std::uint8_t {
   list_by_eta,
   limit,
   project_use,
+  cancel,
+  outcomes,
+  watch,
 };
-constexpr std::size_t deed_count = 21;
+constexpr std::size_t deed_count = 24;
 constexpr std::size_t first_extra_deed = 17;  // those from here on only in some runs
+constexpr std::size_t first_outcome_deed = 21;
 
 enum class Mishap : std::uint8_t {
   stop,         // a clean end and a new start
@@ -81,6 +85,10 @@ struct Weather {
   Micros span_max{};                    // between two times of such a task
   bool leases_by_end = false;           // holders know them by their ends, not by tokens
   Micros ttl_max{};                     // of tasks, in queues that have a task_ttl; 0: none has
+  std::uint32_t keep_percent = 0;       // of tasks that ask for their outcome
+  Micros keep_max{};                    // how long at most
+  bool tight_results = false;           // result_bytes_max of a few
+  std::uint32_t fail_percent = 0;       // of acks that say that trying again is of no use
   bool slow_rates = false;
   bool tight_limits = false;  // max_tasks, max_bytes, max_attempts, concurrency of a few
   Micros tombstone_max{};

@@ -93,6 +93,8 @@ QueueSettings Workload::some_settings(std::size_t queue) {
   settings.tombstone = Micros(random_.between(0, weather_.tombstone_max.count()));
   if (weather_.ttl_max > Micros(0) && random_.chance(70))
     settings.task_ttl = Micros(random_.between(1, weather_.ttl_max.count()));
+  if (weather_.tight_results)
+    settings.result_bytes_max = static_cast<std::uint64_t>(random_.between(1, 500));
   return settings;
 }
 
@@ -155,6 +157,8 @@ void Workload::add(std::size_t queue) {
       options.recurrence = rule.words();
       if (!options.retry.max_attempts) options.retry.max_attempts = 1 + random_.below(3);
     }
+    if (weather_.keep_percent > 0 && random_.chance(weather_.keep_percent))
+      options.keep_result = Micros(random_.between(1, weather_.keep_max.count()));
     if (!options.empty()) task.options = std::make_shared<const TaskOptions>(std::move(options));
     command.tasks.push_back(std::move(task));
   }
@@ -318,7 +322,7 @@ void Workload::do_deed(Deed deed) {
       lease(queue);
       break;
     case Deed::ack:
-      world_.call(AckTasks{name, some_leases(queue), {}}, ignore<std::vector<Result<void>>>());
+      ack(queue);
       break;
     case Deed::renew:
       world_.call(RenewLeases{name,
@@ -335,6 +339,25 @@ void Workload::do_deed(Deed deed) {
       world_.call(std::move(command), ignore<std::vector<Result<void>>>());
       break;
     }
+    case Deed::cancel: {
+      CancelTasks command{name, some_tasks(queue), {}};
+      world_.call(std::move(command), ignore<std::vector<Result<TaskInfo>>>());
+      break;
+    }
+    case Deed::outcomes: {
+      GetOutcomes command;
+      command.queue = name;
+      command.tasks = some_tasks(queue);
+      command.history = random_.chance(50);
+      command.wait = some_wait();
+      world_.call(std::move(command), ignore<std::vector<Result<GetOutcomes::Item>>>());
+      break;
+    }
+    case Deed::watch: {
+      WatchTasks command{name, some_tasks(queue), some_wait(), nullptr, {}};
+      world_.call(std::move(command), ignore<std::vector<TaskRef>>());
+      break;
+    }
     case Deed::modify:
       modify(queue);
       break;
@@ -348,6 +371,30 @@ void Workload::do_deed(Deed deed) {
       world_.call(GetProjectUse{"p", {}}, ignore<GetProjectUse::Answer>());
       break;
   }
+}
+
+std::vector<TaskRef> Workload::some_tasks(std::size_t queue) {
+  std::vector<TaskRef> tasks;
+  const std::int64_t wanted = random_.between(1, random_.chance(70) ? 1 : 5);
+  for (std::int64_t i = 0; i < wanted; ++i) tasks.push_back(some_task(queue));
+  return tasks;
+}
+
+Micros Workload::some_wait() {
+  return random_.chance(50) ? Micros(0) : Micros(random_.between(0, weather_.wait_max.count()));
+}
+
+void Workload::ack(std::size_t queue) {
+  AckTasks command{.queue = name_of(queue), .leases = some_leases(queue), .reply = {}};
+  command.failed = weather_.fail_percent > 0 && random_.chance(weather_.fail_percent);
+  if (weather_.keep_percent > 0 && random_.chance(50)) {
+    for (Lease& lease : command.leases) {
+      lease.report = std::make_shared<AttemptReport>();
+      lease.report->log = random_.chance(50) ? "what it did" : "";
+      lease.report->result = ResultBody{.headers = {}, .body = to_text(lease.task)};
+    }
+  }
+  world_.call(std::move(command), ignore<std::vector<Result<void>>>());
 }
 
 void Workload::modify(std::size_t queue) {

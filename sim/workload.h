@@ -44,6 +44,9 @@ class Workload {
   void lease(std::size_t queue);
   std::vector<Lease> some_leases(std::size_t queue);
   TaskRef some_task(std::size_t queue);
+  void ack(std::size_t queue);
+  std::vector<TaskRef> some_tasks(std::size_t queue);
+  Micros some_wait();
   void modify(std::size_t queue);
   void list_by_eta(std::size_t queue);
   void limit();

@@ -131,8 +131,8 @@ void World::start(Attempt attempt, Callback<void(AttemptResult)> done) {
   ++next_attempt_.value;
   Nanos takes{};
   AttemptResult result = outcome(attempt, takes);
+  attempts_.emplace(id, Running{*attempt.queue, attempt.task.id, std::move(done)});
   emit(Started{id, std::move(attempt)});
-  attempts_.emplace(id, std::move(done));
   plan(clock_.now().mono + takes, life_,
        [this, id, result = std::move(result)]() mutable { end_attempt(id, std::move(result)); });
 }
@@ -160,10 +160,19 @@ AttemptResult World::outcome(const Attempt& attempt, Nanos& takes) {
   return result;
 }
 
+void World::cancel(const QueueName& queue, TaskId task) {
+  for (const auto& [id, running] : attempts_) {
+    if (running.queue != queue || running.task != task || random_.chance(30)) continue;
+    plan(clock_.now().mono + between(Nanos(0), Millis(1)), life_, [this, cut_off = id] {
+      end_attempt(cut_off, {.status = status_cancelled, .detail = {}, .retry_after = Micros(0)});
+    });
+  }
+}
+
 void World::end_attempt(AttemptId id, AttemptResult result) {
   const auto at = attempts_.find(id);
   if (at == attempts_.end()) return;
-  Callback<void(AttemptResult)> done = std::move(at->second);
+  Callback<void(AttemptResult)> done = std::move(at->second.done);
   attempts_.erase(at);
   emit(AttemptEnded{id, result});
   done(std::move(result));
@@ -186,13 +195,21 @@ void World::open() {
                 .next_number = loaded->next_number,
                 .queues = loaded->queues,
                 .tasks = {},
+                .outcomes = {},
                 .projects = loaded->projects,
                 .gone = loaded->gone};
   MemoryStore disk(disk_);
   for (const StoredQueue& queue : loaded->queues) {
     const Generation generation{queue.record.number, queue.record.generation};
     disk.read(ScanIds{generation, TaskId{0}, 1'000'000, 1U << 30}, [&](Result<ReadAnswer> answer) {
-      opened.tasks[queue.record.number] = std::move(std::get<ScanAnswer>(*answer).tasks);
+      std::vector<Task>& tasks = opened.tasks[queue.record.number];
+      tasks = std::move(std::get<ScanAnswer>(*answer).tasks);
+      // What is dead or on its way elsewhere does not live.
+      std::erase_if(tasks, [](const Task& task) { return task.place.priority >= priority_count; });
+    });
+    disk.read(ScanOutcomes{queue.record.number, 1'000'000}, [&](Result<ReadAnswer> answer) {
+      for (const auto& item : std::get<ScanOutcomesAnswer>(*answer).items)
+        opened.outcomes[queue.record.number].insert(item.id);
     });
   }
   emit(std::move(opened));

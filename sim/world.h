@@ -88,6 +88,8 @@ class World final : private Dispatcher {
   };
 
   void start(Attempt attempt, Callback<void(AttemptResult)> done) override;
+  // Some targets hear of it.
+  void cancel(const QueueName& queue, TaskId task) override;
   void end_attempt(AttemptId id, AttemptResult result);
   AttemptResult outcome(const Attempt& attempt, Nanos& takes);
 
@@ -122,7 +124,12 @@ class World final : private Dispatcher {
   Mono next_run_ = Mono::max();
   bool stopping_ = false;
   bool restart_planned_ = false;
-  std::map<AttemptId, Callback<void(AttemptResult)>> attempts_;
+  struct Running {
+    QueueName queue;
+    TaskId task;
+    Callback<void(AttemptResult)> done;
+  };
+  std::map<AttemptId, Running> attempts_;
 
   CallId next_call_{1};
   AttemptId next_attempt_{1};

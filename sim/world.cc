@@ -225,7 +225,8 @@ void World::open() {
       *store_, targets, now,
       [this, life = life_] {
         if (life == life_) plan_run(clock_.now().mono + between(Nanos(0), weather_.wake_max));
-      });
+      },
+      [this](Command command) { loop_->post(std::move(command), 0); });
   loop_->load(std::move(loaded->queues), now, std::move(loaded->gone));
   next_run_ = Mono::max();
   plan_run(now.mono);

@@ -19,6 +19,9 @@ struct Activity {
   std::uint64_t dropped_total = 0;
   std::uint64_t cancelled_total = 0;
   UsageTotals usage;
+  std::uint64_t dead_total = 0;
+  std::uint64_t poisoned_total = 0;
+  std::uint64_t forwarded_total = 0;
   DurationHistogram execution;
   DurationHistogram delay;
 

@@ -249,6 +249,7 @@ struct DeadFilter {
   std::optional<Wall> until;  // died before
 
   bool takes(const Task& task) const;
+  friend bool operator==(const DeadFilter&, const DeadFilter&) = default;
 };
 // By the time of their death, strictly after `after` (Place{dead_lane, Wall::min(), 0}: from the
 // start). A page may hold fewer than tasks_max although more follow, when many were left out.

@@ -9,6 +9,7 @@
 
 #include "base/callback.h"
 #include "base/time.h"
+#include "engine/commands.h"
 #include "engine/dispatcher.h"
 #include "engine/store.h"
 #include "engine/task_log.h"
@@ -34,6 +35,12 @@ struct Effects {
     AttemptKey key;
     Attempt attempt;
   };
+  // Tasks for a queue that another shard may own. Its reply is the runtime's, which comes back with
+  // Shard::forwarded().
+  struct StartForward {
+    std::uint64_t id = 0;
+    AddTasks add;
+  };
   struct CancelAttempts {
     std::shared_ptr<const QueueName> queue;
     TaskId task;
@@ -43,6 +50,7 @@ struct Effects {
   std::vector<StartRead> reads;
   std::vector<StartAttempt> attempts;
   std::vector<CancelAttempts> cancels;
+  std::vector<StartForward> forwards;
   std::vector<Callback<void()>> replies;
   std::vector<TaskLogEntry> logged;  // for ShardOptions::task_log
   // The shard has nothing to do before this; Mono::max(): until something comes in.

@@ -62,10 +62,11 @@ Queue::Queue(ShardCore& core, const StoredQueue& stored, const Now& now)
   stats_since_ = now.mono;
   due_counts_.add_ready(counters_.tasks);
   project_->take(counters_.bytes);
-  // The first look comes within a minute, so that many queues do not look at once. What is over by
+  // The first looks come within a minute, so that many queues do not look at once. What is over by
   // then is not told.
   if (counters_.outcomes.count > 0)
     keeping_.over_from = now.wall + Seconds(record_.number.value % 60);
+  retention_.not_before = now.mono + Seconds(record_.number.value % 60);
   if (counters_.tasks == 0) return;
   for (std::uint8_t p = 0; p < priority_count; ++p) {
     if (counters_.lane_tasks[p] > 0)
@@ -86,7 +87,9 @@ QueueInfo Queue::info() const {
 
 void Queue::configure(const QueueSettings& settings, const Now& now) {
   DEFERD_ASSERT(settings.mode == record_.settings.mode);
+  const bool goes_elsewhere = settings.dead.queue != record_.settings.dead.queue;
   record_.settings = settings;
+  if (goes_elsewhere) forward_again();
   pace(now);
   target_ = shared_target(settings);
   http_target_ = shared_http_target(settings);
@@ -119,6 +122,9 @@ void Queue::purge(const Now& now) {
   key_marks_.clear();
   keyless_ = {};
   last_leases_.clear();
+  retention_ = {};
+  forwarding_ = {};
+  forwarded_.clear();
   recount_.reset();
   for (auto& waiting : stats_waiting_)
     waiting.stats.counted &= !std::exchange(waiting.is_blurred, false);
@@ -185,6 +191,8 @@ void Queue::pump(const Now& now) {
     end_waits_.take_over(now.mono, over);
     for (auto& resume : over) resume(now);
   }
+  forget_dead(now);
+  forward_tasks(now);
   if (record_.settings.mode == QueueMode::push) {
     if (record_.state == QueueState::running) pump_push(now);
   } else {
@@ -197,11 +205,14 @@ void Queue::pump(const Now& now) {
 
 Mono Queue::wake_at(const Now& now) const {
   if (dropped_ || core_.failed) return Mono::max();
-  Mono wake = std::min(work_at(now), end_waits_.deadline());
+  Mono wake = std::min({work_at(now), end_waits_.deadline(), forwards_at(now)});
   if (const Wall expires = expires_from(); expires != Wall::max())
     wake = std::min(wake, std::max({mono_of(expires, now), expiry_.not_before, retry_reads_at_}));
   if (const Wall over = outcomes_over_from(); over != Wall::max())
     wake = std::min(wake, std::max(mono_of(over, now), retry_reads_at_));
+  if (const Wall forgets = forgets_dead_from(); forgets != Wall::max())
+    wake =
+        std::min(wake, std::max({mono_of(forgets, now), retention_.not_before, retry_reads_at_}));
   return wake;
 }
 
@@ -303,7 +314,7 @@ Activity& Queue::activity() {
   return *activity_;
 }
 
-void Queue::end_task(const Task& task, const Now& now, bool durable) {
+void Queue::leave(const Task& task, const Now& now) {
   DEFERD_ASSERT(counters_.tasks > 0, "queue", name_->queue);
   DEFERD_ASSERT(counters_.bytes >= task.bytes, "queue", name_->queue, "bytes", counters_.bytes);
   std::uint64_t& lane_tasks = counters_.lane_tasks[task.place.priority];
@@ -312,7 +323,6 @@ void Queue::end_task(const Task& task, const Now& now, bool durable) {
   --lane_tasks;
   counters_.bytes -= task.bytes;
   pending_.bytes_ended += task.bytes;
-  pending_.ends.push_back({task.id, task.place, task.options});
   held_.insert_or_assign(task.id, Held{nullptr, Hold::ending, 0});
   if (!task.name().empty()) {
     // By its name, too, its outcome is found as long as it is kept.
@@ -320,6 +330,11 @@ void Queue::end_task(const Task& task, const Now& now, bool durable) {
              {task.id, record_.generation,
               now.wall + std::max(record_.settings.tombstone, keep_result_of(task))});
   }
+}
+
+void Queue::end_task(const Task& task, const Now& now, bool durable) {
+  leave(task, now);
+  pending_.ends.push_back({task.id, task.place, task.options});
   mark_changed(now, durable);
 }
 

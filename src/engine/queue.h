@@ -100,6 +100,11 @@ class Queue : public std::enable_shared_from_this<Queue> {
   void renew_leases(RenewLeases command, const Now& now);
   void modify_lease(ModifyLease command, const Now& now);
   void release_tasks(ReleaseTasks command, const Now& now);
+  // queue_dead.cc
+  void list_dead(ListDead command, const Now& now);
+  void get_dead(GetDead command, const Now& now);
+  void retry_dead(RetryDead command, const Now& now);
+  void delete_dead(DeleteDead command, const Now& now);
   // Answers everybody who waits, with what there is: the server stops.
   void end_waits(const Now& now);
 
@@ -177,7 +182,7 @@ class Queue : public std::enable_shared_from_this<Queue> {
 
   // What a caller's reference turned out to be.
   struct Found {
-    enum class Kind : std::uint8_t { missing, free, pushing };
+    enum class Kind : std::uint8_t { missing, free, pushing, dead };
     Kind kind = Kind::missing;
     bool gone = false;  // missing, and known to have ended: its name or number was given out
     TaskId id{};        // also when missing, if it is known
@@ -258,6 +263,26 @@ class Queue : public std::enable_shared_from_this<Queue> {
     bool looking = false;
   };
 
+  // What is known of the age of dead letters.
+  struct Retention {
+    Place after{dead_lane, Wall::min(), 0};  // all up to it went away
+    Wall died{};                             // none that is left died before this
+    Mono not_before{};
+    bool looking = false;
+  };
+
+  // How far the tasks of a lane were sent to other queues.
+  struct Forwarding {
+    Place after{};        // all up to it were sent
+    bool more = true;     // others may follow
+    bool behind = false;  // some of those that were sent were refused
+    Mono again_at{};      // when they are sent again
+    Micros pause{0};      // the last before that
+    std::string refused;  // why; empty: they were not
+    bool under_way = false;
+  };
+  struct Page;
+
   struct NameInHand {
     NameEntry entry;
     std::uint32_t changes = 0;  // that are not settled
@@ -309,8 +334,11 @@ class Queue : public std::enable_shared_from_this<Queue> {
   std::optional<TaskLogEntry> sample(TaskLogEntry::What what, const Task& task,
                                      const Now& now) const;
 
-  // The task's record ends: counters, name, and the next commit. It must not be in any window.
-  // `options` of the task are kept.
+  // In a lane where nothing is due: dead, or on its way to another queue. Not live.
+  static bool is_aside(const Place& place) { return place.priority >= priority_count; }
+  // The task lives no more: counters, name and whoever looks for it. It must not be in any window.
+  void leave(const Task& task, const Now& now);
+  // ... and ends with the next commit. `options` of the task are kept.
   void end_task(const Task& task, const Now& now, bool durable);
   // The task is next due at `eta`. It must not be in any window.
   void move_task(std::unique_ptr<Task> task, Wall eta, const Now& now, bool durable,
@@ -323,6 +351,14 @@ class Queue : public std::enable_shared_from_this<Queue> {
   }
   static bool calls_back(const Task& task) {
     return task.options && !task.options->callback_url.empty();
+  }
+
+  // Answers with the results when what they tell of is durable, or at once if nothing changed.
+  template <class T>
+  void answer_changed(Reply<std::vector<Result<T>>> reply, std::vector<Result<T>> results,
+                      bool any) {
+    if (any) return when_durable(std::move(reply), std::move(results));
+    core_.reply(std::move(reply), Result<std::vector<Result<T>>>(std::move(results)));
   }
 
   void keep(Document document) {
@@ -342,16 +378,22 @@ class Queue : public std::enable_shared_from_this<Queue> {
   std::unique_ptr<Task> make_task(NewTask given, const Now& now);
   // It lives from now on, and goes into the next commit.
   void put_live(std::unique_ptr<Task> task, const Now& now);
+  // Why a task that counts so many bytes finds no room.
+  std::optional<Error> limit_error(std::uint64_t bytes) const;
+  Error project_error(std::uint64_t bytes) const;
 
   // -- queue_find.cc
   // Finds tasks by what callers call them, and calls `then` with what each is at that instant: at
   // once when all are in memory, else when the store has answered and nothing changed since. With
   // `payloads`, tasks come with theirs.
   void find(std::vector<TaskRef> refs, bool payloads, const Now& now, FoundAll then);
+  // The same for dead letters. When `then` is called none of them is in anybody's hand.
+  void find_dead(std::vector<TaskRef> refs, const Now& now, FoundAll then);
   void continue_find(const std::shared_ptr<Finding>& finding, const Now& now);
   enum class Look : std::uint8_t { known, needs_name, needs_task, needs_settle };
   Look look(Finding& finding, std::size_t index, const Now& now);
   Look look_after_failure(const Finding& finding, Sought& sought, const Now& now) const;
+  Look look_dead(const Finding& finding, Sought& sought) const;
   bool name_is_gone(const NameEntry& entry, const Now& now) const;
   bool id_is_gone(TaskId id) const;
   Error missing_error(const Found& found, const TaskRef& ref, const char* field) const;
@@ -438,6 +480,11 @@ class Queue : public std::enable_shared_from_this<Queue> {
                  const Now& now);
   void end_lease_well(Task& task, const AttemptReport* report, const Now& now);
   bool is_exhausted(const Task& task, const Now& now) const;
+  // Whether the end of the lease that it has is the end of the task, unless it is acknowledged.
+  bool is_last_lease(const Task& task, Wall end) const;
+  // Its lease ended without success, and was noted (end_lease()): why it is not tried again, or
+  // none. A worker that died of it counts.
+  DeathReason death_after_lease(Task& task, bool worker_died, const Now& now) const;
   // Ack, renew, release: finds the tasks, checks the tokens, and lets `act` change those that fit.
   template <class Command, class Item, class Act>
   void with_leases(Command command, const Now& now, Act act);
@@ -465,7 +512,8 @@ class Queue : public std::enable_shared_from_this<Queue> {
   // as after the last attempt. It must not be in any window.
   void conclude(const Task& task, const Ending& ending, const Now& now, bool durable);
   Outcome outcome_of(const Task& task, const Ending& ending, const Now& now) const;
-  void keep_outcome(const Task& task, const Outcome& outcome);
+  // Its history goes with it, or is a dead letter's.
+  void keep_outcome(const Task& task, const Outcome& outcome, bool owns_history);
   void add_callback(const Task& task, const Outcome& outcome, const Now& now);
   void look_for_outcomes(const std::shared_ptr<Asking>& asking, const Now& now);
   void outcomes_found(const std::shared_ptr<Asking>& asking, const std::vector<Found>& found,
@@ -506,6 +554,46 @@ class Queue : public std::enable_shared_from_this<Queue> {
                                     const CallerGone& gone, EndWaits::Resume resume,
                                     const Now& now);
 
+  // -- queue_dead.cc
+  // The task becomes a dead letter. It must not be in any window.
+  void bury(const Task& task, DeathReason reason, const Now& now, bool durable);
+  // A task that is dead or outgoing is gone.
+  void end_aside(const Task& task, const Now& now, bool durable);
+  Error not_dead_error(const TaskRef& ref) const;
+  struct Retrying;
+  void retry_found(const std::shared_ptr<Retrying>& retrying, const Now& now);
+  void retry_read(const std::shared_ptr<Retrying>& retrying, const Now& now);
+  void revive(Retrying& retry, const Now& now);
+  void forget_outcome(const Task& task, const std::string& bytes);
+  std::optional<Error> name_of_another(const Task& task, const std::optional<NameEntry>& stored,
+                                       const Now& now) const;
+  // No dead letter has to go before this; Wall::max(): there is nothing to wait for.
+  Wall forgets_dead_from() const;
+  // Ends those that are kept no longer, a page of them.
+  void forget_dead(const Now& now);
+  void forget_dead_found(const ScanAnswer& found, Wall unseen_from, std::uint64_t read,
+                         const Now& now);
+
+  // -- queue_forward.cc
+  Forwarding& forwarding(std::uint8_t lane) { return forwarding_[lane - priority_count]; }
+  const Forwarding& forwarding(std::uint8_t lane) const {
+    return forwarding_[lane - priority_count];
+  }
+  Mono forwards_at(std::uint8_t lane, const Now& now) const;
+  Mono forwards_at(const Now& now) const;
+  // From the start, to whatever queue it is now.
+  void forward_again();
+  void forward_tasks(const Now& now);
+  QueueName forward_target(const Task& task) const;
+  void forward_page(std::uint8_t lane, ScanAnswer found, std::uint64_t read, const Now& now);
+  void forwarded(Page& page, const QueueName& target, const std::vector<Task>& tasks,
+                 const ForwardResult& result, const Now& now);
+  void end_page(const Page& page, const Now& now);
+  // A change of such a task is settled.
+  void note_aside(const Place& place) {
+    if (is_aside(place)) forwarding(place.priority).more = true;
+  }
+
   // -- queue_commit.cc
   void scan_lanes(const Now& now);
   void start_scan(Lane& lane, std::uint8_t priority);
@@ -517,6 +605,8 @@ class Queue : public std::enable_shared_from_this<Queue> {
   // The lane that may hold what is due first, if only a scan can tell.
   const Lane* lane_to_scan_first(const Now& now) const;
   void settle_task(std::unique_ptr<Task> task);
+  // The change that took a task away from this place is committed now.
+  void left(const Place& place);
 
   ShardCore& core_;
   std::shared_ptr<const QueueName> name_;
@@ -562,6 +652,9 @@ class Queue : public std::enable_shared_from_this<Queue> {
 
   Expiry expiry_;
   Keeping keeping_;
+  Retention retention_;
+  std::array<Forwarding, lane_count - priority_count> forwarding_;
+  boost::unordered_flat_set<TaskId> forwarded_;  // that were sent, and not answered yet
   DueCounts due_counts_;
   Mono stats_since_{};
   std::unique_ptr<Activity> activity_;

@@ -156,6 +156,33 @@ std::optional<Error> Queue::callback_error(const NewTask& given) const {
   return std::nullopt;
 }
 
+std::optional<Error> Queue::limit_error(std::uint64_t bytes) const {
+  const QueueSettings& settings = record_.settings;
+  if (settings.max_tasks != 0 && counters_.tasks >= settings.max_tasks) {
+    return Error{Reason::queue_full_tasks,
+                 "queue " + name_->queue + " is full: max_tasks is " +
+                     std::to_string(settings.max_tasks) + "; try again later or raise it",
+                 "max_tasks", Seconds(1)};
+  }
+  if (settings.max_bytes != 0 && counters_.bytes + bytes > settings.max_bytes) {
+    return Error{Reason::queue_full_bytes,
+                 "queue " + name_->queue + " is full: it holds " + std::to_string(counters_.bytes) +
+                     " bytes, this task counts " + std::to_string(bytes) + " and max_bytes is " +
+                     std::to_string(settings.max_bytes) + "; try again later or raise it",
+                 "max_bytes", Seconds(1)};
+  }
+  return std::nullopt;
+}
+
+Error Queue::project_error(std::uint64_t bytes) const {
+  return Error{Reason::project_full,
+               "project " + name_->project + " is full: it holds " +
+                   std::to_string(project_->bytes()) + " bytes, this task counts " +
+                   std::to_string(bytes) + " and its limit is " +
+                   std::to_string(project_->bytes_max()) + "; try again later or raise it",
+               "", Seconds(1)};
+}
+
 // `name_errors`: empty when all names that there are stand in names_in_hand_.
 void Queue::add_checked(AddTasks command, const std::vector<std::optional<Error>>& name_errors,
                         const Now& now) {
@@ -202,32 +229,12 @@ void Queue::add_checked(AddTasks command, const std::vector<std::optional<Error>
       continue;
     }
     const std::uint32_t bytes = bytes_of(given);
-    const QueueSettings& settings = record_.settings;
-    if (settings.max_tasks != 0 && counters_.tasks >= settings.max_tasks) {
-      results.emplace_back(
-          fail(Error{Reason::queue_full_tasks,
-                     "queue " + name_->queue + " is full: max_tasks is " +
-                         std::to_string(settings.max_tasks) + "; try again later or raise it",
-                     "max_tasks", Seconds(1)}));
+    if (std::optional<Error> error = limit_error(bytes)) {
+      results.emplace_back(fail(std::move(*error)));
       continue;
     }
-    if (settings.max_bytes != 0 && counters_.bytes + bytes > settings.max_bytes) {
-      results.emplace_back(fail(
-          Error{Reason::queue_full_bytes,
-                "queue " + name_->queue + " is full: it holds " + std::to_string(counters_.bytes) +
-                    " bytes, this task counts " + std::to_string(bytes) + " and max_bytes is " +
-                    std::to_string(settings.max_bytes) + "; try again later or raise it",
-                "max_bytes", Seconds(1)}));
-      continue;
-    }
-
     if (limited && !project_->reserve(bytes)) {
-      results.emplace_back(fail(Error{
-          Reason::project_full,
-          "project " + name_->project + " is full: it holds " + std::to_string(project_->bytes()) +
-              " bytes, this task counts " + std::to_string(bytes) + " and its limit is " +
-              std::to_string(project_->bytes_max()) + "; try again later or raise it",
-          "", Seconds(1)}));
+      results.emplace_back(fail(project_error(bytes)));
       continue;
     }
     bytes_taken += bytes;

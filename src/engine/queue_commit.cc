@@ -27,12 +27,12 @@ void Queue::fill(Batch& batch, const Now& now) {
   Wall due_from = lanes_due_from();
   batch.puts.reserve(batch.puts.size() + committing_.puts.size());
   for (const auto& task : committing_.puts) {
-    due_from = std::min(due_from, task->place.eta);
+    if (!is_aside(task->place)) due_from = std::min(due_from, task->place.eta);
     batch.puts.push_back({generation, *task});
   }
   batch.moves.reserve(batch.moves.size() + committing_.moves.size());
   for (const auto& move : committing_.moves) {
-    due_from = std::min(due_from, move.task->place.eta);
+    if (!is_aside(move.task->place)) due_from = std::min(due_from, move.task->place.eta);
     batch.moves.push_back({generation, move.from, *move.task});
   }
   batch.finishes.reserve(batch.finishes.size() + committing_.ends.size());
@@ -63,6 +63,10 @@ void Queue::fill(Batch& batch, const Now& now) {
 }
 
 void Queue::settle_task(std::unique_ptr<Task> task) {
+  if (is_aside(task->place)) {
+    note_aside(task->place);
+    return;
+  }
   if (!task->key().empty()) {
     const std::string key(task->key());
     const std::pair at(task->place.eta,
@@ -95,6 +99,14 @@ void Queue::settle_task(std::unique_ptr<Task> task) {
   lane(task->place.priority).stored(std::move(task), window_max());
 }
 
+void Queue::left(const Place& place) {
+  if (is_aside(place)) {
+    note_aside(place);
+  } else {
+    lane(place.priority).gone(place);
+  }
+}
+
 void Queue::settle(const Now& now) {
   DEFERD_ASSERT(is_committing_);
   is_committing_ = false;
@@ -114,18 +126,18 @@ void Queue::settle(const Now& now) {
     for (const auto& end : changes.ends) {
       held_.erase(end.id);
       task_changes_.changed(end.id);
-      lane(end.place.priority).gone(end.place);
+      left(end.place);
       if (!end_waits_.empty()) end_waits_.take_ended(end.id, resumed);
     }
     for (auto& move : changes.moves) {
       held_.erase(move.task->id);
       task_changes_.changed(move.task->id);
-      lane(move.from.priority).gone(move.from);
+      left(move.from);
+      if (is_aside(move.task->place) && !end_waits_.empty())
+        end_waits_.take_ended(move.task->id, resumed);
       if (move.remember_lease && last_leases_.size() < core_.options.leases_in_memory_max) {
         const Task& leased = *move.task;
-        const Micros age = leased.place.eta - leased.progress.first_attempt;
-        if (leased.progress.attempts > 0 &&
-            exhausted(policy_of(leased), leased.progress.attempts, age))
+        if (is_last_lease(leased, leased.place.eta))
           last_leases_.insert({leased.place.eta, leased.id});
       }
       if (move.remember_lease && leases_.size() < core_.options.leases_in_memory_max) {
@@ -135,9 +147,7 @@ void Queue::settle(const Now& now) {
       }
       settle_task(std::move(move.task));
     }
-    for (auto& task : changes.puts) {
-      if (task->place.priority < priority_count) settle_task(std::move(task));
-    }
+    for (auto& task : changes.puts) settle_task(std::move(task));
   }
   for (const auto& [name, entry] : changes.names) {
     const auto in_hand = names_in_hand_.find(name);
@@ -268,7 +278,7 @@ void Queue::load_payloads(const std::vector<TaskId>& ids) {
         for (auto& task : std::get<FindTasksAnswer>(*answer).tasks) {
           // One that moved or ended meanwhile is not in the window at this place; set_payload()
           // knows.
-          if (task)
+          if (task && !is_aside(task->place))
             self->lane(task->place.priority).set_payload(task->place, std::move(task->payload));
           any = any || task.has_value();
         }

@@ -54,7 +54,7 @@ void Queue::begin_split(const Now& now) {
   // What is in somebody's hand the store may show, or not, and also where it stands no more.
   const auto known = [this](const Place& from) { recount_->done.insert(from.order); };
   const auto placed = [this, &known](const Task& task) {
-    if (!recount_->counts(task.place)) return;
+    if (is_aside(task.place) || !recount_->counts(task.place)) return;
     const bool leased = task.progress.lease_token != 0;
     note_due(task.place, leased);
     due_counts_.found(task.place.eta, leased);

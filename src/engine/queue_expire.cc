@@ -16,6 +16,9 @@ namespace {
 bool is_too_old(const Task& task, Micros ttl, const Now& now) {
   return ttl > Micros(0) && task.created + ttl <= now.wall;
 }
+
+// It was dead, and somebody wants it to be tried again all the same.
+bool was_retried(const Task& task) { return task.progress.death != DeathReason::none; }
 }  // namespace
 
 Wall Queue::expires_from() const {
@@ -65,15 +68,15 @@ void Queue::expire_found(std::vector<Task> oldest, bool end, Wall unseen_from, s
   bool more = !end;
   std::vector<Task> old;
   for (Task& task : oldest) {
-    if (unsettled(task.id) ||
-        !(is_recurring(task) || is_too_old(task, record_.settings.task_ttl, now))) {
+    const bool is_exempt = is_recurring(task) || is_aside(task.place) || was_retried(task);
+    if (unsettled(task.id) || !(is_exempt || is_too_old(task, record_.settings.task_ttl, now))) {
       next.created = task.created;
       unseen_from = task.created;
       more = false;
       break;
     }
     next.passed = task.id;
-    if (!is_recurring(task)) old.push_back(std::move(task));
+    if (!is_exempt) old.push_back(std::move(task));
   }
   if (!more) {
     next.created = unseen_from;

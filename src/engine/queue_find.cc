@@ -18,6 +18,7 @@ struct Queue::Sought {
 struct Queue::Finding {
   std::vector<Sought> sought;
   bool payloads = false;
+  bool dead = false;  // dead letters are sought, not live tasks
   std::uint32_t generation = 0;
   std::optional<std::uint64_t> name_read;
   std::optional<std::uint64_t> task_read;
@@ -29,6 +30,16 @@ void Queue::find(std::vector<TaskRef> refs, bool payloads, const Now& now, Found
   finding->sought.resize(refs.size());
   for (std::size_t i = 0; i < refs.size(); ++i) finding->sought[i].ref = std::move(refs[i]);
   finding->payloads = payloads;
+  finding->generation = record_.generation;
+  finding->then = std::move(then);
+  continue_find(finding, now);
+}
+
+void Queue::find_dead(std::vector<TaskRef> refs, const Now& now, FoundAll then) {
+  auto finding = std::make_shared<Finding>();
+  finding->sought.resize(refs.size());
+  for (std::size_t i = 0; i < refs.size(); ++i) finding->sought[i].ref = std::move(refs[i]);
+  finding->dead = true;
   finding->generation = record_.generation;
   finding->then = std::move(then);
   continue_find(finding, now);
@@ -72,6 +83,7 @@ bool Queue::id_is_gone(TaskId id) const {
 Queue::Look Queue::look(Finding& finding, std::size_t index, const Now& now) {
   Sought& sought = finding.sought[index];
   sought.found = Found{};
+  if (finding.dead) return look_dead(finding, sought);
   if (core_.failed) return look_after_failure(finding, sought, now);
   if (const auto* name = std::get_if<std::string>(&sought.ref)) {
     // In hand: just added and not acknowledged yet, or just ended. Either way there is no such
@@ -128,7 +140,7 @@ Queue::Look Queue::look(Finding& finding, std::size_t index, const Now& now) {
   if (sought.task_answer && task_changes_.changed_since(id, *finding.task_read))
     sought.task_answer.reset();
   if (!sought.task_answer) return Look::needs_task;
-  if (!*sought.task_answer) {
+  if (!*sought.task_answer || is_aside((*sought.task_answer)->place)) {
     sought.found.gone = id_is_gone(id);
     return Look::known;
   }
@@ -162,12 +174,44 @@ Queue::Look Queue::look_after_failure(const Finding& finding, Sought& sought,
   }
   sought.found.id = sought.id;
   if (!sought.task_answer) return Look::needs_task;
-  if (!*sought.task_answer) {
+  if (!*sought.task_answer || is_aside((*sought.task_answer)->place)) {
     sought.found.gone = id_is_gone(sought.id);
     return Look::known;
   }
   sought.found.kind = Found::Kind::free;
   sought.found.task = **sought.task_answer;
+  return Look::known;
+}
+
+// By name as long as the name's tombstone is the task's own.
+Queue::Look Queue::look_dead(const Finding& finding, Sought& sought) const {
+  if (const auto* name = std::get_if<std::string>(&sought.ref)) {
+    std::optional<NameEntry> entry;
+    const auto in_hand = names_in_hand_.find(*name);
+    if (in_hand != names_in_hand_.end() && !core_.failed) {
+      entry = in_hand->second.entry;
+    } else {
+      if (sought.name_answer && name_changes_.changed_since(*name, *finding.name_read))
+        sought.name_answer.reset();
+      if (!sought.name_answer) return Look::needs_name;
+      entry = *sought.name_answer;
+    }
+    if (!entry || entry->generation != record_.generation || entry->free_at == Wall{})
+      return Look::known;
+    if (sought.id != entry->id) sought.task_answer.reset();
+    sought.id = entry->id;
+  } else {
+    sought.id = std::get<TaskId>(sought.ref);
+  }
+  if (const auto held = held_.find(sought.id); held != held_.end() && !core_.failed)
+    return held->second.hold == Hold::pushing ? Look::known : Look::needs_settle;
+  if (sought.task_answer && task_changes_.changed_since(sought.id, *finding.task_read))
+    sought.task_answer.reset();
+  if (!sought.task_answer) return Look::needs_task;
+  const std::optional<Task>& found = *sought.task_answer;
+  if (!found || found->place.priority != dead_lane) return Look::known;
+  sought.found.kind = Found::Kind::dead;
+  sought.found.task = *found;
   return Look::known;
 }
 

@@ -1,6 +1,7 @@
 // What holders do with their leases: acknowledge, renew, modify, give back. Each finds its tasks,
 // checks that the lease is theirs and live, and changes them in one commit.
 #include <algorithm>
+#include <limits>
 
 #include "engine/queue.h"
 
@@ -44,6 +45,7 @@ void Queue::end_lease(Task& task, std::int16_t status, Wall ended, const Attempt
   remember_lease(task, status, ended, report);
   if (!lease_workers_.empty()) lease_workers_.erase(task.id);
   progress.lease_token = 0;
+  progress.lease_is_named = false;
   progress.last_status = status;
   progress.last_response = ended;
 }
@@ -62,6 +64,32 @@ bool Queue::is_exhausted(const Task& task, const Now& now) const {
   return progress.attempts > 0 &&
          exhausted(policy_of(task), progress.attempts, now.wall - progress.first_attempt);
 }
+
+bool Queue::is_last_lease(const Task& task, Wall end) const {
+  const Progress& progress = task.progress;
+  const std::int32_t deaths_max = record_.settings.poison_after;
+  const bool is_last_death =
+      progress.lease_is_named && deaths_max > 0 && progress.deaths + 1 >= deaths_max;
+  return is_last_death || (progress.attempts > 0 && exhausted(policy_of(task), progress.attempts,
+                                                              end - progress.first_attempt));
+}
+
+DeathReason Queue::death_after_lease(Task& task, bool worker_died, const Now& now) const {
+  const std::int32_t deaths_max = record_.settings.poison_after;
+  std::uint16_t& deaths = task.progress.deaths;
+  if (worker_died && deaths < std::numeric_limits<std::uint16_t>::max()) ++deaths;
+  if (worker_died && deaths_max > 0 && deaths >= deaths_max) return DeathReason::poison;
+  return is_exhausted(task, now) ? DeathReason::attempts : DeathReason::none;
+}
+
+namespace {
+// Of what the task did, not of what its worker did to it.
+bool tells_of_death(const Lease& lease) {
+  if (lease.report == nullptr || !lease.report->usage) return false;
+  const ExitCause cause = lease.report->usage->cause;
+  return cause == ExitCause::signalled || cause == ExitCause::out_of_memory;
+}
+}  // namespace
 
 template <class Command, class Item, class Act>
 void Queue::with_leases(Command command, const Now& now, Act act) {
@@ -217,12 +245,11 @@ void Queue::release_tasks(ReleaseTasks command, const Now& now) {
       [](Queue& self, const ReleaseTasks& release, const Lease& lease, Task task,
          const Now& later) -> Result<void> {
         self.end_lease(task, status_released, later.wall, lease.report.get(), later);
-        if (self.is_exhausted(task, later)) {
-          self.conclude(task,
-                        {.state = OutcomeState::failed,
-                         .reason = DeathReason::attempts,
-                         .report = lease.report.get()},
-                        later, true);
+        const DeathReason death = self.death_after_lease(task, tells_of_death(lease), later);
+        if (death != DeathReason::none) {
+          self.conclude(
+              task, {.state = OutcomeState::failed, .reason = death, .report = lease.report.get()},
+              later, true);
           return {};
         }
         const Micros delay = release.delay.value_or(

@@ -20,15 +20,20 @@ void Queue::conclude(const Task& task, const Ending& ending, const Now& now, boo
   }
   if (ending.state == OutcomeState::cancelled) ++activity().cancelled_total;
   const bool keeps = keep_result_of(task) > Micros(0);
+  const bool is_dead = ending.reason != DeathReason::none && record_.settings.dead.keep > Micros(0);
   if (keeps || calls_back(task)) {
     const Outcome outcome = outcome_of(task, ending, now);
-    if (keeps) keep_outcome(task, outcome);
+    if (keeps) keep_outcome(task, outcome, !is_dead);
     if (calls_back(task)) add_callback(task, outcome, now);
     durable = true;
   }
-  if (!keeps) forget_history(record_.generation, task.id, task.progress);
+  if (!keeps && !is_dead) forget_history(record_.generation, task.id, task.progress);
   if (!lease_workers_.empty()) lease_workers_.erase(task.id);
-  end_task(task, now, durable);
+  if (is_dead) {
+    bury(task, ending.reason, now, durable);
+  } else {
+    end_task(task, now, durable);
+  }
 }
 
 Outcome Queue::outcome_of(const Task& task, const Ending& ending, const Now& now) const {
@@ -54,14 +59,16 @@ Outcome Queue::outcome_of(const Task& task, const Ending& ending, const Now& now
   return outcome;
 }
 
-void Queue::keep_outcome(const Task& task, const Outcome& outcome) {
+void Queue::keep_outcome(const Task& task, const Outcome& outcome, bool owns_history) {
   StoredOutcome stored{.queue = record_.number,
                        .id = task.id,
                        .kept_until = outcome.kept_until,
                        .bytes = encode(outcome),
-                       .generation = record_.generation,
-                       .history_first = task.progress.history_first,
-                       .history_end = task.progress.history_end};
+                       .generation = record_.generation};
+  if (owns_history) {
+    stored.history_first = task.progress.history_first;
+    stored.history_end = task.progress.history_end;
+  }
   ++counters_.outcomes.count;
   counters_.outcomes.bytes += stored.bytes.size();
   outcomes_in_hand_.insert(task.id);
@@ -87,7 +94,6 @@ void Queue::add_callback(const Task& task, const Outcome& outcome, const Now& no
   std::unique_ptr<Task> callback = make_task(std::move(given), now);
   callback->progress.own_priority = callback->place.priority;
   callback->place.priority = outgoing_lane;
-  project_->take(callback->bytes);
   ++counters_.outgoing.count;
   counters_.outgoing.bytes += callback->bytes;
   pending_.puts.push_back(std::move(callback));

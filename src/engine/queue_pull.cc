@@ -144,12 +144,14 @@ bool Queue::gather(const Waiter& waiter, bool only_without_key, const Now& now,
 }
 
 bool Queue::dropped_before_lease(Task& task, const Now& now) {
+  const bool worker_died = task.progress.lease_is_named;
   if (task.progress.lease_token != 0)
     end_lease(task, status_lease_expired, task.place.eta, nullptr, now);
   leases_.erase(task.id);
   if (!last_leases_.empty()) last_leases_.erase({task.place.eta, task.id});
-  if (!is_exhausted(task, now)) return false;
-  conclude(task, {.state = OutcomeState::failed, .reason = DeathReason::attempts}, now, false);
+  const DeathReason death = death_after_lease(task, worker_died, now);
+  if (death == DeathReason::none) return false;
+  conclude(task, {.state = OutcomeState::failed, .reason = death}, now, false);
   return true;
 }
 
@@ -199,7 +201,7 @@ Queue::Served Queue::serve_key(const std::shared_ptr<Waiter>& waiter, const std:
   if (key_marks_.size() > key_marks_max) key_marks_.clear();
   Place after{0, Wall::min(), 0};
   if (const auto mark = key_marks_.find(key); mark != key_marks_.end()) after = mark->second;
-  const bool from_mark = !waiter->scan_on.has_value();
+  const bool from_mark = !waiter->scan_on || *waiter->scan_on == after;
   if (!from_mark) after = *waiter->scan_on;
   start_key_scan(waiter, key, after);
   waiter->scan_from_mark = from_mark;
@@ -252,6 +254,11 @@ void Queue::key_scanned(Waiter& waiter, const std::string& key, std::uint64_t re
     if (std::pair(last.eta, last.order) < waiter.settled_from) waiter.scan_on = last;
   }
   for (Task& task : found.tasks) {
+    if (is_aside(task.place)) {  // the mark passes over it: alive again, it stands elsewhere
+      if (in_a_row && std::pair(task.place.eta, task.place.order) < waiter.settled_from)
+        key_marks_.insert_or_assign(key, task.place);
+      continue;
+    }
     const bool live = fresh(task, read);
     if (live && task.place.eta > now.wall) {
       next_check = task.place.eta;
@@ -364,12 +371,13 @@ void Queue::drop_exhausted(const Now& now) {
            const bool is_over = (*found)[i].kind == Found::Kind::free &&
                                 task.progress.lease_token != 0 && task.place.eta == leases[i].end &&
                                 task.place.eta <= later.wall;
-           if (!is_over || !self->is_exhausted(task, later)) continue;
+           if (!is_over || !self->is_last_lease(task, later.wall)) continue;
+           const bool worker_died = task.progress.lease_is_named;
            self->take_free(task);
            self->uncount_free(task);
            self->end_lease(task, status_lease_expired, task.place.eta, nullptr, later);
-           self->conclude(task, {.state = OutcomeState::failed, .reason = DeathReason::attempts},
-                          later, false);
+           const DeathReason death = self->death_after_lease(task, worker_died, later);
+           self->conclude(task, {.state = OutcomeState::failed, .reason = death}, later, false);
          }
        });
 }

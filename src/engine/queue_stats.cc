@@ -70,7 +70,9 @@ std::optional<Wall> Queue::oldest_eta() const {
   }
   for (const Changes* changes : {&committing_, &pending_}) {
     if (changes->generation != record_.generation) continue;
-    for (const auto& move : changes->moves) oldest = std::min(oldest, move.task->place.eta);
+    for (const auto& move : changes->moves) {
+      if (!is_aside(move.task->place)) oldest = std::min(oldest, move.task->place.eta);
+    }
   }
   if (oldest == Wall::max()) return std::nullopt;
   return oldest;
@@ -85,6 +87,12 @@ QueueStats Queue::stats(const Now& now) {
   stats.bytes = counters.bytes;
   stats.outcomes = counters.outcomes.count;
   stats.outcome_bytes = counters.outcomes.bytes;
+  stats.dead = counters.dead.count;
+  stats.dead_bytes = counters.dead.bytes;
+  stats.outgoing = counters.outgoing.count;
+  for (const Forwarding& lane : forwarding_) {
+    if (!lane.refused.empty()) stats.forward_error = lane.refused;
+  }
   stats.scheduled = due_counts_.scheduled();
   stats.ready = due_counts_.ready();
   stats.leased = due_counts_.leased();
@@ -112,6 +120,9 @@ QueueStats Queue::stats(const Now& now) {
     stats.dropped_total = recent.dropped_total;
     stats.cancelled_total = recent.cancelled_total;
     stats.usage = recent.usage;
+    stats.dead_total = recent.dead_total;
+    stats.poisoned_total = recent.poisoned_total;
+    stats.forwarded_total = recent.forwarded_total;
     stats.execution = recent.execution.read(now.mono);
     stats.delay = recent.delay.read(now.mono);
     if (stats.executed_hour > 0) {

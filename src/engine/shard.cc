@@ -201,6 +201,12 @@ void Shard::carry_out(ConfigureQueue command, const Now& now) {
         "the mode of queue " + command.queue.queue + " cannot change; delete it and make it anew",
         "mode");
   }
+  if (settings && ok && settings->dead.queue == command.queue.queue) {
+    ok = deferd::fail(Reason::invalid,
+                      "dead letters of queue " + command.queue.queue +
+                          " cannot go on to itself; name another queue, or none to keep them here",
+                      "dead.queue");
+  }
   if (!settings || !ok) {
     core_.reply(
         std::move(command.reply),
@@ -322,28 +328,16 @@ void Shard::carry_out(WatchTasks command, const Now& now) {
   if (Queue* const queue = queue_for(command, now)) queue->watch_tasks(std::move(command), now);
 }
 void Shard::carry_out(ListDead command, const Now& now) {
-  if (queue_for(command, now) == nullptr) return;
-  core_.effects.replies.push_back([reply = std::move(command.reply)]() mutable {
-    reply(deferd::fail(Reason::unsupported, "not offered yet"));
-  });
+  if (Queue* const queue = queue_for(command, now)) queue->list_dead(std::move(command), now);
 }
 void Shard::carry_out(GetDead command, const Now& now) {
-  if (queue_for(command, now) == nullptr) return;
-  core_.effects.replies.push_back([reply = std::move(command.reply)]() mutable {
-    reply(deferd::fail(Reason::unsupported, "not offered yet"));
-  });
+  if (Queue* const queue = queue_for(command, now)) queue->get_dead(std::move(command), now);
 }
 void Shard::carry_out(RetryDead command, const Now& now) {
-  if (queue_for(command, now) == nullptr) return;
-  core_.effects.replies.push_back([reply = std::move(command.reply)]() mutable {
-    reply(deferd::fail(Reason::unsupported, "not offered yet"));
-  });
+  if (Queue* const queue = queue_for(command, now)) queue->retry_dead(std::move(command), now);
 }
 void Shard::carry_out(DeleteDead command, const Now& now) {
-  if (queue_for(command, now) == nullptr) return;
-  core_.effects.replies.push_back([reply = std::move(command.reply)]() mutable {
-    reply(deferd::fail(Reason::unsupported, "not offered yet"));
-  });
+  if (Queue* const queue = queue_for(command, now)) queue->delete_dead(std::move(command), now);
 }
 void Shard::carry_out(LeaseTasks command, const Now& now) {
   if (Queue* const queue = queue_for(command, QueueMode::pull, now))
@@ -383,6 +377,11 @@ void Shard::attempt_done(const AttemptKey& key, const AttemptResult& result, con
 void Shard::read_done(std::uint64_t read, Result<ReadAnswer> answer, const Now& now) {
   ReadDone done = core_.take_read(read);
   done(std::move(answer), now);
+}
+
+void Shard::forwarded(std::uint64_t forward, const ForwardResult& result, const Now& now) {
+  ForwardDone done = core_.take_forward(forward);
+  done(result, now);
 }
 
 void Shard::committed(const Result<void>& result, const Now& now) {

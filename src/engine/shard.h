@@ -2,7 +2,7 @@
 // and ends of commits go in; effects come out. It is given the time and does no I/O, so the
 // simulator runs the very same code.
 //
-//   apply() / attempt_done() / read_done() / committed()   any number of times, then
+//   apply() / attempt_done() / read_done() / committed() / forwarded()   any number of times, then
 //   step()                                                 what is due now happens, a commit is
 //   made up take_effects()                                         for the runtime to carry out
 //
@@ -46,6 +46,7 @@ class Shard {
   void attempt_done(const AttemptKey& key, const AttemptResult& result, const Now& now);
   void read_done(std::uint64_t read, Result<ReadAnswer> answer, const Now& now);
   void committed(const Result<void>& result, const Now& now);
+  void forwarded(std::uint64_t forward, const ForwardResult& result, const Now& now);
 
   void step(const Now& now);
   Effects take_effects();

@@ -61,6 +61,8 @@ struct ShardOptions {
 };
 
 using ReadDone = Callback<void(Result<ReadAnswer>, const Now&)>;
+using ForwardResult = Result<std::vector<Result<Task>>>;
+using ForwardDone = Callback<void(const ForwardResult&, const Now&)>;
 
 class ShardCore {
  public:
@@ -97,6 +99,20 @@ class ShardCore {
     return done;
   }
 
+  // Gives tasks to another queue; `done` runs within Shard::forwarded().
+  void forward(AddTasks add, ForwardDone done) {
+    const std::uint64_t id = next_forward_++;
+    forwards_.emplace(id, std::move(done));
+    effects.forwards.push_back({id, std::move(add)});
+  }
+  ForwardDone take_forward(std::uint64_t id) {
+    const auto at = forwards_.find(id);
+    DEFERD_ASSERT(at != forwards_.end(), "forward", id);
+    ForwardDone done = std::move(at->second);
+    forwards_.erase(at);
+    return done;
+  }
+
   // To be looked at before this step ends: something of the queue may be due, or may be answered.
   void touch(Queue& queue);
   // The queue has changes to commit.
@@ -120,6 +136,8 @@ class ShardCore {
  private:
   boost::unordered_flat_map<std::uint64_t, ReadDone> reads_;
   std::uint64_t next_read_ = 1;
+  boost::unordered_flat_map<std::uint64_t, ForwardDone> forwards_;
+  std::uint64_t next_forward_ = 1;
 };
 
 }  // namespace deferd

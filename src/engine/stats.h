@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string>
 
 #include "base/time.h"
 #include "model/outcome.h"
@@ -64,6 +65,7 @@ struct QueueStats {
   std::uint64_t cancelled_total = 0;  // ... of them, by callers
   std::uint64_t dead_total = 0;       // ... or that became dead letters
   std::uint64_t poisoned_total = 0;   // ... of those, since their workers died
+  std::uint64_t forwarded_total = 0;  // tasks that went on to another queue
   double failure_rate = 0;            // of the attempts of the last hour; 0 when there was none
 
   DurationStats execution;  // how long attempts took
@@ -72,6 +74,8 @@ struct QueueStats {
   // What is kept now beside live tasks.
   std::uint64_t dead = 0;
   std::uint64_t dead_bytes = 0;
+  std::uint64_t outgoing = 0;  // on their way to another queue, dead ones not counted
+  std::string forward_error;   // why another queue takes no tasks of this one; empty: it does
   std::uint64_t outcomes = 0;
   std::uint64_t outcome_bytes = 0;
 

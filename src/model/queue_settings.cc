@@ -38,9 +38,19 @@ Result<void> QueueSettings::check() const {
   if (auto ok = check_range("priority", priority, 0, priority_count - 1); !ok) return ok;
   if (auto ok = check_range("tombstone", tombstone, Micros(0), std::chrono::hours(24 * 30)); !ok)
     return ok;
-  if (auto ok = check_range("task_ttl", task_ttl, Micros(0), task_ttl_max); !ok)
-    return ok;
+  if (auto ok = check_range("task_ttl", task_ttl, Micros(0), task_ttl_max); !ok) return ok;
   if (auto ok = check_range("dead.keep", dead.keep, Micros(0), dead_keep_max); !ok) return ok;
+  if (!dead.queue.empty()) {
+    if (!QueueName::parse("p", "l", dead.queue))
+      return fail(Reason::invalid,
+                  "dead.queue must be the id of a queue: 1 to 100 characters of A-Z a-z 0-9 _ -",
+                  "dead.queue");
+    if (dead.keep == Micros(0))
+      return fail(Reason::invalid,
+                  "dead.keep is 0s, but what goes on to queue " + dead.queue +
+                      " is kept until it is there; give it at least 1us",
+                  "dead.keep");
+  }
   if (auto ok = check_range("poison_after", poison_after, 0, 1000); !ok) return ok;
   if (auto ok = check_range("history", history, 0, history_max); !ok) return ok;
   if (log_sampling && !(*log_sampling >= 0 && *log_sampling <= 1))

@@ -107,8 +107,6 @@ class LoopThread {
     alarm_->ring();
   }
 
-  ShardLoop& loop() { return *loop_; }
-
  private:
   void run() {
     ::prctl(PR_SET_TIMERSLACK, 1UL);  // else the kernel adds up to 50 us to each sleep
@@ -177,6 +175,7 @@ class ThreadedRuntime final : public Runtime {
     const auto projects = std::make_shared<ProjectUse>();
     for (const ProjectRecord& project : loaded.projects)
       projects->account(project.project)->limit(project.bytes_max);
+    std::vector<std::shared_ptr<Alarm>> alarms;
     for (std::uint32_t i = 0; i < options.shards; ++i) {
       ShardOptions shard = options.shard;
       shard.seed += i;
@@ -188,10 +187,15 @@ class ThreadedRuntime final : public Runtime {
       auto alarm = std::make_shared<Alarm>();
       auto loop = std::make_shared<ShardLoop>(
           shard, [counter = next_number_] { return QueueNumber{counter->fetch_add(1)}; }, store,
-          dispatcher, now, [alarm] { alarm->ring(); });
+          dispatcher, now, [alarm] { alarm->ring(); },
+          [this](Command command) { submit(std::move(command)); });
       loop->load(std::move(of_shard[i]), now, std::move(gone_of_shard[i]), documents_of_shard[i]);
-      threads_.push_back(std::make_unique<LoopThread>(clock, std::move(alarm), std::move(loop)));
+      loops_.push_back(loop);
+      alarms.push_back(std::move(alarm));
     }
+    // Their threads begin when all are there, as one may have tasks for another.
+    for (std::uint32_t i = 0; i < options.shards; ++i)
+      threads_.push_back(std::make_unique<LoopThread>(clock, std::move(alarms[i]), loops_[i]));
   }
 
   void enqueue(Command command) override { enqueue_until(std::move(command), Mono::max()); }
@@ -203,7 +207,7 @@ class ThreadedRuntime final : public Runtime {
       list_queues(std::get<ListQueues>(std::move(command)));
       return;
     }
-    ShardLoop& loop = threads_[*hash % options_.shards]->loop();
+    ShardLoop& loop = *loops_[*hash % options_.shards];
     const std::uint64_t bytes = waiting_cost(command);
     const std::uint64_t waiting_max = options_.waiting_bytes_max / options_.shards;
     const std::uint64_t waiting = loop.waiting_bytes.load(std::memory_order_relaxed);
@@ -221,7 +225,7 @@ class ThreadedRuntime final : public Runtime {
   }
 
   void flush() override {
-    for (const auto& thread : threads_) thread->loop().wake_if_waiting();
+    for (const auto& loop : loops_) loop->wake_if_waiting();
   }
 
   void stop(Mono deadline, Callback<void()> done) override {
@@ -240,8 +244,8 @@ class ThreadedRuntime final : public Runtime {
     RuntimeStats stats;
     stats.commands = commands_.load(std::memory_order_relaxed);
     stats.refused = refused_.load(std::memory_order_relaxed);
-    for (const auto& thread : threads_) {
-      const ShardLoop& loop = thread->loop();
+    for (const auto& shared : loops_) {
+      const ShardLoop& loop = *shared;
       stats.commits += loop.commits.load(std::memory_order_relaxed);
       stats.waiting_bytes += loop.waiting_bytes.load(std::memory_order_relaxed);
       stats.queues += loop.queues.load(std::memory_order_relaxed);
@@ -263,10 +267,10 @@ class ThreadedRuntime final : public Runtime {
       Reply<std::vector<QueueInfo>> reply;
     };
     auto gathered = std::make_shared<Gathered>();
-    gathered->left = threads_.size();
+    gathered->left = loops_.size();
     gathered->queues_max = command.queues_max;
     gathered->reply = std::move(command.reply);
-    for (auto& thread : threads_) {
+    for (const auto& loop : loops_) {
       ListQueues part{command.project, command.location, command.after, command.queues_max,
                       [gathered](Result<std::vector<QueueInfo>> found) {
                         const std::lock_guard lock(gathered->mutex);
@@ -286,16 +290,17 @@ class ThreadedRuntime final : public Runtime {
                           gathered->queues.resize(gathered->queues_max);
                         gathered->reply(std::move(gathered->queues));
                       }};
-      thread->loop().post(Command(std::move(part)), 0);
+      loop->post(Command(std::move(part)), 0);
     }
   }
 
   const RuntimeOptions options_;
   std::shared_ptr<std::atomic<std::uint64_t>> next_number_;
   std::vector<Document> documents_;  // until a door takes them
-  std::vector<std::unique_ptr<LoopThread>> threads_;
   std::atomic<std::uint64_t> commands_{0};
   std::atomic<std::uint64_t> refused_{0};
+  std::vector<std::shared_ptr<ShardLoop>> loops_;
+  std::vector<std::unique_ptr<LoopThread>> threads_;  // last: they use all of the above
 };
 
 }  // namespace

@@ -3,11 +3,13 @@
 namespace deferd {
 
 ShardLoop::ShardLoop(const ShardOptions& options, Callback<QueueNumber()> next_number, Store& store,
-                     Dispatcher& dispatcher, const Now& now, Callback<void()> wake)
+                     Dispatcher& dispatcher, const Now& now, Callback<void()> wake,
+                     Callback<void(Command)> forward)
     : store_(store),
       dispatcher_(dispatcher),
       task_log_(options.task_log),
       wake_(std::move(wake)),
+      forward_(std::move(forward)),
       time_(now),
       shard_(options, std::move(next_number)) {}
 
@@ -77,6 +79,9 @@ void ShardLoop::take(Event event, const Now& now) {
       loop.committing_bytes_ = 0;
       loop.shard_.committed(committed.result, now);
     }
+    void operator()(Forwarded& forwarded) const {
+      loop.shard_.forwarded(forwarded.id, forwarded.result, now);
+    }
     void operator()(Stop&) const { loop.shard_.stop(now); }
   };
   std::visit(Visit{*this, now}, event);
@@ -130,6 +135,13 @@ void ShardLoop::carry_out(Effects effects) {
                 [self = shared_from_this(), id = read.id](Result<ReadAnswer> answer) {
                   self->post(Event(ReadAnswered{id, std::move(answer)}));
                 });
+  }
+  for (auto& forward : effects.forwards) {
+    // A mailbox that is never emptied again must not keep its own loop.
+    forward.add.reply = [weak = weak_from_this(), id = forward.id](ForwardResult result) {
+      if (const auto self = weak.lock()) self->post(Event(Forwarded{id, std::move(result)}));
+    };
+    forward_(std::move(forward.add));
   }
   for (auto& reply : effects.replies) reply();
   if (!effects.logged.empty()) task_log_->write(std::move(effects.logged));

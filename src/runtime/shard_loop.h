@@ -20,11 +20,13 @@ namespace deferd {
 
 class ShardLoop : public std::enable_shared_from_this<ShardLoop> {
  public:
-  // `wake` is called, from any thread, when something came into an empty mailbox. Store and
+  // `wake` is called, from any thread, when something came into an empty mailbox. `forward` takes,
+  // on the shard's thread, commands for queues that another shard may own. Store and
   // dispatcher outlive every call of run(); what they finish later finds the loop alive (they share
   // it).
   ShardLoop(const ShardOptions& options, Callback<QueueNumber()> next_number, Store& store,
-            Dispatcher& dispatcher, const Now& now, Callback<void()> wake);
+            Dispatcher& dispatcher, const Now& now, Callback<void()> wake,
+            Callback<void(Command)> forward);
 
   // Before anything else.
   void load(std::vector<StoredQueue> queues, const Now& now, std::vector<GoneQueue> gone = {},
@@ -69,8 +71,12 @@ class ShardLoop : public std::enable_shared_from_this<ShardLoop> {
   struct Committed {
     Result<void> result;
   };
+  struct Forwarded {
+    std::uint64_t id = 0;
+    ForwardResult result;
+  };
   struct Stop {};
-  using Event = std::variant<Posted, AttemptDone, ReadAnswered, Committed, Stop>;
+  using Event = std::variant<Posted, AttemptDone, ReadAnswered, Committed, Forwarded, Stop>;
 
   void post(Event event, bool waking = true);
   void take(Event event, const Now& now);
@@ -80,6 +86,7 @@ class ShardLoop : public std::enable_shared_from_this<ShardLoop> {
   Dispatcher& dispatcher_;
   TaskLog* const task_log_;  // null: none
   Callback<void()> wake_;
+  Callback<void(Command)> forward_;
   EngineTime time_;
   Shard shard_;
 

@@ -57,7 +57,8 @@ class InlineRuntime final : public Runtime {
     options.projects = std::make_shared<ProjectUse>();
     auto next = std::make_shared<std::uint64_t>(1);
     loop_ = std::make_shared<ShardLoop>(
-        options, [next] { return QueueNumber{(*next)++}; }, store, dispatcher, clock.now(), [] {});
+        options, [next] { return QueueNumber{(*next)++}; }, store, dispatcher, clock.now(), [] {},
+        [this](Command command) { loop_->post(std::move(command), 0); });
     loop_->load({}, clock.now());
   }
   void enqueue(Command command) override { enqueue_until(std::move(command), Mono::max()); }

@@ -223,17 +223,31 @@ class EngineDriver {
           answers_.emplace_back(id, std::move(answer));
         });
       }
+      for (auto& forward : effects.forwards) {
+        ++forwards;
+        forward.add.reply = [this, id = forward.id](Result<std::vector<Result<Task>>> result) {
+          if (!lose_forwards) forwarded_.emplace_back(id, std::move(result));
+        };
+        shard_->apply(std::move(forward.add), now_);
+        more = true;
+      }
       for (auto& reply : effects.replies) reply();
       if (!effects.logged.empty()) options_.task_log->write(std::move(effects.logged));
       for (auto& result : std::exchange(committed_, {})) shard_->committed(result, now_);
       for (auto& [id, answer] : std::exchange(answers_, {}))
         shard_->read_done(id, std::move(answer), now_);
+      for (auto& [id, result] : std::exchange(forwarded_, {})) {
+        more = true;
+        shard_->forwarded(id, result, now_);
+      }
       if (!more && wake_at_ > now_.mono) return;
     }
   }
 
   std::size_t commits = 0;
   std::size_t reads = 0;
+  std::size_t forwards = 0;
+  bool lose_forwards = false;  // the source is never told how they ended
 
  private:
   void open() {
@@ -258,6 +272,7 @@ class EngineDriver {
   std::vector<TaskId> cancelled_;
   std::vector<Result<void>> committed_;
   std::vector<std::pair<std::uint64_t, Result<ReadAnswer>>> answers_;
+  std::vector<std::pair<std::uint64_t, ForwardResult>> forwarded_;
   Mono wake_at_ = Mono::max();
 };
 

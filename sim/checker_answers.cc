@@ -411,6 +411,9 @@ ModelTask* Checker::judge_sighting(Call& call, const TaskInfo& info) {
   if (task.queue != call.queue) return bad(15, "read from another queue");
   if (task.life == Life::asked) return bad(15, "read before its add was answered");
   if (task.life == Life::refused) return bad(15, "read though its add was refused");
+  // Started by hand again in the run in which its attempt ended: that may have come first, and then
+  // the failure decided nothing.
+  if (task.forced > 0 && task.end_run == run_ && task.cause == EndCause::dropped) return &task;
   if (task.life == Life::ended && task.ended_event < call.applied_event) {
     switch (task.cause) {
       case EndCause::acked:

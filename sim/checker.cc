@@ -455,6 +455,7 @@ void Checker::finish(ModelTask& task, EndCause cause, Wall from, Wall to, bool i
   task.cause = cause;
   task.failed = false;
   task.ended_event = event_;
+  task.ended_at = now_.mono;
   task.unsure_event = event_;
   task.end_is_durable = is_durable;
   task.ended_from = task.doubt || task.endings > 0 ? Wall{} : from;  // it may have ended before

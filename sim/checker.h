@@ -86,6 +86,8 @@ class Checker {
     Nanos settle_within = Nanos::max();
     // A lease call is answered within its wait and this long. Max: not known.
     Nanos answer_within = Nanos::max();
+    // Who waits for the end of tasks is told of one within this long. Max: not known.
+    Nanos told_within = Nanos::max();
     std::uint32_t attempts_max = std::numeric_limits<std::uint32_t>::max();
     bool reads_may_fail = false;
   };
@@ -276,6 +278,8 @@ class Checker {
   void judge_wait(const Call& call, Micros wait, bool is_over);
   void open_outcomes(const ModelQueue& queue, const StoredQueue& stored,
                      const std::set<TaskId>& outcomes);
+  // Who waited was told late that it had ended.
+  void judge_told(const Call& call, const ModelTask& task);
   // It is known when it ended, and by what.
   static bool ended_surely(const ModelTask& task);
   ModelTask* by_id(const ModelQueue& queue, TaskId id) const;

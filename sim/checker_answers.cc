@@ -324,7 +324,9 @@ void Checker::judge_added(Call& call, ModelTask& task, const Task& added) {
         return bad(10, "takes the name of the live " + describe(*other));
       if (other->life == Life::ended && other->cause != EndCause::lost_in_crash &&
           other->ended_event < call.applied_event &&
-          wall_max_ < other->ended_from + queue.tombstone_min) {
+          wall_max_ < other->ended_from + std::max(queue.tombstone_min, ended_surely(*other)
+                                                                            ? other->keep_result()
+                                                                            : Micros(0))) {
         return bad(10, "takes the name of " + describe(*other) + " before its tombstone is over");
       }
     }

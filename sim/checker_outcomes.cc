@@ -74,6 +74,13 @@ void Checker::judge_wait(const Call& call, Micros wait, bool is_over) {
     violated(26, "who waits for an end is answered long after the wait");
 }
 
+void Checker::judge_told(const Call& call, const ModelTask& task) {
+  if (options_.told_within == Nanos::max() || failed_ || stopping_) return;
+  const Mono since = std::max(task.ended_at, call.applied_at.mono);
+  if (now_.mono - since > options_.told_within)
+    violated(26, "who waits is told late of the end of " + describe(task));
+}
+
 void Checker::judge_outcome(Call& call, const TaskRef& ref, const GetOutcomes::Item& item) {
   ++marks_.outcomes;
   const Outcome& told = *item.outcome;
@@ -104,6 +111,8 @@ void Checker::judge_outcome(Call& call, const TaskRef& ref, const GetOutcomes::I
   task.end_is_durable = true;
   task.outcome = told;
   if (!ended_surely(task)) return;
+  judge_told(call, task);
+  if (is_violated()) return;
   if (told.ended < task.ended_from || told.ended > task.ended_to)
     return bad("an outcome with another end");
   const auto expected = [&]() -> std::pair<OutcomeState, DeathReason> {
@@ -190,6 +199,10 @@ void Checker::judge(Call& call, const WatchTasks& command,
       if (sure_since(*task, call.applied_event))
         return violated(26, "told as ended: " + describe(*task));
     }
+    const auto* id = std::get_if<TaskId>(&ref);
+    const ModelTask* const task = id == nullptr ? nullptr : by_id(*call.queue, *id);
+    if (task != nullptr && ended_surely(*task)) judge_told(call, *task);
+    if (is_violated()) return;
   }
   if (answer->empty()) {
     for (const TaskRef& ref : command.tasks) {

@@ -98,6 +98,7 @@ struct ModelTask {
   bool failed = false;             // with acked: its worker said that trying again is of no use
   std::optional<Outcome> outcome;  // as it was told
   EventNumber ended_event = 0;
+  Mono ended_at{};  // when it was known, at the latest
   bool end_is_durable = false;
   Wall ended_from{};  // between these two the tombstone of its name began
   Wall ended_to{};

@@ -21,6 +21,9 @@ Checker::Options options_of(const Weather& weather) {
     // time.
     options.settle_within =
         2 * weather.commit_max + Nanos(weather.shard.linger) + 8 * weather.wake_max + Millis(1);
+    // Names, tasks and outcomes are read once it is settled, and again when others of them end.
+    if (!options.reads_may_fail)
+      options.told_within = 6 * options.settle_within + 20 * weather.read_max;
     // A grant is such a change, after a read for each who waits before it.
     if (!options.reads_may_fail)
       options.answer_within = options.settle_within + 200 * weather.read_max + Seconds(5);

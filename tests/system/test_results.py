@@ -197,6 +197,23 @@ def test_a_callback_arrives_for_each_outcome(client, make_target):
     assert len(calls.pushes) == 3
 
 
+def test_a_callback_of_a_pull_task_goes_by_a_push_queue(client, make_target, jobs):
+    calls = make_target(lambda push: 200)
+    client.put("/v1/queues/calls", {})
+    client.add(jobs, callback_url=calls.url("/acked"), name="acked")
+    client.add(jobs, callback_url=calls.url("/failed"), callback_queue="calls", name="failed")
+    by_name = {task["name"]: task for task in lease(client, jobs)}
+    end(client, jobs, "ack", by_name["acked"], result={"body": "42"})
+    end(client, jobs, "fail", by_name["failed"], error="no such user")
+    wait_until(lambda: len(calls.pushes) >= 2, "both callbacks")
+    told = {push.path: json.loads(push.body) for push in calls.pushes}
+    assert told["/acked"]["queue"] == jobs and told["/acked"]["result"]["body"] == "42"
+    assert told["/failed"]["state"] == "failed" and told["/failed"]["error"] == "no such user"
+    assert {push.path: push.headers["x-deferd-queue"] for push in calls.pushes} == {"/acked": "default", "/failed": "calls"}
+    wait_until(lambda: all(client.stats(queue)["tasks"] == 0 for queue in ("default", "calls", jobs)), "all to end")
+    assert len(calls.pushes) == 2
+
+
 def test_cancelling_closes_the_connection_of_a_running_push(client, make_target):
     target = make_target(lambda push: Answer(hang=True))
     task = client.add("default", url=target.url(), keep_result="1h")

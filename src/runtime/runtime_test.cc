@@ -8,6 +8,8 @@
 #include <future>
 #include <memory>
 #include <mutex>
+#include <optional>
+#include <set>
 #include <string>
 #include <thread>
 #include <utility>
@@ -98,6 +100,39 @@ TEST_F(RuntimeTest, QueuesOfAllShardsAreListedInOrder) {
   std::vector<std::string> found;
   for (const QueueInfo& info : *listed) found.push_back(info.name.queue);
   EXPECT_EQ(found, std::vector<std::string>(names.begin() + 3, names.begin() + 8));
+}
+
+TEST_F(RuntimeTest, DeadLettersGoToQueuesOfOtherShards) {
+  start({.shards = 2});
+  constexpr std::size_t sources = 8;  // of both shards
+  for (std::size_t i = 0; i < sources; ++i) {
+    const std::string queue = "q" + std::to_string(i);
+    ASSERT_TRUE(ask<ConfigureQueue::Answer>(
+                    ConfigureQueue{name(queue),
+                                   [](const QueueSettings*) -> Result<QueueSettings> {
+                                     QueueSettings settings =
+                                         QueueSettings::defaults(QueueMode::push);
+                                     settings.retry.max_attempts = 1;
+                                     settings.dead.queue = "graves";
+                                     return settings;
+                                   },
+                                   {}})
+                    .get());
+  }
+  ASSERT_TRUE(make("graves"));
+  for (std::size_t i = 0; i < sources; ++i) ASSERT_TRUE(add("q" + std::to_string(i), 10 + i).get());
+  ASSERT_TRUE(dispatcher.wait_for(sources));
+  dispatcher.finish(500);
+  ASSERT_TRUE(dispatcher.wait_for(sources));
+  std::set<std::size_t> sizes;
+  for (std::size_t i = 0; i < sources; ++i) {
+    const std::optional<Attempt> attempt = dispatcher.next();
+    ASSERT_TRUE(attempt);
+    EXPECT_EQ(attempt->queue->queue, "graves");
+    sizes.insert(attempt->task.payload->size());
+  }
+  EXPECT_EQ(sizes.size(), sources) << "each of them once";
+  dispatcher.finish(200);
 }
 
 TEST_F(RuntimeTest, CallersFromManyThreadsAreAllAnswered) {

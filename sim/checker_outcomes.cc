@@ -164,6 +164,7 @@ void Checker::judge_no_outcome(Call& call, const TaskRef& ref, const Error& erro
   const auto* id = std::get_if<TaskId>(&ref);
   const ModelTask* const task = id == nullptr ? nullptr : by_id(queue, *id);
   if (task == nullptr || task->keep_result() == Micros(0) || queue.results_are_tight) return;
+  if (queue.dropped) return;  // while it was asked: its outcomes went with it
   const bool was_told = task->outcome && wall_max_ < task->outcome->kept_until;
   const bool is_kept = ended_surely(*task) && task->ended_event < call.applied_event &&
                        wall_max_ < task->ended_from + task->keep_result();

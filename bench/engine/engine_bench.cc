@@ -60,8 +60,8 @@ class Harness {
   }
 
   void ack(std::vector<Lease> leases) {
-    shard_.apply(AckTasks{name_, std::move(leases), [](Result<std::vector<Result<void>>>) {}},
-                 now_);
+    shard_.apply(
+        AckTasks{name_, std::move(leases), false, [](Result<std::vector<Result<void>>>) {}}, now_);
     step();
   }
 

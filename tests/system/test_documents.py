@@ -39,7 +39,7 @@ def test_commands_run_as_shown(name, server, client, target):
     for words in lines:
         words = [re.sub(r"^http://127\.0\.0\.1:9000", target.url("").rstrip("/"), word) for word in words]
         if "ID:TOKEN" in words:
-            words[words.index("ID:TOKEN")] = leased[0]
+            words[words.index("ID:TOKEN")] = leased.pop(0)
         ended = subprocess.run([str(DEFER), "--json", *words], capture_output=True, text=True, timeout=60,
                                env=clean_environment(DEFERD_URL=f"http://127.0.0.1:{server.port}"))
         assert ended.returncode == 0, f"{words}: {ended.stderr}"

@@ -141,15 +141,6 @@ def test_an_instant_without_a_zone_is_refused_before_anything_is_sent(client: Cl
 # ---- Results, cancelling, dead letters
 
 
-@pytest.fixture
-def keeps_dead(client: Client) -> None:
-    """Skips where the server does not keep dead letters yet."""
-    try:
-        client.list_dead("default")
-    except ApiError as error:
-        pytest.skip(f"this server keeps no dead letters: {error}")
-
-
 def test_an_outcome_is_waited_for_and_kept(client: Client, queue: str) -> None:
     task = client.add_task(queue, body="x", name="one", keep_result=timedelta(hours=1))
     waiting = client.get_result(queue, "one", wait=0.1)
@@ -205,7 +196,7 @@ def test_what_is_released_says_why(client: Client, queue: str) -> None:
         client.ack_tasks(queue, [shown], [])
 
 
-def test_dead_letters_are_listed_shown_retried_and_deleted(client: Client, queue: str, keeps_dead: None) -> None:
+def test_dead_letters_are_listed_shown_retried_and_deleted(client: Client, queue: str) -> None:
     client.put_queue(queue, dead={"keep": "1d"})
     client.add_tasks(queue, [NewTask(body=str(n), key="even" if n % 2 == 0 else "odd") for n in range(6)])
     tasks = client.lease_tasks(queue, max=6)

@@ -13,11 +13,12 @@ constexpr std::uint64_t unsettled = std::numeric_limits<std::uint64_t>::max();
 
 // Calls that change nothing: they may be asked also after a failed commit.
 template <class C>
-constexpr bool only_reads = std::is_same_v<C, GetQueue> || std::is_same_v<C, ListQueues> ||
-                            std::is_same_v<C, GetQueueStats> || std::is_same_v<C, GetTask> ||
-                            std::is_same_v<C, ListTasks> || std::is_same_v<C, ListTasksByEta> ||
-                            std::is_same_v<C, GetProjectUse> || std::is_same_v<C, GetOutcomes> ||
-                            std::is_same_v<C, WatchTasks>;
+constexpr bool only_reads =
+    std::is_same_v<C, GetQueue> || std::is_same_v<C, ListQueues> ||
+    std::is_same_v<C, GetQueueStats> || std::is_same_v<C, GetTask> ||
+    std::is_same_v<C, ListTasks> || std::is_same_v<C, ListTasksByEta> ||
+    std::is_same_v<C, GetProjectUse> || std::is_same_v<C, GetOutcomes> ||
+    std::is_same_v<C, WatchTasks> || std::is_same_v<C, ListDead> || std::is_same_v<C, GetDead>;
 
 // The queue modes that a call is for.
 template <class C>
@@ -32,6 +33,9 @@ constexpr std::optional<QueueMode> mode_of() {
 }
 
 bool is_tight(const QueueSettings& settings) { return settings.result_bytes_max < (1 << 20); }
+bool is_tight(const DeadLetters& dead) {
+  return dead.keep < std::chrono::hours(24) || (dead.bytes_max != 0 && dead.bytes_max < (1 << 20));
+}
 
 bool has_name(const NewTask& task) { return task.options && !task.options->name.empty(); }
 }  // namespace
@@ -211,6 +215,7 @@ void Checker::apply(Call& call) {
               for (ModelTask* task : queue.tasks) static_cast<void>(sure(*task));
               queue.settings = call.wanted;
               queue.results_are_tight |= is_tight(call.wanted);
+              queue.dead_are_tight |= is_tight(call.wanted.dead);
               queue.log.emplace_back(event_, queue.settings);
               queue.bucket.change(call.wanted.rate, call.wanted.burst, now_.mono);
               queue.tombstone_min = std::min(queue.tombstone_min, call.wanted.tombstone);
@@ -228,6 +233,7 @@ void Checker::apply(Call& call) {
               ++next_number_.value;
               made->settings = call.wanted;
               made->results_are_tight = is_tight(call.wanted);
+              made->dead_are_tight = is_tight(call.wanted.dead);
               made->created = now_.wall;
               made->made_by = call.id;
               made->bucket.reset(call.wanted.rate, call.wanted.burst, now_.mono);
@@ -280,6 +286,7 @@ void Checker::apply(Call& call) {
             queue.running_event = event_;
             queue.versions.push_back({queue.settings, queue.state, call.id});
           } else if constexpr (std::is_same_v<C, PurgeQueue>) {
+            purge_dead(queue, false, event_);
             for (ModelTask* task : queue.tasks) {
               // Names must be looked up first: such an add may be carried out after the purge.
               const auto add =
@@ -289,6 +296,7 @@ void Checker::apply(Call& call) {
                 task->unsure_event = event_;
               } else {
                 mark(call, task, true, false);
+                exhume(call, task);
                 call.purged.push_back(task);
               }
             }
@@ -349,6 +357,8 @@ void Checker::apply(Call& call) {
             }
           } else if constexpr (std::is_same_v<C, DeleteTasks> || std::is_same_v<C, CancelTasks>) {
             mark_all(command.tasks, true, false, itself);
+          } else if constexpr (std::is_same_v<C, DeleteDead>) {
+            exhume(call, command.tasks);
           } else if constexpr (std::is_same_v<C, RunTask>) {
             mark_all(std::span(&command.task, 1), false, true, itself);
           } else if constexpr (std::is_same_v<C, LeaseTasks>) {
@@ -458,6 +468,12 @@ void Checker::finish(ModelTask& task, EndCause cause, Wall from, Wall to, bool i
   task.ended_at = now_.mono;
   task.unsure_event = event_;
   task.end_is_durable = is_durable;
+  Grave grave;
+  grave.endings = task.grave.endings;
+  grave.doubt = task.grave.doubt;
+  grave.unsure_event = event_;
+  if (is_durable) grave.settled_event = event_;
+  task.grave = grave;
   task.ended_from = task.doubt || task.endings > 0 ? Wall{} : from;  // it may have ended before
   task.ended_to = to;
   std::erase(queue.tasks, &task);
@@ -497,6 +513,7 @@ Checker::Recount Checker::recount(ModelQueue& queue) {
     return std::chrono::ceil<Millis>(eta.time_since_epoch()).count();
   };
   const std::int64_t slot_now = std::chrono::floor<Millis>(now_.wall.time_since_epoch()).count();
+  count_dead(queue, count);
   for (ModelTask* task : queue.tasks) {
     const bool is_sure = sure(*task);
     count.tasks.low += is_sure ? 1 : 0;
@@ -696,6 +713,7 @@ void Checker::end_attempt(const AttemptEnded& ended) {
   if (task.is_recurring()) return end_recurring(task, attempt, ended.result);
   task.end_run = run_;
   task.eta_before = task.eta_from;
+  static_cast<void>(sure(task));  // it may have grown too old while it ran
   if (succeeded) {
     finish(task, EndCause::completed, now_.wall, now_.wall, false);
     changed(task, false);
@@ -782,6 +800,10 @@ void Checker::die(const Died& died) {
                                   (queue.leases_out > 0 || failed_) && task->eta_from <= now_.wall;
       task->is_on_disk = task->movings == 0 && !may_be_granted && survives(*task);
     }
+    for (const auto& [id, task] : queue.by_id) {
+      task->grave.doubt = task->grave.doubt || task->grave.endings > 0;
+      task->grave.endings = 0;
+    }
     for (ModelTask* task : queue.ended) {
       task->end_is_durable = task->end_is_durable || task->changed_run <= horizon_;
       task->is_on_disk = task->end_is_durable || survives(*task);
@@ -828,6 +850,9 @@ void Checker::open(const Opened& opened) {
     const auto tasks = opened.tasks.find(queue.number);
     open_queue(queue, found, tasks == opened.tasks.end() ? none : tasks->second);
     if (is_violated()) return;
+    const auto dead = opened.dead.find(queue.number);
+    open_dead(queue, found, dead == opened.dead.end() ? none : dead->second);
+    if (is_violated()) return;
     const auto outcomes = opened.outcomes.find(queue.number);
     open_outcomes(queue, found, outcomes == opened.outcomes.end() ? no_outcomes : outcomes->second);
     if (is_violated()) return;
@@ -860,6 +885,7 @@ void Checker::open_queue(ModelQueue& queue, const StoredQueue& stored,
   queue.bucket.reset(queue.settings.rate, queue.settings.burst, now_.mono);
   queue.executed = 0;
   queue.failed = 0;
+  queue.dead_are_tight = queue.dead_are_tight || is_tight(queue.settings.dead);
   queue.running_event = event_;
   queue.paused_event = event_;
   queue.paused_since.reset();
@@ -886,6 +912,7 @@ void Checker::open_queue(ModelQueue& queue, const StoredQueue& stored,
   const auto adopt = [&](ModelTask& task, const Task& found) {
     task.life = Life::live;
     task.cause = EndCause::none;
+    task.grave = {};
     task.doubt = false;
     task.endings = task.movings = task.forced = task.running = 0;
     task.id = found.id;

@@ -60,6 +60,10 @@
 //     Who waits for one is answered in time, and not too soon. Only what was ended by callers is
 //     cut off.
 //
+// 27. Dead letters: a task that ended without success is dead, once, for the reason that the
+// history gives, until it is deleted, purged, or forgotten; no other is, and what is told of it is
+// what it was. Lists are in order and leave none out; counters are a recount.
+//
 // Sound: a true engine never trips it. To be so it works with intervals: between a call and its
 // answer the effect has no known instant. It uses what a history does tell exactly: a run takes the
 // mailbox in order; a call that needs no read is carried out right there; commits are made in
@@ -127,6 +131,9 @@ class Checker {
     std::uint64_t pending = 0;
     std::uint64_t cancelled = 0;
     std::uint64_t cut_off = 0;
+    std::uint64_t dead = 0;
+    std::uint64_t dead_deleted = 0;
+    std::uint64_t dead_counted = 0;
   };
   const Marks& marks() const { return marks_; }
 
@@ -137,7 +144,7 @@ class Checker {
     bool holds(std::uint64_t value) const { return low <= value && value <= high; }
   };
   struct Recount {
-    Range tasks, bytes, scheduled, ready, leased, in_flight;
+    Range tasks, bytes, scheduled, ready, leased, in_flight, dead, dead_bytes;
     std::uint64_t executed = 0;
     std::uint64_t failed = 0;
   };
@@ -168,6 +175,7 @@ class Checker {
     };
     std::vector<Mark> endings;
     std::vector<Mark> movings;
+    std::vector<Mark> exhumed;  // whose dead letter it may end
     std::vector<ModelTask*> added;
     std::vector<ModelTask*> purged;  // what a purge met
     std::vector<Fit> fits;           // of an add without names
@@ -285,6 +293,27 @@ class Checker {
   ModelTask* by_id(const ModelQueue& queue, TaskId id) const;
   // What a caller ended, by delete or cancel; false: nothing, or a violation.
   bool judge_ended(Call& call, const TaskRef& ref, const Error* error);
+  // -- dead letters (checker_dead.cc)
+  void judge(Call& call, const ListDead& command, const Result<ListDead::Answer>& answer);
+  void judge(Call& call, const GetDead& command, const Result<TaskInfo>& answer);
+  void judge(Call& call, const DeleteDead& command,
+             const Result<std::vector<Result<void>>>& answer);
+  ModelTask* judge_dead(Call& call, const Task& told);
+  void judge_not_dead(Call& call, const TaskRef& ref);
+  // Why it is dead, or DeathReason::none; nothing: that is not known.
+  std::optional<DeathReason> death_of(const ModelTask& task) const;
+  std::pair<Wall, Wall> died_between(const ModelTask& task) const;
+  // It is dead for sure, in memory now; in the store since the call was taken.
+  bool is_dead(const ModelTask& task) const;
+  bool was_dead(const ModelTask& task, const Call& call) const;
+  void count_dead(ModelQueue& queue, Recount& count);
+  void exhume(Call& call, ModelTask* task);
+  void exhume(Call& call, const std::vector<TaskRef>& refs);
+  static void unexhume(const Call& call);
+  void forget_exhumed(const Call& call, bool failed);
+  static void note_death(ModelTask& task, DeathReason reason);
+  void purge_dead(ModelQueue& queue, bool for_good, EventNumber before);
+  void open_dead(ModelQueue& queue, const StoredQueue& stored, const std::vector<Task>& dead);
   // -- projects and names of deleted queues (checker_projects.cc)
   void judge(Call& call, const SetProjectLimit& command, const Result<void>& answer);
   void judge(Call& call, const GetProjectUse& command, const Result<GetProjectUse::Answer>& answer);

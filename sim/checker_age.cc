@@ -23,6 +23,11 @@ void Checker::judge_age(const ModelTask& task, Wall seen) {
   const Nanos late_max = options_.answer_within;
   if (late_max == Nanos::max() || failed_ || task.is_recurring()) return;
   if (now_.mono - undisturbed_since_ <= late_max) return;
+  // A clock that was set back between two processes: the young behind an older id wait for it.
+  for (const auto& [id, other] : task.queue->by_id) {
+    if (id >= task.id) break;
+    if (other->created > task.created) return;
+  }
   Micros ttl{0};
   for (const auto& [event, settings] : task.queue->log) {
     if (settings.task_ttl == Micros(0)) return;

@@ -24,6 +24,8 @@ void Checker::answer(const Answered& answered) {
   if (std::holds_alternative<LeaseTasks>(call.command) && call.queue != nullptr && !call.must_fail)
     --call.queue->leases_out;
   unmark(call);
+  unexhume(call);
+  const bool may_have_failed = failed_;
   std::visit(
       [&](const auto& command, const auto& result) {
         // Only the pairs that belong together are judged.
@@ -64,6 +66,7 @@ void Checker::answer(const Answered& answered) {
       },
       call.command, answered.answer);
   forget_marks(call);
+  forget_exhumed(call, may_have_failed);
 }
 
 // False after a violation.
@@ -88,6 +91,7 @@ bool Checker::check_error(Call& call, const Error& error) {
     case Reason::task_gone:
       return std::holds_alternative<GetTask>(call.command) ||
                      std::holds_alternative<RunTask>(call.command) ||
+                     std::holds_alternative<GetDead>(call.command) ||
                      std::holds_alternative<ModifyLease>(call.command)
                  ? true
                  : wrong();
@@ -179,7 +183,9 @@ void Checker::judge(Call& call, const PurgeQueue&, const Result<QueueInfo>& answ
   for (ModelTask* task : call.purged) {
     const bool is_there = task->life == Life::live || task->life == Life::asked;
     if (is_there) finish(*task, EndCause::purged, call.applied_at.wall, now_.wall, true);
+    task->grave.gone = task->grave.gone_for_good = true;
   }
+  purge_dead(*call.queue, true, call.applied_event);
 }
 
 void Checker::judge(Call& call, const GetQueueStats&, const Result<QueueStats>& answer) {
@@ -202,6 +208,18 @@ void Checker::judge(Call& call, const GetQueueStats&, const Result<QueueStats>& 
       {"ready", stats.ready, count.ready, false},
       {"leased", stats.leased, count.leased, false},
   };
+  for (const auto& [told, range] :
+       {std::pair(stats.dead, count.dead), std::pair(stats.dead_bytes, count.dead_bytes)}) {
+    if (range.holds(told)) continue;
+    std::string believed;
+    for (const auto& [id, task] : call.queue->by_id) {
+      if (is_dead(*task)) believed += "\n  " + describe(*task);
+    }
+    return violated(27, "queue " + call.queue->name.queue + " tells " + std::to_string(told) +
+                            " dead tasks or bytes; a recount gives " + std::to_string(range.low) +
+                            " to " + std::to_string(range.high) + believed);
+  }
+  if (count.dead.low == count.dead.high && stats.dead > 0) ++marks_.dead_counted;
   bool exact = stats.counted;
   for (const auto& check : checks) {
     exact = exact && check.range.low == check.range.high;

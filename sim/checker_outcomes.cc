@@ -156,6 +156,7 @@ void Checker::judge_no_outcome(Call& call, const TaskRef& ref, const Error& erro
     }
     return;
   }
+  if (error.reason == Reason::store_failed && options_.reads_may_fail) return;
   if (!is_missing(error)) return violated(16, "an outcome is refused: " + error.message);
   for (ModelTask* task : candidates(queue, ref)) {
     if (sure_since(*task, call.applied_event))

@@ -1045,5 +1045,60 @@ TEST(Checker, Property26WhatLivesIsCutOff) {
   EXPECT_VIOLATES(story, 26);
 }
 
+// A task whose only attempt failed, as it is told when it is dead.
+Task dead(Story& story) {
+  QueueSettings settings = push();
+  settings.retry.max_attempts = 1;
+  story.make(settings);
+  Task task = story.add(1);
+  story.end(story.start(task), 500);
+  story.run();
+  task.progress.attempts = 1;
+  task.progress.death = DeathReason::attempts;
+  task.progress.own_priority = task.place.priority;
+  task.place = {dead_lane, story.wall(), 100};
+  return task;
+}
+void list_dead(Story& story, std::vector<Task> tasks) {
+  story.wait(Seconds(1));
+  story.ask(ListDead{story.name, {}, {dead_lane, Wall::min(), 0}, 100, {}},
+            Result<ListDead::Answer>(ListDead::Answer{std::move(tasks), std::nullopt}));
+}
+TEST(Checker, Property27ListsTellTheDeadAsTheyWere) {
+  for (const int wrong : {0, 1, 2, 3, 4}) {
+    Story story({.settle_within = Millis(10)});
+    Task task = dead(story);
+    if (wrong == 1) task.progress.death = DeathReason::poison;
+    if (wrong == 2) task.progress.attempts = 2;
+    if (wrong == 3) task.place.eta -= Seconds(1);
+    if (wrong == 4) task.progress.own_priority = 9;
+    list_dead(story, {task});
+    EXPECT_VIOLATES(story, wrong == 0 ? 0 : 27);
+  }
+}
+TEST(Checker, Property27AListLeavesOutADeadTask) {
+  Story story({.settle_within = Millis(10)});
+  dead(story);
+  list_dead(story, {});
+  EXPECT_VIOLATES(story, 27);
+}
+TEST(Checker, Property27WhatLivesIsToldAsDead) {
+  Story story({.settle_within = Millis(10)});
+  Task task = dead(story);
+  const Task other = story.add(2);
+  task.id = other.id;
+  task.payload = other.payload;
+  list_dead(story, {task});
+  EXPECT_VIOLATES(story, 27);
+}
+TEST(Checker, Property27WhatWasDeletedIsDeadNoMore) {
+  Story story({.settle_within = Millis(10)});
+  const Task task = dead(story);
+  story.wait(Seconds(1));
+  story.ask(DeleteDead{story.name, {task.id}, {}}, Story::one(Result<void>()));
+  list_dead(story, {task});
+  EXPECT_VIOLATES(story, 27);
+}
+
 }  // namespace
 }  // namespace deferd::sim

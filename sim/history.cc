@@ -146,6 +146,14 @@ std::string text(const ListTasks::Answer& answer) {
   return out +
          (answer.next ? "\n      next #" + std::to_string(answer.next->value) : "\n      end");
 }
+std::string text_of_dead(const Task& task) {
+  return "\n      dead " + text(task) + " of " + std::string(to_string(task.progress.death));
+}
+std::string text(const ListDead::Answer& answer) {
+  std::string out;
+  for (const Task& task : answer.tasks) out += text_of_dead(task);
+  return out + (answer.next ? "\n      next eta " + text(answer.next->eta) : "\n      end");
+}
 std::string text(const TaskRef& ref) { return to_text(ref); }
 std::string text(const GetOutcomes::Item& item) {
   if (item.pending) return "pending: " + text(*item.pending);
@@ -328,6 +336,9 @@ struct EventText {
              std::to_string(queue.counters.tasks);
       if (const auto tasks = e.tasks.find(queue.record.number); tasks != e.tasks.end()) {
         for (const Task& task : tasks->second) out += "\n      " + text(task);
+      }
+      if (const auto dead = e.dead.find(queue.record.number); dead != e.dead.end()) {
+        for (const Task& task : dead->second) out += text_of_dead(task);
       }
     }
     return out;

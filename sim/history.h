@@ -61,7 +61,8 @@ using Answer =
                  Result<std::vector<Result<Task>>>, Result<TaskInfo>, Result<ListTasks::Answer>,
                  Result<std::vector<Result<void>>>, Result<std::vector<TaskInfo>>,
                  Result<std::vector<Result<TaskInfo>>>, Result<GetProjectUse::Answer>,
-                 Result<std::vector<Result<GetOutcomes::Item>>>, Result<std::vector<TaskRef>>>;
+                 Result<std::vector<Result<GetOutcomes::Item>>>, Result<std::vector<TaskRef>>,
+                 Result<ListDead::Answer>>;
 struct Answered {
   CallId call;
   Answer answer;
@@ -82,6 +83,7 @@ struct Opened {
   QueueNumber next_number{1};
   std::vector<StoredQueue> queues;
   std::map<QueueNumber, std::vector<Task>> tasks;  // that live
+  std::map<QueueNumber, std::vector<Task>> dead;
   std::map<QueueNumber, std::set<TaskId>> outcomes;
   std::vector<ProjectRecord> projects;
   std::vector<GoneQueue> gone;

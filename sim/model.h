@@ -37,6 +37,18 @@ enum class EndCause : std::uint8_t {
 
 struct ModelQueue;
 
+// What is known of a task that ended, as a dead letter.
+struct Grave {
+  DeathReason seen = DeathReason::none;  // as it was told, or found on the disk
+  Wall died{};                           // with `seen`
+  bool gone = false;                     // it is dead no more, or never was
+  bool gone_for_good = false;            // and no crash brings it back
+  bool doubt = false;                    // it may be gone
+  std::uint32_t endings = 0;             // calls under way that may end it
+  EventNumber unsure_event = 0;          // the last at which it may have gone
+  EventNumber settled_event = 0;         // from which on it is known to be committed; 0: unknown
+};
+
 struct ModelTask {
   Tag tag = 0;
   ModelQueue* queue = nullptr;
@@ -97,6 +109,7 @@ struct ModelTask {
   EndCause cause = EndCause::none;
   bool failed = false;             // with acked: its worker said that trying again is of no use
   std::optional<Outcome> outcome;  // as it was told
+  Grave grave;
   EventNumber ended_event = 0;
   Mono ended_at{};  // when it was known, at the latest
   bool end_is_durable = false;
@@ -174,6 +187,7 @@ struct ModelQueue {
   Micros tombstone_min{0};
   Micros tombstone_max{0};
   bool results_are_tight = false;  // what outcomes may take was small at some time
+  bool dead_are_tight = false;     // so was what dead letters may take, or how long they are kept
 
   // Of this process.
   std::uint64_t executed = 0;

@@ -73,6 +73,9 @@ void add(Checker::Marks& sum, const Checker::Marks& more) {
   sum.pending += more.pending;
   sum.cancelled += more.cancelled;
   sum.cut_off += more.cut_off;
+  sum.dead += more.dead;
+  sum.dead_deleted += more.dead_deleted;
+  sum.dead_counted += more.dead_counted;
 }
 
 }  // namespace
@@ -165,6 +168,9 @@ int main(int argc, char** argv) {
   show("pending", marks.pending);
   show("cancelled", marks.cancelled);
   show("cut off", marks.cut_off);
+  show("dead", marks.dead);
+  show("dead deleted", marks.dead_deleted);
+  show("dead counted", marks.dead_counted);
   show("too old", marks.aged);
   std::printf("back after a crash %llu\n", static_cast<unsigned long long>(marks.resurrected));
   return 0;

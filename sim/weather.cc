@@ -119,12 +119,19 @@ Weather Weather::choose(Random& random) {
   // And these of theirs.
   Random outcomes = Random(extra).fork();
   if (outcomes.chance(60)) {
-    for (std::size_t deed = first_outcome_deed; deed < deed_count; ++deed)
+    for (std::size_t deed = first_outcome_deed; deed < first_dead_deed; ++deed)
       w.deed_weights[deed] = pick(outcomes, weights);
     w.keep_percent = pick(outcomes, {20U, 50U, 100U});
     w.keep_max = pick(outcomes, {Micros(Millis(100)), Micros(Seconds(5)), Micros(Seconds(600))});
     w.tight_results = outcomes.chance(30);
     w.fail_percent = pick(outcomes, {0U, 20U});
+  }
+  Random deaths = Random(outcomes).fork();
+  if (deaths.chance(60)) {
+    for (std::size_t deed = first_dead_deed; deed < deed_count; ++deed)
+      w.deed_weights[deed] = pick(deaths, weights);
+    w.tight_dead = deaths.chance(20);
+    w.fail_percent = std::max(w.fail_percent, pick(deaths, {0U, 20U, 60U}));
   }
   return w;
 }

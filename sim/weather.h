@@ -39,10 +39,14 @@ enum class Deed : std::uint8_t {
   cancel,
   outcomes,
   watch,
+  list_dead,
+  get_dead,
+  delete_dead,
 };
-constexpr std::size_t deed_count = 24;
+constexpr std::size_t deed_count = 27;
 constexpr std::size_t first_extra_deed = 17;  // those from here on only in some runs
 constexpr std::size_t first_outcome_deed = 21;
+constexpr std::size_t first_dead_deed = 24;
 
 enum class Mishap : std::uint8_t {
   stop,         // a clean end and a new start
@@ -89,6 +93,7 @@ struct Weather {
   Micros keep_max{};                    // how long at most
   bool tight_results = false;           // result_bytes_max of a few
   std::uint32_t fail_percent = 0;       // of acks that say that trying again is of no use
+  bool tight_dead = false;              // dead letters of a few bytes, or for a short while
   bool slow_rates = false;
   bool tight_limits = false;  // max_tasks, max_bytes, max_attempts, concurrency of a few
   Micros tombstone_max{};

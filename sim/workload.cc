@@ -95,6 +95,11 @@ QueueSettings Workload::some_settings(std::size_t queue) {
     settings.task_ttl = Micros(random_.between(1, weather_.ttl_max.count()));
   if (weather_.tight_results)
     settings.result_bytes_max = static_cast<std::uint64_t>(random_.between(1, 500));
+  if (weather_.tight_dead) {
+    settings.dead.keep = Micros(random_.chance(30) ? 0 : random_.between(1, 5'000'000));
+    if (random_.chance(50))
+      settings.dead.bytes_max = static_cast<std::uint64_t>(random_.between(1, 1'000));
+  }
   return settings;
 }
 
@@ -358,6 +363,17 @@ void Workload::do_deed(Deed deed) {
       world_.call(std::move(command), ignore<std::vector<TaskRef>>());
       break;
     }
+    case Deed::list_dead:
+      list_dead(queue, {dead_lane, Wall::min(), 0});
+      break;
+    case Deed::get_dead:
+      world_.call(GetDead{name, some_task(queue), {}}, ignore<TaskInfo>());
+      break;
+    case Deed::delete_dead: {
+      DeleteDead command{name, some_tasks(queue), {}};
+      world_.call(std::move(command), ignore<std::vector<Result<void>>>());
+      break;
+    }
     case Deed::modify:
       modify(queue);
       break;
@@ -441,6 +457,28 @@ void Workload::list_by_eta(std::size_t queue) {
   if (random_.chance(weather_.key_percent)) command.key = random_.chance(50) ? "" : some_key();
   command.tasks_max = static_cast<std::uint32_t>(random_.chance(50) ? random_.between(1, 5) : 1000);
   world_.call(std::move(command), ignore<std::vector<TaskInfo>>());
+}
+
+void Workload::list_dead(std::size_t queue, Place after) {
+  ListDead command;
+  command.queue = name_of(queue);
+  command.after = after;
+  command.tasks_max = static_cast<std::uint32_t>(random_.chance(50) ? random_.between(1, 5) : 1000);
+  if (random_.chance(20))
+    command.filter.reason = static_cast<DeathReason>(1 + random_.below(death_reason_count - 1));
+  if (random_.chance(20)) command.filter.key = some_key();
+  if (random_.chance(20))
+    command.filter.since = world_.engine_wall() - Micros(random_.between(0, 10'000'000));
+  if (random_.chance(20))
+    command.filter.until = world_.engine_wall() - Micros(random_.between(0, 1'000'000));
+  world_.call(std::move(command), Callback<void(const Result<ListDead::Answer>&)>(
+                                      [this, queue](const Result<ListDead::Answer>& answer) {
+                                        if (!answer || !answer->next || deeds_left_ == 0) return;
+                                        const Nanos pause(random_.between(0, 2'000'000));
+                                        world_.after(pause, [this, queue, next = *answer->next] {
+                                          list_dead(queue, next);
+                                        });
+                                      }));
 }
 
 void Workload::limit() {

@@ -49,6 +49,7 @@ class Workload {
   Micros some_wait();
   void modify(std::size_t queue);
   void list_by_eta(std::size_t queue);
+  void list_dead(std::size_t queue, Place after);
   void limit();
   void walk(std::size_t queue, std::optional<TaskState> state, TaskId after);
   void note(std::size_t queue, const Task& task);

@@ -195,6 +195,7 @@ void World::open() {
                 .next_number = loaded->next_number,
                 .queues = loaded->queues,
                 .tasks = {},
+                .dead = {},
                 .outcomes = {},
                 .projects = loaded->projects,
                 .gone = loaded->gone};
@@ -204,7 +205,10 @@ void World::open() {
     disk.read(ScanIds{generation, TaskId{0}, 1'000'000, 1U << 30}, [&](Result<ReadAnswer> answer) {
       std::vector<Task>& tasks = opened.tasks[queue.record.number];
       tasks = std::move(std::get<ScanAnswer>(*answer).tasks);
-      // What is dead or on its way elsewhere does not live.
+      // What is dead does not live.
+      std::vector<Task>& dead = opened.dead[queue.record.number];
+      std::ranges::copy_if(tasks, std::back_inserter(dead),
+                           [](const Task& task) { return task.place.priority == dead_lane; });
       std::erase_if(tasks, [](const Task& task) { return task.place.priority >= priority_count; });
     });
     disk.read(ScanOutcomes{queue.record.number, 1'000'000}, [&](Result<ReadAnswer> answer) {

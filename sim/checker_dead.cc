@@ -192,6 +192,7 @@ ModelTask* Checker::judge_dead(Call& call, const Task& told) {
     note_death(task, reason);
     task.grave.seen = reason;
     task.grave.died = told.place.eta;
+    task.grave.order = told.place.order;
     return &task;
   }
   if (task.grave.gone && task.grave.unsure_event < call.applied_event)
@@ -206,6 +207,9 @@ ModelTask* Checker::judge_dead(Call& call, const Task& told) {
     if (ended_surely(task) && told.progress.attempts != task.attempts)
       return bad("dead after " + std::to_string(told.progress.attempts) + " attempts");
   }
+  if (task.grave.order != 0 && task.grave.order != told.place.order) return bad("died twice");
+  task.grave.died = told.place.eta;
+  task.grave.order = told.place.order;
   return &task;
 }
 
@@ -244,7 +248,10 @@ void Checker::judge(Call& call, const ListDead& command, const Result<ListDead::
   for (const auto& [id, task] : call.queue->by_id) {
     if (!was_dead(*task, call) || told.contains(task)) continue;
     const auto [from, to] = died_between(*task);
-    const bool in_range = from > command.after.eta && (!answer->next || to < answer->next->eta);
+    const Place place{dead_lane, task->grave.died, task->grave.order};
+    const bool in_range =
+        place.order != 0 ? place > command.after && (!answer->next || place <= *answer->next)
+                         : from > command.after.eta && (!answer->next || to < answer->next->eta);
     const bool is_asked_for = (!filter.reason || filter.reason == death_of(*task)) &&
                               (!filter.key || *filter.key == task->key()) &&
                               (!filter.name || *filter.name == task->name()) &&
@@ -289,6 +296,7 @@ void Checker::open_dead(ModelQueue& queue, const StoredQueue& stored,
     if (death_of(known) != task.progress.death) note_death(known, task.progress.death);
     known.grave = {.seen = task.progress.death,
                    .died = task.place.eta,
+                   .order = task.place.order,
                    .gone = false,
                    .gone_for_good = false,
                    .doubt = false,

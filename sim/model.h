@@ -40,7 +40,8 @@ struct ModelQueue;
 // What is known of a task that ended, as a dead letter.
 struct Grave {
   DeathReason seen = DeathReason::none;  // as it was told, or found on the disk
-  Wall died{};                           // with `seen`
+  Wall died{};                           // with `seen` or `order`
+  std::uint64_t order = 0;               // where it stands among the dead; 0: not known
   bool gone = false;                     // it is dead no more, or never was
   bool gone_for_good = false;            // and no crash brings it back
   bool doubt = false;                    // it may be gone

@@ -1,5 +1,8 @@
 """Client of deferd, a durable task queue server."""
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from ._models import (
     Affected,
     Attempt,
@@ -17,9 +20,6 @@ from ._models import (
     Task,
     Usage,
 )
-from .aio import AsyncClient
-from .aio_executor import AsyncExecutor
-from .client import Client
 from .codecs import Codec, Pickle, register_codec
 from .errors import (
     AlreadyExists,
@@ -44,8 +44,28 @@ from .errors import (
     Unreachable,
     WaitingFull,
 )
-from .executor import Executor, TaskFuture, default_executor, set_default_executor
 from .tasks import TaskFunction, task
+
+if TYPE_CHECKING:
+    from .aio import AsyncClient
+    from .aio_executor import AsyncExecutor
+    from .client import Client
+    from .executor import Executor, TaskFuture, default_executor, set_default_executor
+
+# What brings an HTTP client along is loaded when it is first asked for: a worker is forked for each task, and each megabyte that it
+# never uses costs every fork.
+_LOADED_LATER = {
+    "AsyncClient": "aio", "AsyncExecutor": "aio_executor", "Client": "client", "Executor": "executor", "TaskFuture": "executor",
+    "default_executor": "executor", "set_default_executor": "executor",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LOADED_LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(importlib.import_module(f".{_LOADED_LATER[name]}", __name__), name)
+    return value
+
 
 __all__ = [
     "Affected",

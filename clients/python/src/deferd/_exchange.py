@@ -11,12 +11,12 @@ from typing import Any, TypeVar, Union
 import httpx
 
 from ._calls import Call
+from ._values import DEFAULT_URL
 from .errors import ApiError, ServerError, Unreachable, api_error
 
 T = TypeVar("T")
 Verify = Union[str, ssl.SSLContext, bool]
 
-DEFAULT_URL = "http://127.0.0.1:8123"
 _FIRST_PAUSE = 0.1
 _LONGEST_PAUSE = 5.0
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import inspect
 import signal
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from . import _payload
 from ._functions import registry
-from ._post import flush_all
 from ._values import seconds
 from .codecs import Codec
 from .errors import BadSignature, NeverAgain, Retry
@@ -46,7 +45,7 @@ def run(payload: bytes, attempt: int) -> Answer:
             else:
                 value = _value(function(*call.args, **call.kwargs))
         result = _payload.write_result(value, call.codec, context).decode()
-        if lost := flush_all():
+        if lost := _flush_all():
             raise RuntimeError(f"{lost} calls that the function submitted could not be added")
         return Answer("done", result)
     except BaseException as error:  # SystemExit and KeyboardInterrupt are what the function raised, too
@@ -54,8 +53,18 @@ def run(payload: bytes, attempt: int) -> Answer:
         return _failed(error, call.codec, context, for_good=last or isinstance(error, NeverAgain))
 
 
+def _flush_all() -> int:
+    """How many calls that this process submitted could not be stored."""
+    post = sys.modules.get(f"{__package__}._post")  # with its HTTP client: only where something was submitted
+    return post.flush_all() if post is not None else 0
+
+
 def _value(returned: Any) -> Any:
-    return asyncio.run(returned) if inspect.iscoroutine(returned) else returned
+    if not inspect.iscoroutine(returned):
+        return returned
+    import asyncio  # mostly there already, by the module of the function
+
+    return asyncio.run(returned)
 
 
 def _failed(error: BaseException, codec: Codec | None, context: str, *, for_good: bool) -> Answer:

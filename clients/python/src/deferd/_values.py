@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
 from typing import Any, Union
 
+DEFAULT_URL = "http://127.0.0.1:8123"
+
 Duration = Union[str, float, int, timedelta]
 
 _PARTS = re.compile(r"([0-9.]+)(ms|us|[wdhms]?)")

@@ -13,14 +13,15 @@ import os
 import sys
 from collections.abc import Sequence
 
-from . import _unsandboxed, _warm
-from ._exchange import DEFAULT_URL
-from ._values import seconds
+from . import _warm
+from ._values import DEFAULT_URL, seconds
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     if options.unsandboxed:
+        from . import _unsandboxed  # with its HTTP client, which the processes of sandboxed tasks would carry along
+
         if not options.queue:
             _parser().error("--unsandboxed needs --queue")
         if seconds(options.lease) <= 0 or options.concurrency < 1:

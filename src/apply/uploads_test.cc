@@ -120,7 +120,8 @@ TEST_F(UploadsTest, AWrongFileChangesNothing) {  // GAE-176
   EXPECT_EQ(state("mail"), "running");
 }
 
-TEST_F(UploadsTest, AQueueLeftOutIsDisabledWithItsTasksAndRunsWhenDeclaredAgain) {  // GAE-177, CT-039
+TEST_F(UploadsTest,
+       AQueueLeftOutIsDisabledWithItsTasksAndRunsWhenDeclaredAgain) {  // GAE-177, CT-039
   apply("queue:\n- {name: mail, rate: 0}\n- {name: default, rate: 5/s}\n");
   ASSERT_TRUE(add("mail"));
   apply("queue: []\n");

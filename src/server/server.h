@@ -31,8 +31,8 @@ class Server {
   // To be called about once a second: refreshes what /metrics shows.
   virtual void refresh_metrics() = 0;
 
-  // Reads anew the files that may change while the server runs (server/reload.h); what is wrong in one
-  // is told in the log and changes nothing. On the thread that calls stop().
+  // Reads anew the files that may change while the server runs (server/reload.h); what is wrong in
+  // one is told in the log and changes nothing. On the thread that calls stop().
   virtual void reload() = 0;
 
   // Takes nothing new, lets running attempts and requests end until the configuration's

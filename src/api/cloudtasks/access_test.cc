@@ -122,9 +122,7 @@ TEST_F(AccessTest, NobodyIsToldToSayWhoCalls) {
   for (const Method& method : methods()) {
     if (method.name == "TestIamPermissions") continue;
     const std::unique_ptr<Method::Message> request(method.request->New());
-    EXPECT_TRUE(
-        refused(ask(method, *request), UNAUTHENTICATED))
-        << method.path;
+    EXPECT_TRUE(refused(ask(method, *request), UNAUTHENTICATED)) << method.path;
   }
 }
 

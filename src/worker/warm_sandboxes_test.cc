@@ -12,24 +12,13 @@
 #include <filesystem>
 #include <fstream>
 
+#include "worker/testing/small_limits.h"
+
 namespace deferd {
 namespace {
 
 using testing::HasSubstr;
 using testing::Not;
-
-Limits small() {
-  Limits limits;
-  limits.wall_time = Seconds(20);
-  limits.cpu_time = Seconds(10);
-  limits.memory_bytes = 64 << 20;
-  limits.processes = 16;
-  limits.open_files = 64;
-  limits.output_bytes = 64 << 10;
-  limits.log_bytes = 4 << 10;
-  limits.disk_bytes = 8 << 20;
-  return limits;
-}
 
 class WarmTest : public testing::Test {
  protected:

@@ -142,8 +142,8 @@ def mark_and_stop(path: str, seconds: float) -> None:
     ctypes.PyDLL(None).usleep(ctypes.c_uint(int(seconds * 1e6)))
 
 
-def submit_more(url: str, queue: str, count: int) -> None:
-    executor = deferd.Executor(url=url, queue=queue)
+def submit_more(url: str, queue: str, count: int, add_timeout: float = 60.0) -> None:
+    executor = deferd.Executor(url=url, queue=queue, add_timeout=add_timeout)
     for n in range(count):
         executor.submit(add, n)
 

@@ -38,8 +38,6 @@ def shell(lines: list[str], url: str) -> subprocess.Popen[str]:
 
 @pytest.mark.parametrize("worker", ["deferd-worker", "--unsandboxed"])
 def test_the_example_says_what_is_shown(url: str, client: Client, worker: str) -> None:
-    if worker == "deferd-worker" and not (BIN / "deferd-worker").exists():
-        pytest.skip("no deferd-worker is built")
     client.put_queue("python", mode="pull")
     running = shell(block(worker), url)
     try:

@@ -136,6 +136,13 @@ def test_what_could_not_be_stored_when_the_program_ends_is_told(closed_url: str,
     assert "1 submitted calls could not be added" in ended.stderr
 
 
+def test_a_task_whose_own_submits_are_lost_is_not_done(url: str, closed_url: str, worker: str) -> None:
+    with Executor(url=url, queue=worker) as executor:
+        submitted = executor.submit(jobs.submit_more, closed_url, "nowhere", 2, add_timeout=0.1)
+        with pytest.raises(RuntimeError, match="2 calls that the function submitted could not be added"):
+            submitted.result(timeout=60)
+
+
 def test_what_a_task_submits_is_stored_before_the_task_is_done(url: str, client: Client, queue: str, worker: str) -> None:
     with Executor(url=url, queue=worker) as executor:
         executor.submit(jobs.submit_more, url, queue, 50).result(30)

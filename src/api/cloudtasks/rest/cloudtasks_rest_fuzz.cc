@@ -30,7 +30,7 @@ void require_json(std::string_view text) {
 }
 
 template <class T>
-bool taken(const Outcome<T>& outcome) {
+bool taken(const cloudtasks::Outcome<T>& outcome) {
   if (outcome) return true;
   require(outcome.error().code() == google::rpc::INVALID_ARGUMENT);
   require(!outcome.error().message().empty());

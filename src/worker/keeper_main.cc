@@ -88,24 +88,10 @@ bool write_file(const char* path, const char* text) {
   return done;
 }
 
-// Where a process fails between fork and its work.
-class Failing {
- public:
-  Failing(int report, int ready) : report_(report), ready_(ready) {}
-
-  void check(long status, const char* step) const {
-    if (status >= 0) return;
-    SandboxReport report;
-    report.error = errno;
-    std::strncpy(report.step, step, sizeof report.step - 1);
-    (void)!::write(report_, &report, sizeof report);
-    (void)!::write(ready_, "-", 1);
-    ::_exit(127);
-  }
-
- private:
-  const int report_;
-  const int ready_;
+// What the first process of a sandbox tells the keeper.
+struct Ready {
+  int error = 0;  // errno of the step
+  const char* step = "";
 };
 
 void set_capabilities(unsigned permitted_low) {
@@ -125,22 +111,23 @@ bool load_filter(const std::vector<sock_filter>& filter) {
 // ---- The first process of a sandbox
 
 // Mounts what is the sandbox's own, says so, and is there: as long as the worker wants the sandbox.
-[[noreturn]] void be_first(const Plan& plan, int report_pipe, int ready) {
-  // None of what we hold is below 16, but what every process holds.
-  const int report_above = ::fcntl(report_pipe, F_DUPFD_CLOEXEC, 16);
-  const int ready_above = ::fcntl(ready, F_DUPFD_CLOEXEC, 16);
-  if (::dup2(report_above, 3) < 0 || ::dup2(ready_above, 4) < 0) ::_exit(127);
-  ::syscall(SYS_close_range, 5U, ~0U, 0);
-  for (const int fd : {0, 1, 2}) ::close(fd);
-  const Failing now(3, 4);
-  now.check(::mount("tmpfs", "/tmp", "tmpfs", MS_NOSUID | MS_NODEV, plan.tmp_options),
-            "mount /tmp");
-  now.check(::mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RDONLY, nullptr),
-            "mount /proc");
+[[noreturn]] void be_first(const Plan& plan, int ready) {
+  if (::dup2(ready, 0) < 0) ::_exit(127);
+  ::syscall(SYS_close_range, 1U, ~0U, 0);
+  const auto check = [](long status, const char* step) {
+    if (status >= 0) return;
+    const Ready failed = {errno, step};
+    (void)!::write(0, &failed, sizeof failed);
+    ::_exit(127);
+  };
+  check(::mount("tmpfs", "/tmp", "tmpfs", MS_NOSUID | MS_NODEV, plan.tmp_options), "mount /tmp");
+  check(::mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RDONLY, nullptr),
+        "mount /proc");
   // One right stays, which is never used: so nobody without rights may look into this process.
   set_capabilities(1U << CAP_KILL);
-  (void)!::write(4, "+", 1);
-  ::close(4);
+  const Ready done;
+  (void)!::write(0, &done, sizeof done);
+  ::close(0);
   // Until it is killed: the kernel then ends all others.
   while (true) ::pause();
 }
@@ -178,7 +165,7 @@ class Keeper {
       step_ = "";
       const pid_t process = order.kind == KeeperOrder::Kind::handler
                                 ? start_template(fds[0], fds[1])
-                                : make_sandbox(order.place, fds[0]);
+                                : make_sandbox(order.place);
       if (process > 0) own_.insert(process);
       answer(order, process);
       for (const int fd : fds) {
@@ -201,8 +188,8 @@ class Keeper {
       size = ::recvmsg(keeper_socket, &message, MSG_CMSG_CLOEXEC);
     } while (size < 0 && errno == EINTR);
     const cmsghdr* const head = CMSG_FIRSTHDR(&message);
-    if (size != sizeof order || head == nullptr) return false;
-    std::memcpy(fds.data(), CMSG_DATA(head), head->cmsg_len - CMSG_LEN(0));
+    if (size != sizeof order) return false;
+    if (head != nullptr) std::memcpy(fds.data(), CMSG_DATA(head), head->cmsg_len - CMSG_LEN(0));
     return true;
   }
 
@@ -270,7 +257,7 @@ class Keeper {
     return -1;
   }
 
-  pid_t make_sandbox(std::uint32_t number, int report) {
+  pid_t make_sandbox(std::uint32_t number) {
     if (number >= places_max) {
       errno = EINVAL;
       return fail("so many places");
@@ -289,7 +276,7 @@ class Keeper {
           (place.net < 0 || ::setns(place.net, CLONE_NEWNET) == 0)) {
         const auto made =
             static_cast<pid_t>(::syscall(SYS_clone, sandbox_flags | CLONE_PARENT, 0, 0, 0, 0));
-        if (made == 0) be_first(plan_, report, ready_[1]);
+        if (made == 0) be_first(plan_, ready_[1]);
         first = made;
       }
       error = errno;
@@ -300,10 +287,10 @@ class Keeper {
     }
     errno = error;
     if (first < 0) return fail("make namespaces");
-    char is = '-';
-    (void)!::read(ready_[0], &is, 1);
-    errno = EIO;
-    return is == '+' ? first : fail("mount what is a sandbox's own");
+    Ready ready = {EIO, "make a sandbox"};
+    (void)!::read(ready_[0], &ready, sizeof ready);
+    errno = ready.error;
+    return ready.error == 0 ? first : fail(ready.step);
   }
 
   bool make_place(std::uint32_t number, Place& place) {
@@ -411,7 +398,7 @@ class Keeper {
 
   const Plan& plan_;
   std::vector<Place> places_;
-  std::array<int, 2> ready_ = {-1, -1};  // a byte comes when a sandbox is: '+', or '-'
+  std::array<int, 2> ready_ = {-1, -1};  // one Ready comes when a sandbox is made, or is not
   int ended_ = -1;                       // a signalfd
   std::set<pid_t> own_;                  // first processes, templates
   int error_ = 0;

@@ -16,7 +16,6 @@
 #include <deque>
 #include <filesystem>
 #include <map>
-#include <set>
 #include <span>
 #include <utility>
 
@@ -56,14 +55,23 @@ WarmLimits warm_limits(const Limits& limits) {
   return {limits.open_files, limits.disk_bytes, limits.cpu_time > Micros(0) ? seconds + 2 : 0};
 }
 
-// A sandbox that waits for its task, or is to be made.
+// Where a task runs, or the next one will: a sandbox, and a fork of the handler in it, which was
+// made before its task comes.
 struct Place {
-  enum class State : std::uint8_t { empty, making, waiting, busy };
+  enum class State : std::uint8_t {
+    empty,    // its sandbox is to be made
+    making,   // the keeper makes it
+    made,     // the handler is to fork into it
+    waiting,  // a fork of the handler waits in it for its task
+    busy,     // it runs one
+  };
   State state = State::empty;
   std::shared_ptr<Cgroup> group;
   std::vector<int> entrances;  // of the group
-  int pidfd = -1;              // waiting: of its first process
-  int report = -1;
+  SandboxProcess process;      // made: its pidfd; waiting: all of it
+  std::uint64_t fork = 0;      // waiting, busy: the number of the order to fork
+  bool forked = false;         // the handler says that it has
+  std::uint64_t run = 0;       // busy
 };
 
 // A task in hand.
@@ -213,8 +221,9 @@ class WarmSandboxes final : public Sandboxes {
     pollfd socket = {keeper_socket_.native_handle(), POLLIN, 0};
     (void)::poll(&socket, 1, patience_ms);
     take_answers();
-    const bool made = std::ranges::any_of(
-        places_, [](const Place& place) { return place.state == Place::State::waiting; });
+    const bool made = std::ranges::any_of(places_, [](const Place& place) {
+      return place.state == Place::State::made || place.state == Place::State::waiting;
+    });
     if (made) return {};
     return fail(Reason::unsupported, "no sandbox can be made here: " + keeper_fault());
   }
@@ -268,16 +277,24 @@ class WarmSandboxes final : public Sandboxes {
     end.usage.cpu = Micros(answer.cpu_micros);
     end.usage.memory_peak_bytes = answer.memory_peak_bytes;
     ends_.insert_or_assign(answer.process, end);
-    const auto task = processes_.find(answer.process);
-    if (task != processes_.end()) match(task->first, task->second);
+    const auto fork = processes_.find(answer.process);
+    if (fork != processes_.end()) match(fork->first, fork->second);
   }
-  void match(std::int32_t process, std::uint64_t number) {
-    const auto end = ends_.find(process);
-    if (end == ends_.end()) return;
-    const auto run = runs_.find(number);
-    if (run != runs_.end()) run->second->task_ended(end->second);
-    ends_.erase(end);
+  void match(std::int32_t process, std::uint64_t fork) {
+    const auto at = ends_.find(process);
+    if (at == ends_.end()) return;
+    const TaskEnd end = at->second;
+    ends_.erase(at);
     processes_.erase(process);
+    Place* const place = place_of(fork);
+    if (place == nullptr) return;
+    if (place->state == Place::State::busy) {
+      runs_.at(place->run)->task_ended(end);
+    } else {
+      abandon(*place);
+      not_made("the handler's process ended before its task came: code " +
+               std::to_string(end.code) + ", signal " + std::to_string(end.signal));
+    }
   }
 
   void keeper_ended() {
@@ -313,11 +330,33 @@ class WarmSandboxes final : public Sandboxes {
   // ---- Places
 
   void forget(Place& place) {
+    close_process(place);
     for (const int entrance : place.entrances) ::close(entrance);
-    for (const int fd : {place.pidfd, place.report}) {
+    place = {};
+  }
+
+  static void close_process(Place& place) {
+    const SandboxProcess& process = place.process;
+    for (const int fd : {process.pidfd, process.in, process.out, process.err, process.tell}) {
       if (fd >= 0) ::close(fd);
     }
-    place = {};
+    place.process = {};
+  }
+
+  // Of a place without a task: ends its sandbox. It is to be made again.
+  void abandon(Place& place) {
+    if (place.process.pidfd >= 0) kill_sandbox(place.process.pidfd);
+    close_process(place);
+    place.state = Place::State::empty;
+  }
+
+  // Null: that fork's task is over.
+  Place* place_of(std::uint64_t fork) {
+    const auto at = std::ranges::find_if(places_, [fork](const Place& place) {
+      return place.fork == fork &&
+             (place.state == Place::State::waiting || place.state == Place::State::busy);
+    });
+    return at == places_.end() ? nullptr : &*at;
   }
 
   void fill_places() {
@@ -345,23 +384,44 @@ class WarmSandboxes final : public Sandboxes {
     if (!place.group || !place.group->start_over()) {
       if (auto ok = make_group(place); !ok) return not_made(ok.error().message);
     }
-    Pipe report;
-    if (!report.ok()) return not_made(std::strerror(errno));
     const KeeperOrder order = {KeeperOrder::Kind::sandbox,
                                static_cast<std::uint32_t>(&place - places_.data())};
-    if (!send_with(keeper_socket_.native_handle(), bytes_of(order), std::array{report.write()}))
+    if (!send_with(keeper_socket_.native_handle(), bytes_of(order), {}))
       return not_made(std::strerror(errno));
     place.state = Place::State::making;
-    place.report = report.take_read();
   }
 
   void sandbox_made(Place& place, int pidfd) {
     if (pidfd < 0) {
-      ::close(std::exchange(place.report, -1));
       place.state = Place::State::empty;
       return not_made(fault_);
     }
-    place.pidfd = pidfd;
+    place.process.pidfd = pidfd;
+    place.state = Place::State::made;
+    if (ready_) fork_ahead(place);
+  }
+
+  void fork_ahead(Place& place) {
+    Pipe in;
+    Pipe out;
+    Pipe err;
+    Pipe tell;
+    const WarmOrder order = {++last_fork_};
+    std::vector<int> descriptors = {place.process.pidfd, in.read(), out.write(), err.write(),
+                                    tell.write()};
+    descriptors.insert(descriptors.end(), place.entrances.begin(), place.entrances.end());
+    if (!in.ok() || !out.ok() || !err.ok() || !tell.ok() ||
+        !send_with(control_.native_handle(), bytes_of(order), descriptors)) {
+      const std::string why = std::strerror(errno);
+      abandon(place);
+      return not_made(why);
+    }
+    place.process.in = in.take_write();
+    place.process.out = out.take_read();
+    place.process.err = err.take_read();
+    place.process.tell = tell.take_read();
+    place.fork = order.number;
+    place.forked = false;
     place.state = Place::State::waiting;
   }
 
@@ -437,18 +497,23 @@ class WarmSandboxes final : public Sandboxes {
         loaded();
         continue;
       }
-      if (ordered_.erase(answer.number) == 0) continue;
+      Place* const place = place_of(answer.number);
       if (answer.error == 0) {
+        if (place != nullptr) place->forked = true;
         processes_.insert_or_assign(answer.process, answer.number);
         match(answer.process, answer.number);
-        continue;
+      } else if (place != nullptr) {
+        not_forked(*place, std::string(answer.step) + ": " + std::strerror(answer.error));
       }
-      const auto run = runs_.find(answer.number);
-      if (run == runs_.end()) continue;
-      run->second->end(ExitCause::not_started,
-                       std::string(answer.step) + ": " + std::strerror(answer.error));
     }
     return true;
+  }
+
+  void not_forked(Place& place, const std::string& why) {
+    if (place.state == Place::State::busy)
+      return runs_.at(place.run)->end(ExitCause::not_started, why);
+    abandon(place);
+    not_made(why);
   }
 
   void loaded() {
@@ -456,6 +521,9 @@ class WarmSandboxes final : public Sandboxes {
     template_pause_ = retry_first;
     ready_ = true;
     log_info("handler.loaded");
+    for (Place& place : places_) {
+      if (place.state == Place::State::made) fork_ahead(place);
+    }
     dispatch();
   }
 
@@ -481,6 +549,7 @@ class WarmSandboxes final : public Sandboxes {
   }
 
   // What it was given and has not begun will not begin; nor what waits for one that cannot load.
+  // Its forks that have no task yet are not used.
   void drop_template(const std::string& why) {
     if (!std::exchange(ready_, false)) {
       for (auto& [number, job] : std::exchange(waiting_, {})) {
@@ -497,9 +566,13 @@ class WarmSandboxes final : public Sandboxes {
     ErrorCode ignored;
     for (Stream* stream : {&template_, &control_, &template_log_}) (void)stream->close(ignored);
     ends_.clear();
-    for (const std::uint64_t number : std::exchange(ordered_, {})) {
-      const auto run = runs_.find(number);
-      if (run != runs_.end()) run->second->end(ExitCause::not_started, why);
+    for (Place& place : places_) {
+      if (place.state == Place::State::waiting) {
+        abandon(place);
+        make(place);
+      } else if (place.state == Place::State::busy && !place.forked) {
+        runs_.at(place.run)->end(ExitCause::not_started, why);
+      }
     }
   }
 
@@ -530,51 +603,22 @@ class WarmSandboxes final : public Sandboxes {
 
   void launch(Place& place, std::uint64_t number, Job job) {
     place.state = Place::State::busy;
+    place.run = number;
     const auto run = std::make_shared<SandboxRun>(
         io_, options_.limits, place.group,
         [this, &place, number, done = std::move(job.done)](SandboxExit exit) mutable {
           const std::shared_ptr<SandboxRun> self = std::move(runs_.at(number));
           runs_.erase(number);
-          ordered_.erase(number);
-          make(place);
           done(std::move(exit));
+          make(place);
         });
     runs_.emplace(number, run);
-    Pipe in;
-    Pipe out;
-    Pipe err;
-    Pipe tell;
-    if (!in.ok() || !out.ok() || !err.ok() || !tell.ok()) {
-      kill_sandbox(place.pidfd);
-      for (const int fd : {std::exchange(place.pidfd, -1), std::exchange(place.report, -1)})
-        ::close(fd);
-      return run->fail("cannot make pipes");
-    }
+    SandboxProcess process = std::exchange(place.process, {});
     // Mostly all of it goes at once.
-    const int input = in.take_write();
-    const ssize_t gone = ::write(input, job.input.data(), job.input.size());
+    const ssize_t gone = ::write(process.in, job.input.data(), job.input.size());
     if (gone > 0) job.input.erase(0, static_cast<std::size_t>(gone));
-    std::vector<int> descriptors = {place.pidfd, in.read(), out.write(), err.write(), tell.write()};
-    descriptors.insert(descriptors.end(), place.entrances.begin(), place.entrances.end());
-    const WarmOrder order = {number};
-    const bool sent = send_with(control_.native_handle(), bytes_of(order), descriptors);
-    SandboxProcess process;
-    process.pidfd = std::exchange(place.pidfd, -1);
-    process.report = std::exchange(place.report, -1);
-    process.out = out.take_read();
-    process.err = err.take_read();
-    process.tell = tell.take_read();
-    if (job.input.empty()) {
-      ::close(input);
-    } else {
-      process.in = input;
-    }
+    if (job.input.empty()) ::close(std::exchange(process.in, -1));
     run->begin(process, std::move(job.input));
-    if (sent) {
-      ordered_.insert(number);
-    } else {
-      run->end(ExitCause::not_started, std::strerror(errno));
-    }
   }
 
   asio::io_context& io_;
@@ -607,9 +651,9 @@ class WarmSandboxes final : public Sandboxes {
 
   std::uint64_t last_run_ = 0;
   std::deque<std::pair<std::uint64_t, Job>> waiting_;
-  std::set<std::uint64_t> ordered_;  // given to the template, which has not answered
   std::map<std::uint64_t, std::shared_ptr<SandboxRun>> runs_;
-  // By number in the keeper's pid namespace: whose process it is, and how it ended.
+  // By number in the keeper's pid namespace: of which order to fork, and how it ended.
+  std::uint64_t last_fork_ = 0;
   std::map<std::int32_t, std::uint64_t> processes_;
   std::map<std::int32_t, TaskEnd> ends_;
 };

@@ -44,8 +44,7 @@ struct KeeperPlan {
 constexpr unsigned first_place_user = 2000;
 constexpr unsigned places_max = 2048;
 
-// With `sandbox` comes the writing end of its reports; with `handler` its end of the control socket
-// and the writing end of its log.
+// With `handler` come its end of the control socket and the writing end of its log.
 struct KeeperOrder {
   enum class Kind : std::uint32_t { sandbox, handler, ended };  // ended: in answers only
   Kind kind = Kind::sandbox;

@@ -26,6 +26,9 @@ _POLLS = 4
 _POLL_TASKS = 1000
 _POLL_WAIT = 30.0
 _POLL_WAIT_CROWDED = 0.5  # while there is more to ask for than polls can hold
+# Before asking again for the rest of many: a poll names them all and ends with the first of them.
+_GATHER_PER_TASK = 0.0001
+_GATHER_MAX = 0.01
 _CANCELS_AT_ONCE = 16
 _CANCEL_ATTEMPTS = 4
 
@@ -241,13 +244,15 @@ class _Lane:
                     log.warning("queue %s: no outcomes for now, asking again: %s", self._queue, error)
                 pause = longer_pause(pause)
                 await asyncio.sleep(pause)
-        me = asyncio.current_task()
-        if me is not None:
-            self._polls.pop(me, None)
         if names:
             for name, outcome in outcomes.ended.items():
                 if name in names:
                     _end(names.pop(name), outcome)
+        if names:
+            await asyncio.sleep(min(len(names) * _GATHER_PER_TASK, _GATHER_MAX))
+        me = asyncio.current_task()
+        if me is not None:
+            self._polls.pop(me, None)
         self._unasked.extend(names.values())
         self._ask()
 

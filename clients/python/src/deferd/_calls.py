@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 from urllib.parse import quote
 from uuid import uuid4
 
-from . import _values
+from . import _durations, _values
 from ._models import (
     Affected,
     Changes,
@@ -164,7 +164,7 @@ def cancel_task(queue: str, task: Task | str) -> Call[Task]:
 
 def get_result(queue: str, task: Task | str, wait: Duration, history: bool) -> Call[Outcome]:
     params = {"wait": _text(wait)} | ({"history": "true"} if history else {})
-    return Call("GET", f"{_task_path(queue, task)}/result", Outcome.read, params=params, repeats=True, waits=_values.seconds(wait))
+    return Call("GET", f"{_task_path(queue, task)}/result", Outcome.read, params=params, repeats=True, waits=_durations.seconds(wait))
 
 
 def get_results(queue: str, tasks: Iterable[Task | str], wait: Duration) -> Call[Outcomes]:
@@ -179,13 +179,13 @@ def get_results(queue: str, tasks: Iterable[Task | str], wait: Duration) -> Call
                 api_error(one["error"]) if isinstance(one.get("error"), Mapping) else Outcome.read(one))
         return Outcomes(ended, raw["pending"])
 
-    return Call("POST", f"{_queue_path(queue)}/tasks:results", read, json={"ids": given, "wait": _values.duration(wait)},
-                repeats=True, waits=_values.seconds(wait))
+    return Call("POST", f"{_queue_path(queue)}/tasks:results", read, json={"ids": given, "wait": _durations.duration(wait)},
+                repeats=True, waits=_durations.seconds(wait))
 
 
 def watch_tasks(queue: str, tasks: Iterable[Task | str], wait: Duration) -> Call[list[str]]:
     return Call("POST", f"{_queue_path(queue)}/tasks:watch", lambda raw: list(raw["ended"]),
-                json={"ids": _ids(tasks), "wait": _values.duration(wait)}, repeats=True, waits=_values.seconds(wait))
+                json={"ids": _ids(tasks), "wait": _durations.duration(wait)}, repeats=True, waits=_durations.seconds(wait))
 
 
 def _ids(tasks: Iterable[Task | str]) -> list[str]:
@@ -194,7 +194,7 @@ def _ids(tasks: Iterable[Task | str]) -> list[str]:
 
 def _text(wait: Duration) -> str:
     """A duration in a query."""
-    value = _values.duration(wait)
+    value = _durations.duration(wait)
     return value if isinstance(value, str) else f"{value:.6f}s"
 
 
@@ -203,7 +203,7 @@ def _text(wait: Duration) -> str:
 
 def lease_tasks(queue: str, max: int, lease: Duration, key: str | None, oldest_key: bool, wait: Duration,
                 worker: str | None) -> Call[list[Task]]:
-    body: dict[str, Any] = {"max": max, "lease": _values.duration(lease), "wait": _values.duration(wait)}
+    body: dict[str, Any] = {"max": max, "lease": _durations.duration(lease), "wait": _durations.duration(wait)}
     if key is not None:
         body["key"] = key
     if oldest_key:
@@ -212,7 +212,7 @@ def lease_tasks(queue: str, max: int, lease: Duration, key: str | None, oldest_k
         body["worker"] = worker
     # What was granted and never arrived is given back when its lease ends: asking again is right.
     return Call("POST", f"{_queue_path(queue)}/tasks:lease", lambda raw: [Task.read(task) for task in raw["tasks"]],
-                json=body, repeats=True, waits=_values.seconds(wait))
+                json=body, repeats=True, waits=_durations.seconds(wait))
 
 
 def on_leases(queue: str, verb: str, tasks: Sequence[Task], reports: Sequence[Report] | None = None,
@@ -221,7 +221,7 @@ def on_leases(queue: str, verb: str, tasks: Sequence[Task], reports: Sequence[Re
         raise ValueError(f"{len(reports)} reports for {len(tasks)} tasks; give one for each, in order")
     leases = [{"id": task.id, "lease_token": task.lease_token} | (reports[i].write() if reports is not None else {})
               for i, task in enumerate(tasks)]
-    body = {"tasks": leases} | {name: _values.duration(value) for name, value in more.items() if value is not None}
+    body = {"tasks": leases} | {name: _durations.duration(value) for name, value in more.items() if value is not None}
     return Call("POST", f"{_queue_path(queue)}/tasks:{verb}", lambda raw: [LeaseResult.read(one) for one in raw["results"]],
                 json=body, repeats=verb == "renew")
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import importlib
 import os
-import runpy
 import sys
 import types
-from collections.abc import Callable, Sequence
-from typing import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any
 
 
 def name_of(function: Callable[..., Any]) -> str:
@@ -46,25 +48,28 @@ class Registry:
     """
 
     def __init__(self) -> None:
-        self.modules: list[str] = []
         self.loading = False
-        self._tasks: dict[str, Callable[..., Any]] = {}
+        self._modules: list[str] = []
+        self._functions: dict[str, Callable[..., Any]] = {}  # those that are known before they are asked for
         self._main: types.ModuleType | None = None
 
     def add(self, name: str, function: Callable[..., Any]) -> None:
-        self._tasks[name] = function
+        self._functions[name] = function
 
     def load(self, modules: Sequence[str]) -> None:
         """Imports modules; a path of a .py file becomes __main__, but for what is under `if __name__ == "__main__"`."""
         self.loading = True
         try:
-            for module in modules:
-                if module.endswith(".py"):
-                    self._main = _load_main(module)
-                    self.modules.append("__main__")
+            for name in modules:
+                if name.endswith(".py"):
+                    module = self._main = _load_main(name)
+                    name = "__main__"
                 else:
-                    importlib.import_module(module)
-                    self.modules.append(module)
+                    module = importlib.import_module(name)
+                self._modules.append(name)
+                for own, value in list(vars(module).items()):
+                    if callable(value) and _is_of(value, name, own):
+                        self._functions.setdefault(f"{name}:{own}", value)
         finally:
             self.loading = False
 
@@ -74,13 +79,14 @@ class Registry:
             sys.modules["__main__"] = sys.modules[_MAIN] = self._main
 
     def find(self, name: str) -> Callable[..., Any]:
-        if name in self._tasks:
-            return self._tasks[name]
+        found: Any = self._functions.get(name)
+        if found is not None:
+            return found  # type: ignore[no-any-return]
         module, colon, qualname = name.partition(":")
         if not colon:
-            raise LookupError(f"no task {name} in {', '.join(self.modules)}")
-        if not any(module == own or module.startswith(own + ".") for own in self.modules):
-            raise LookupError(f"{name} is no function of {', '.join(self.modules)}, which this worker was started for; start it for"
+            raise LookupError(f"no task {name} in {', '.join(self._modules)}")
+        if not any(module == own or module.startswith(own + ".") for own in self._modules):
+            raise LookupError(f"{name} is no function of {', '.join(self._modules)}, which this worker was started for; start it for"
                               f" {module}, too")
         try:
             found = _walk(importlib.import_module(module), qualname)
@@ -104,6 +110,8 @@ sys.modules.setdefault(_MAIN, sys.modules["__main__"])  # what such a program pi
 
 
 def _load_main(path: str) -> types.ModuleType:
+    import runpy
+
     sys.path.insert(0, os.path.dirname(os.path.abspath(path)))
     main = sys.modules[_MAIN] = types.ModuleType(_MAIN)
     main.__dict__.update(runpy.run_path(path, run_name=_MAIN))

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Generic, Literal, TypeVar
 
-from . import _values
+from . import _durations, _values
 from ._values import Duration, read_instant
 from .errors import ApiError, api_error
 
@@ -51,7 +51,7 @@ class Usage:
     @classmethod
     def read(cls, raw: Json) -> Usage:
         def seconds(name: str) -> float | None:
-            return _values.seconds(raw[name]) if name in raw else None
+            return _durations.seconds(raw[name]) if name in raw else None
 
         return cls(seconds("cpu"), seconds("wall"), raw.get("memory_peak"), raw.get("cause"), raw.get("code"), raw.get("signal"))
 

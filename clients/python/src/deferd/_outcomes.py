@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from . import _payload
+from ._failure import read_failure
 from ._models import Outcome
+from ._payload import read_result
 from .codecs import Codec
 from .errors import TaskCrashed, TaskExpired, TaskFailed
 
@@ -19,7 +20,7 @@ class Reader:
     """Reads the outcome of one call: its value, or raises what it failed with."""
 
     codec: Codec | None
-    context: str
+    payload: bytes
     raises: Sequence[type[BaseException]]
 
     def value(self, outcome: Outcome) -> Any:
@@ -28,7 +29,7 @@ class Reader:
         if outcome.truncated:
             raise TaskFailed("its result was longer than 1 MiB and was cut", reason="truncated")
         try:
-            return _payload.read_result(outcome.body or b"", self.codec, self.context)
+            return read_result(outcome.body or b"", self.codec, self.payload)
         except (ValueError, KeyError, TypeError) as error:
             raise TaskFailed(f"its result is not what the worker of this package writes: {error}") from error
 
@@ -37,7 +38,7 @@ class Reader:
         text = outcome.error or outcome.last_failure or outcome.state
         if outcome.state == "expired":
             return TaskExpired(text, reason="expired")
-        raised = _payload.read_failure(outcome.body or b"", self.codec, self.context, self.raises) if outcome.body else None
+        raised = read_failure(outcome.body or b"", self.codec, self.payload, self.raises) if outcome.body else None
         if isinstance(raised, TaskFailed):
             raised.reason = reason
         if raised is not None:

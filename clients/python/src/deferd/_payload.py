@@ -1,34 +1,42 @@
-"""What a task's body and its result say (docs/reference/python-tasks.md)."""
+"""What a task's body and its result say (docs/reference/python-tasks.md).
+
+The process of each task is forked from one that has loaded this, and pays for every page of it: what few tasks need is imported where
+they need it, here and in what this imports.
+"""
 
 from __future__ import annotations
 
-import base64
-import builtins
-import hashlib
 import json
-import traceback
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
 
-from .codecs import Codec, find_codec
-from .errors import BadSignature, RemoteTraceback, TaskFailed
+from .codecs import find_codec
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any
+
+    from .codecs import Codec
 
 RESULT_BYTES_MAX = 1 << 20
-_TRACEBACK_CHARS_MAX = 64 << 10
+
+_encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
+_decode = json.JSONDecoder().raw_decode
 
 
-@dataclass(frozen=True)
 class Invocation:
     """A call of a function by name; with `each`, one call for each list of arguments."""
 
-    task: str
-    args: Sequence[Any]
-    kwargs: Mapping[str, Any]
-    each: Sequence[Sequence[Any]] | None
-    codec: Codec | None
-    timeout: float | None
-    max_attempts: int | None
+    __slots__ = ("task", "args", "kwargs", "each", "codec", "timeout", "max_attempts")
+
+    def __init__(self, task: str, args: Sequence[Any], kwargs: Mapping[str, Any], each: Sequence[Sequence[Any]] | None,
+                 codec: Codec | None, timeout: float | None, max_attempts: int | None):
+        self.task = task
+        self.args = args
+        self.kwargs = kwargs
+        self.each = each
+        self.codec = codec
+        self.timeout = timeout
+        self.max_attempts = max_attempts
 
 
 def write_call(call: Invocation) -> str:
@@ -38,7 +46,7 @@ def write_call(call: Invocation) -> str:
     if call.codec is None:
         members |= arguments
     else:
-        members |= {"codec": call.codec.name, "arguments": _base64(call.codec.dumps(arguments, f"call {call.task}"))}
+        members |= {"codec": call.codec.name, "arguments": to_base64(call.codec.dumps(arguments, f"call {call.task}"))}
     for name, value in (("timeout", call.timeout), ("max_attempts", call.max_attempts)):
         if value is not None:
             members[name] = value
@@ -48,129 +56,65 @@ def write_call(call: Invocation) -> str:
 def read_call(payload: bytes) -> Invocation:
     """Raises ValueError for what is no call, and BadSignature."""
     try:
-        members = json.loads(payload)
+        text = payload.decode().strip(" \t\n\r")
+        members, end = _decode(text)
+        if end != len(text):
+            raise ValueError(f"there is more behind character {end}")
     except ValueError as error:
         raise ValueError(f'the payload is no JSON: {error}; it is to be {{"task": "module:name", "args": [], "kwargs": {{}}}}') from None
     if not isinstance(members, dict) or not isinstance(members.get("task"), str):
         raise ValueError('the payload names no task; it is to be {"task": "module:name", "args": [], "kwargs": {}}')
-    codec = find_codec(members.get("codec", "json"))
-    arguments = members
-    if codec is not None:
-        arguments = codec.loads(_from_base64(members.get("arguments", "")), f"call {members['task']}")
-    kinds: dict[str, type | tuple[type, ...]] = {"args": (list, tuple), "kwargs": dict, "each": (list, tuple)}
-    for name, kind in kinds.items():
-        if not isinstance(arguments.get(name, [] if name != "kwargs" else {}), kind):
-            raise ValueError(f"{name} is no {'object' if kind is dict else 'array'}")
-    for name in ("timeout", "max_attempts"):
-        if name in members and (not isinstance(members[name], (int, float)) or isinstance(members[name], bool)):
-            raise ValueError(f"{name} is no number")
-    return Invocation(members["task"], arguments.get("args", ()), arguments.get("kwargs", {}), arguments.get("each"), codec,
-                      members.get("timeout"), members.get("max_attempts"))
+    codec, arguments = None, members
+    if "codec" in members:
+        codec = find_codec(members["codec"])
+        if codec is not None:
+            arguments = codec.loads(from_base64(members.get("arguments", "")), f"call {members['task']}")
+    args, kwargs, each = arguments.get("args", ()), arguments.get("kwargs", {}), arguments.get("each")
+    if not isinstance(args, (list, tuple)):
+        raise ValueError("args is no array")
+    if not isinstance(kwargs, dict):
+        raise ValueError("kwargs is no object")
+    if each is not None and not isinstance(each, (list, tuple)):
+        raise ValueError("each is no array")
+    timeout, max_attempts = members.get("timeout"), members.get("max_attempts")
+    if timeout is not None and type(timeout) not in (int, float):
+        raise ValueError("timeout is no number")
+    if max_attempts is not None and type(max_attempts) not in (int, float):
+        raise ValueError("max_attempts is no number")
+    return Invocation(members["task"], args, kwargs, each, codec, timeout, max_attempts)
 
 
 def result_context(payload: bytes) -> str:
-    """Binds a result to its call, so that it is the result of no other."""
+    """What a codec binds a result to, so that it is the result of no other call."""
+    import hashlib
+
     return f"result of {hashlib.sha256(payload).hexdigest()}"
 
 
-def write_result(value: object, codec: Codec | None, context: str) -> bytes:
-    text = to_json(value if codec is None else {"codec": codec.name, "value": _base64(codec.dumps(value, context))})
-    encoded = text.encode()
-    if len(encoded) > RESULT_BYTES_MAX:
-        raise ValueError(f"the result has {len(encoded)} bytes, at most {RESULT_BYTES_MAX} are kept; store it elsewhere and return where")
-    return encoded
-
-
-def read_result(body: bytes, codec: Codec | None, context: str) -> Any:
-    value = json.loads(body or b"null")
-    return value if codec is None else codec.loads(_from_base64(value["value"]), context)
-
-
-def write_failure(error: BaseException, codec: Codec | None, context: str) -> bytes:
-    """{"error": {"type", "message", "traceback"}}; and what the exception can be made from anew, where it can be said."""
-    detail: dict[str, Any] = {"type": type_name(type(error)), "message": _message(error), "traceback": traceback_text(error)}
-    if all(isinstance(argument, (str, int, float, bool, type(None))) for argument in error.args):
-        detail["args"] = list(error.args)
+def write_result(value: object, codec: Codec | None, payload: bytes) -> str:
+    """payload: of the call."""
     if codec is not None:
-        try:
-            detail |= {"codec": codec.name, "value": _base64(codec.dumps(error, context))}
-        except Exception:
-            pass  # an exception that is no pickle is told by its text
-    try:
-        text = to_json({"error": detail}).encode()
-    except (TypeError, ValueError):  # args with NaN
-        text = b""
-    if text and len(text) <= RESULT_BYTES_MAX:
-        return text
-    return to_json({"error": {name: str(detail[name])[:_TRACEBACK_CHARS_MAX] for name in ("type", "message", "traceback")}}).encode()
+        value = {"codec": codec.name, "value": to_base64(codec.dumps(value, result_context(payload)))}
+    text = to_json(value)
+    if len(text) > RESULT_BYTES_MAX:
+        raise ValueError(f"the result has {len(text)} bytes, at most {RESULT_BYTES_MAX} are kept; store it elsewhere and return where")
+    return text
 
 
-def read_failure(body: bytes, codec: Codec | None, context: str, raises: Sequence[type[BaseException]]) -> BaseException | None:
-    """The exception as its own type when that is a builtin Exception, one of `raises`, or the codec's; else TaskFailed. Either has a
-    RemoteTraceback as its cause. None: the body tells of no exception."""
-    try:
-        detail = json.loads(body)["error"]
-        type_, message, text = (str(detail[name]) for name in ("type", "message", "traceback"))
-    except (ValueError, KeyError, TypeError):
-        return None
-    error: BaseException | None = None
-    if codec is not None and "value" in detail:
-        error = _unpickled(detail["value"], codec, context)
-    elif "args" in detail:
-        error = _made_anew(type_, detail["args"], raises)
-    if error is None:
-        error = TaskFailed(message, type=type_, traceback=text)
-    error.__cause__ = RemoteTraceback(text)
-    return error
-
-
-def _unpickled(value: str, codec: Codec, context: str) -> BaseException | None:
-    try:
-        error = codec.loads(_from_base64(value), context)
-    except BadSignature as forged:
-        return forged
-    except Exception:
-        return None  # a class that this side does not have
-    return error if isinstance(error, BaseException) else None
-
-
-def _made_anew(name: str, args: Any, raises: Sequence[type[BaseException]]) -> BaseException | None:
-    known = {type_name(kind): kind for kind in raises}
-    kind = known.get(name) or getattr(builtins, name, None)
-    if not isinstance(kind, type) or not issubclass(kind, Exception if name not in known else BaseException):
-        return None
-    try:
-        return kind(*args)
-    except Exception:
-        return None  # its constructor takes something else
-
-
-def type_name(kind: type) -> str:
-    module = "__main__" if kind.__module__ == "__mp_main__" else kind.__module__
-    return kind.__qualname__ if module == "builtins" else f"{module}.{kind.__qualname__}"
-
-
-def traceback_text(error: BaseException) -> str:
-    """As Python prints it, from the task's own code on."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_frame.f_globals.get("__name__", "").startswith("deferd."):
-        trace = trace.tb_next
-    text = "".join(traceback.format_exception(type(error), error, trace))
-    return text if len(text) <= _TRACEBACK_CHARS_MAX else f"{text[:_TRACEBACK_CHARS_MAX // 2]}\n...\n{text[-_TRACEBACK_CHARS_MAX // 2:]}"
-
-
-def _message(error: BaseException) -> str:
-    try:
-        return str(error)
-    except Exception:
-        return f"<{type(error).__name__} that cannot be printed>"
+def read_result(body: bytes, codec: Codec | None, payload: bytes) -> Any:
+    value = json.loads(body or b"null")
+    return value if codec is None else codec.loads(from_base64(value["value"]), result_context(payload))
 
 
 def to_json(value: object) -> str:
-    """Refuses what would come back as something else: NaN, and keys that are no text."""
+    """In ASCII. Refuses what would come back as something else: NaN, and keys that are no text."""
+    if value is None:
+        return "null"
+    if type(value) is int:
+        return repr(value)
     _check_keys(value)
     try:
-        return json.dumps(value, separators=(",", ":"), allow_nan=False)
+        return _encode(value)
     except TypeError as error:
         raise TypeError(f"{error}; give JSON (None, bool, int, float, str, list, dict), or choose codec=\"pickle\"") from None
 
@@ -186,11 +130,15 @@ def _check_keys(value: object) -> None:
             _check_keys(inner)
 
 
-def _base64(data: bytes) -> str:
+def to_base64(data: bytes) -> str:
+    import base64
+
     return base64.b64encode(data).decode()
 
 
-def _from_base64(text: Any) -> bytes:
+def from_base64(text: Any) -> bytes:
+    import base64
+
     try:
         return base64.b64decode(text, validate=True)
     except (ValueError, TypeError):

@@ -300,4 +300,4 @@ def _run_task(answer: Connection, payload: bytes, attempt: int) -> None:
 
     assert _preload.failure is None
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C drains the worker
-    answer.send_bytes(json.dumps(vars(run(payload, attempt))).encode())
+    answer.send_bytes(json.dumps(run(payload, attempt).members()).encode())

@@ -1,9 +1,8 @@
-"""Durations, instants and bodies, between Python and JSON."""
+"""Instants and bodies, between Python and JSON."""
 
 from __future__ import annotations
 
 import base64
-import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
 from typing import Any, Union
@@ -11,13 +10,6 @@ from typing import Any, Union
 DEFAULT_URL = "http://127.0.0.1:8123"
 
 Duration = Union[str, float, int, timedelta]
-
-_PARTS = re.compile(r"([0-9.]+)(ms|us|[wdhms]?)")
-_UNITS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
-
-
-def duration(value: Duration) -> str | float:
-    return value.total_seconds() if isinstance(value, timedelta) else value
 
 
 def instant(value: datetime) -> str:
@@ -47,11 +39,3 @@ def plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {name: plain(one) for name, one in value.items()}
     return value.total_seconds() if isinstance(value, timedelta) else value
-
-
-def seconds(value: Duration) -> float:
-    """Of what the server answers and takes: "1m30s", or a number."""
-    value = duration(value)
-    if not isinstance(value, str):
-        return float(value)
-    return sum(float(number) * _UNITS.get(unit, 1.0) for number, unit in _PARTS.findall(value))

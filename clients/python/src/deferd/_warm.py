@@ -1,5 +1,10 @@
 """The warm handler that `deferd-worker --python MODULE` starts (docs/reference/warm-handlers.md): its modules are loaded once, and
-each task runs in a fork of it, in a sandbox."""
+each task runs in a fork of it, in a sandbox.
+
+Most of what a short task costs is pages: those of this process, whose tables are copied for each fork, and those that a fork writes to,
+if only to count a reference, which are copied one by one. So little is loaded here, and a call that does nothing is made in advance:
+the interpreter then has the bytecode of its path as fast as it gets, its caches filled and its libraries bound in pages that all share.
+"""
 
 from __future__ import annotations
 
@@ -7,33 +12,45 @@ import ctypes
 import gc
 import os
 import sys
-from collections.abc import Sequence
 
 from ._functions import registry
 from ._run import run
+from .codecs import KEY_VARIABLE
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _NEVER_AGAIN = 65
+_CODES = {"done": 0, "retry": 1, "never": _NEVER_AGAIN}
+_REHEARSALS = 20  # bytecode is specialised after some calls
 
 
 class _Task(ctypes.Structure):
     _fields_ = [
         ("queue", ctypes.c_char_p), ("id", ctypes.c_char_p), ("name", ctypes.c_char_p), ("attempt", ctypes.c_uint64),
-        ("keep_result", ctypes.c_int), ("payload", ctypes.c_void_p), ("payload_size", ctypes.c_size_t),
+        ("keep_result", ctypes.c_int), ("payload", ctypes.c_char_p), ("payload_size", ctypes.c_size_t),
     ]
 
 
 def serve(modules: Sequence[str], library: str) -> None:
     """Returns in the loaded program, when the worker needs it no more; the processes of tasks end here."""
     registry.load(modules)
+    if KEY_VARIABLE in os.environ:  # calls will be pickles
+        import hmac  # noqa: F401
+        import pickle  # noqa: F401
     lib = ctypes.PyDLL(library, use_errno=True)
+    next_task, after_fork = lib.deferd_warm_next, ctypes.pythonapi.PyOS_AfterFork_Child
     task = _Task()
+    _rehearse(lib)
     gc.collect()
     gc.freeze()  # a fork's collections leave these pages shared
     ctypes.pythonapi.PyOS_BeforeFork()
-    outcome = lib.deferd_warm_next(ctypes.byref(task))
-    (ctypes.pythonapi.PyOS_AfterFork_Child if outcome == 1 else ctypes.pythonapi.PyOS_AfterFork_Parent)()
+    outcome = next_task(ctypes.byref(task))
     if outcome == 1:
+        after_fork()
         _run_task(lib, task)
+    ctypes.pythonapi.PyOS_AfterFork_Parent()
     if outcome != 0:
         raise OSError(ctypes.get_errno(), f"deferd_warm_next: {os.strerror(ctypes.get_errno())}")
 
@@ -43,16 +60,38 @@ def _run_task(lib: ctypes.PyDLL, task: _Task) -> None:
     try:
         result_to = os.dup(1)
         os.dup2(2, 1)  # what the function prints belongs to the log
-        answer = run(ctypes.string_at(task.payload, task.payload_size), task.attempt)
-        if answer.error is not None:
-            error = answer.error.encode()
-            lib.deferd_warm_error(error, ctypes.c_size_t(len(error)))
-        if answer.result is not None and task.keep_result:
-            lib.deferd_warm_content_type(b"application/json")
-            with os.fdopen(result_to, "wb") as out:
-                out.write(answer.result.encode())
-        code = {"done": 0, "never": _NEVER_AGAIN, "retry": 1}[answer.verdict]
-        sys.stdout.flush()
-        sys.stderr.flush()
+        code = _answer(lib, task, result_to)
+    except BaseException:
+        sys.excepthook(*sys.exc_info())  # a mistake of ours, into the log
     finally:
         os._exit(code)  # taking an interpreter down costs more than most tasks
+
+
+def _answer(lib: ctypes.PyDLL, task: _Task, result_to: int) -> int:
+    """The exit code."""
+    payload = task.payload  # up to the first zero
+    if len(payload) != task.payload_size:
+        payload = ctypes.string_at(ctypes.c_void_p.from_buffer(task, _Task.payload.offset), task.payload_size)
+    answer = run(payload, task.attempt)
+    if answer.error is not None:
+        error = answer.error.encode()
+        lib.deferd_warm_error(error, ctypes.c_size_t(len(error)))
+    if answer.result is not None and task.keep_result:
+        lib.deferd_warm_content_type(b"application/json")
+        result = answer.result.encode()
+        written = os.write(result_to, result)
+        while written < len(result):
+            written += os.write(result_to, result[written:])
+    sys.stdout.flush()
+    sys.stderr.flush()
+    return _CODES[answer.verdict]
+
+
+def _rehearse(lib: ctypes.PyDLL) -> None:
+    call = b'{"task":"deferd rehearses","args":[0],"kwargs":{},"max_attempts":1}'
+    task = _Task(attempt=1, keep_result=1, payload=call, payload_size=len(call))
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    registry.add("deferd rehearses", lambda value: value)
+    for _ in range(_REHEARSALS):
+        _answer(lib, task, nowhere)
+    os.close(nowhere)

@@ -14,7 +14,7 @@ from ._courier import Courier, Parcel
 from ._exchange import Verify
 from ._models import Outcome
 from ._outcomes import Reader
-from ._payload import result_context, write_call
+from ._payload import write_call
 from ._values import Duration
 from .aio import AsyncClient
 from .codecs import Codec
@@ -96,7 +96,7 @@ class AsyncExecutor:
         parcel = _AwaitedParcel(options.queue or "python", options.new_task(body, next(self._names)), len(body),
                                 time.monotonic() + self._add_timeout)
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        parcel.bind(future, Reader(call.codec, result_context(body.encode()), self._raises), self._unstored)
+        parcel.bind(future, Reader(call.codec, body.encode(), self._raises), self._unstored)
         self._open[parcel] = future
         future.add_done_callback(lambda _: self._is_done(parcel))
         self._courier.send(parcel)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import os
-import pickle
-from typing import Any, Protocol
 
 from .errors import BadSignature
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Protocol
+else:
+    Protocol = object
 
 KEY_VARIABLE = "DEFERD_SIGNING_KEY"
 _KEY_BYTES_MIN = 16
@@ -40,17 +42,24 @@ class Pickle:
             raise ValueError(f"the signing key has {len(self._key)} bytes; give {_KEY_BYTES_MIN} or more, as of `openssl rand -hex 32`")
 
     def dumps(self, value: object, context: str) -> bytes:
+        import pickle
+
         data = pickle.dumps(value)
         return self._sign(data, context) + data
 
     def loads(self, data: bytes, context: str) -> Any:
+        import hmac
+        import pickle
+
         signature, pickled = data[:_SIGNATURE_BYTES], data[_SIGNATURE_BYTES:]
         if not hmac.compare_digest(signature, self._sign(pickled, context)):
             raise BadSignature(f"{context}: the pickle is not signed with the key of {KEY_VARIABLE}")
         return pickle.loads(pickled)
 
     def _sign(self, data: bytes, context: str) -> bytes:
-        return hmac.new(self._key, context.encode() + b"\0" + data, hashlib.sha256).digest()
+        import hmac
+
+        return hmac.new(self._key, context.encode() + b"\0" + data, "sha256").digest()
 
 
 _registered: dict[str, Codec] = {}

@@ -18,7 +18,7 @@ from ._exchange import Verify
 from ._functions import registry
 from ._models import Outcome
 from ._outcomes import Reader
-from ._payload import result_context, write_call
+from ._payload import write_call
 from ._post import Post
 from ._values import Duration
 from .codecs import Codec
@@ -198,7 +198,7 @@ class Executor(concurrent.futures.Executor):
         queue = options.queue or "python"
         future: TaskFuture[Any] = TaskFuture(self._post, queue, new.name or "")
         parcel = _CallParcel(queue, new, len(body), time.monotonic() + self._add_timeout)
-        parcel.bind(future, Reader(call.codec, result_context(body.encode()), self._raises), self._post)
+        parcel.bind(future, Reader(call.codec, body.encode(), self._raises), self._post)
         self._post.send(parcel)
         return future
 

@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
-from datetime import datetime
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, ParamSpec, TypeVar, overload
 
-from . import _values
+from ._durations import seconds
 from ._functions import name_of, registry
-from ._models import NewTask
 from ._payload import Invocation, write_call
-from ._values import Duration
-from .codecs import Codec, find_codec
+from .codecs import find_codec
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from datetime import datetime
+
+    from ._models import NewTask
+    from ._values import Duration
+    from .codecs import Codec
     from .executor import TaskFuture
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
-@dataclass(frozen=True)
-class Options:
+class Options(NamedTuple):
     """How a call of a function is added. What is None is as the function says, then as its executor, then as the queue.
 
     timeout: how long the function may take, where there is SIGALRM; it is interrupted with TimeoutError. The others: see NewTask.
@@ -44,16 +44,17 @@ class Options:
 
     def over(self, others: Options) -> Options:
         """These, and where they are None the others'."""
-        return Options(**{field.name: mine if (mine := getattr(self, field.name)) is not None else getattr(others, field.name)
-                          for field in fields(self)})
+        return Options._make(mine if mine is not None else other for mine, other in zip(self, others))
 
     def invocation(self, task: str, args: Sequence[Any], kwargs: Mapping[str, Any],
                    each: Sequence[Sequence[Any]] | None = None) -> Invocation:
         max_attempts = (self.retry or {}).get("max_attempts")
         return Invocation(task, args, kwargs, each, find_codec(self.codec or "json", self.signing_key),
-                          None if self.timeout is None else _values.seconds(self.timeout), max_attempts)
+                          None if self.timeout is None else seconds(self.timeout), max_attempts)
 
     def new_task(self, body: str, name: str | None = None) -> NewTask:
+        from ._models import NewTask
+
         return NewTask(body=body, name=name, retry=self.retry, keep_result=self.keep_result, delay=self.delay, eta=self.eta,
                        priority=self.priority, key=self.key, callback_url=self.callback_url, callback_queue=self.callback_queue)
 
@@ -82,7 +83,7 @@ class TaskFunction(Generic[P, R]):
 
     def with_options(self, **options: Any) -> TaskFunction[P, R]:
         """The same function with other Options: send.with_options(delay="5m").submit("ada")."""
-        return TaskFunction(self._function, self.name, replace(self.options, **options))
+        return TaskFunction(self._function, self.name, self.options._replace(**options))
 
 
 @overload

@@ -8,36 +8,45 @@ MODULE is a module's name, or the path of a .py file, whose functions are then t
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
-from collections.abc import Sequence
 
-from . import _warm
-from ._values import DEFAULT_URL, seconds
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    options = _parser().parse_args(arguments)
-    if options.unsandboxed:
-        from . import _unsandboxed  # with its HTTP client, which the processes of sandboxed tasks would carry along
-
-        if not options.queue:
-            _parser().error("--unsandboxed needs --queue")
-        if seconds(options.lease) <= 0 or options.concurrency < 1:
-            _parser().error("--lease and --concurrency are to be above 0")
-        return _unsandboxed.serve(options.modules, queue=options.queue, url=options.server, concurrency=options.concurrency,
-                                  lease=seconds(options.lease), drain=seconds(options.drain))
+    given = sys.argv[1:] if arguments is None else arguments
     library = os.environ.get("DEFERD_WARM_LIBRARY")
-    if library is None:
+    if library is not None and "--unsandboxed" not in given:
+        from . import _warm  # and nothing else, which each task's process would carry along
+
+        _warm.serve(given, library)
+        return 0
+    parser = _parser()
+    options = parser.parse_args(given)
+    if not options.unsandboxed:
         print("deferd.worker is started by deferd-worker: `deferd-worker --queue QUEUE --python MODULE`. Where there is no"
               " sandbox to be had, `python3 -m deferd.worker --unsandboxed --queue QUEUE MODULE` runs without one.", file=sys.stderr)
         return 2
-    _warm.serve(options.modules, library)
-    return 0
+    from . import _unsandboxed
+    from ._durations import seconds
+
+    if not options.queue:
+        parser.error("--unsandboxed needs --queue")
+    if seconds(options.lease) <= 0 or options.concurrency < 1:
+        parser.error("--lease and --concurrency are to be above 0")
+    return _unsandboxed.serve(options.modules, queue=options.queue, url=options.server, concurrency=options.concurrency,
+                              lease=seconds(options.lease), drain=seconds(options.drain))
 
 
 def _parser() -> argparse.ArgumentParser:
+    import argparse
+
+    from ._values import DEFAULT_URL
+
     parser = argparse.ArgumentParser("python3 -m deferd.worker", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--unsandboxed", action="store_true", help="no sandbox: tasks can do whatever this user can")
     parser.add_argument("--queue", help="the pull queue")

@@ -17,6 +17,8 @@ from conftest import WORKER_PLACES, Server, Worker
 
 import deferd
 from deferd import Client, Executor, TaskCrashed, TaskFailed
+from deferd._calls import Call
+from deferd._wire import Wire
 
 Make = Callable[..., Executor]
 
@@ -360,19 +362,21 @@ def test_many_submits_are_few_calls(url: str) -> None:
     """They gather while a batch is under way."""
     calls: list[int] = []
     executor = Executor(url=url, queue="gathered")
-    original = deferd.AsyncClient.add_tasks
+    original = Wire.run
 
-    async def counted(self: deferd.AsyncClient, queue: str, tasks: Any) -> Any:
-        calls.append(len(tasks))
-        return await original(self, queue, tasks)
+    async def counted(self: Wire, call: Call[Any]) -> Any:
+        if call.path.endswith("/tasks:batch"):
+            calls.append(len(call.json["tasks"]))
+        return await original(self, call)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(deferd.AsyncClient, "add_tasks", counted)
+        patch.setattr(Wire, "run", counted)
         futures = [executor.submit(jobs.add, n) for n in range(500)]
         for future in futures:
             future.added(60)
     executor.shutdown(cancel_futures=True)
     assert sum(calls) >= 500 and len(calls) < 100
+
 
 
 def test_a_server_that_is_away_is_in_the_future(closed_url: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from typing import Any, Generic, TypeVar
@@ -119,10 +119,15 @@ def add_task(queue: str, task: NewTask) -> Call[Task]:
 
 
 def add_tasks(queue: str, tasks: Iterable[NewTask]) -> Call[list[Task | ApiError]]:
-    def read(raw: Json) -> list[Task | ApiError]:
-        return [api_error(one["error"]) if "error" in one else Task.read(one["task"]) for one in raw["results"]]
+    return add_written(queue, [task.write() for task in tasks], Task.read)
 
-    return Call("POST", f"{_queue_path(queue)}/tasks:batch", read, json={"tasks": [task.write() for task in tasks]})
+
+def add_written(queue: str, tasks: Sequence[Json], read_task: Callable[[Json], T]) -> Call[list[T | ApiError]]:
+    """tasks: as NewTask.write() gives them."""
+    def read(raw: Json) -> list[T | ApiError]:
+        return [api_error(one["error"]) if "error" in one else read_task(one["task"]) for one in raw["results"]]
+
+    return Call("POST", f"{_queue_path(queue)}/tasks:batch", read, json={"tasks": tasks})
 
 
 def named(task: NewTask) -> NewTask:
@@ -169,18 +174,24 @@ def get_result(queue: str, task: Task | str, wait: Duration, history: bool) -> C
 
 def get_results(queue: str, tasks: Iterable[Task | str], wait: Duration) -> Call[Outcomes]:
     given = _ids(tasks)
+    asked = set(given)
+    return _results(queue, given, wait, lambda raw: Outcomes(_ended(raw, asked, Outcome.read), raw["pending"]))
 
-    def read(raw: Json) -> Outcomes:
-        asked = set(given)
-        ended: dict[str, Outcome | ApiError] = {}
-        for one in raw["results"]:
-            name = one.get("name")
-            ended[name if name in asked else one["id"]] = (
-                api_error(one["error"]) if isinstance(one.get("error"), Mapping) else Outcome.read(one))
-        return Outcomes(ended, raw["pending"])
 
-    return Call("POST", f"{_queue_path(queue)}/tasks:results", read, json={"ids": given, "wait": _durations.duration(wait)},
+def poll_results(queue: str, tasks: Collection[str], wait: float) -> Call[dict[str, Json | ApiError]]:
+    """What has ended, as the server's JSON. tasks: a set or a dict's keys."""
+    return _results(queue, list(tasks), wait, lambda raw: _ended(raw, tasks, lambda one: one))
+
+
+def _results(queue: str, tasks: Sequence[str], wait: Duration, read: Callable[[Json], T]) -> Call[T]:
+    return Call("POST", f"{_queue_path(queue)}/tasks:results", read, json={"ids": tasks, "wait": _durations.duration(wait)},
                 repeats=True, waits=_durations.seconds(wait))
+
+
+def _ended(raw: Json, asked: Collection[str], read_outcome: Callable[[Json], T]) -> dict[str, T | ApiError]:
+    """By what each was asked by: its name or its id."""
+    return {name if (name := one.get("name")) in asked else one["id"]:
+            api_error(one["error"]) if isinstance(one.get("error"), Mapping) else read_outcome(one) for one in raw["results"]}
 
 
 def watch_tasks(queue: str, tasks: Iterable[Task | str], wait: Duration) -> Call[list[str]]:

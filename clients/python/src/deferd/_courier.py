@@ -13,9 +13,10 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from ._exchange import longer_pause
-from ._models import NewTask, Outcome
-from .aio import AsyncClient
+from . import _calls
+from ._answers import longer_pause
+from ._models import Json, Outcome
+from ._wire import Wire
 from .errors import AlreadyExists, ApiError, DeferdError, NotFound, Unreachable
 
 log = logging.getLogger("deferd")
@@ -26,9 +27,9 @@ _POLLS = 4
 _POLL_TASKS = 1000
 _POLL_WAIT = 30.0
 _POLL_WAIT_CROWDED = 0.5  # while there is more to ask for than polls can hold
-# Before asking again for the rest of many: a poll names them all and ends with the first of them.
-_GATHER_PER_TASK = 0.0005
-_GATHER_MAX = 0.01
+# Before the rest of many are asked for again: a poll names them all, and ends with the first of them.
+_GATHER_PER_TASK = 0.0001
+_GATHER_MAX = 0.02
 _CANCELS_AT_ONCE = 16
 _CANCEL_ATTEMPTS = 4
 
@@ -38,18 +39,16 @@ class Parcel:
     """A task to be added under a name of its own, and what is told of it: exactly one of ended, failed and cancelled, at the end."""
 
     queue: str
-    task: NewTask
+    name: str
+    task: Json  # as NewTask.write() gives it, with the name
     size: int
     add_before: float  # time.monotonic(): after it, no more attempts to add it
+    id: str = ""  # when it is known
     waiting: bool = False
     stored: bool = False
     over: bool = False
     was_cancelled: bool = False
     _settled: asyncio.Event | None = field(default=None, init=False)  # made for who waits for it
-
-    @property
-    def name(self) -> str:
-        return self.task.name or ""
 
     async def until_settled(self) -> None:
         """Returns when it is stored, or over."""
@@ -64,8 +63,8 @@ class Parcel:
     def on_stored(self) -> None:
         """The server has it on its disk."""
 
-    def on_ended(self, outcome: Outcome) -> None:
-        """It succeeded, failed or expired."""
+    def on_ended(self, outcome: Json) -> None:
+        """It succeeded, failed or expired. outcome: what Outcome.read() reads."""
 
     def on_failed(self, error: DeferdError) -> None:
         """It could not be added, or its outcome cannot be had."""
@@ -75,10 +74,10 @@ class Parcel:
 
 
 class Courier:
-    """Takes parcels for any queue. `client` makes one attempt a call; what fails for now is tried again here."""
+    """Takes parcels for any queue. What fails for now is tried again here."""
 
-    def __init__(self, client: AsyncClient):
-        self.client = client
+    def __init__(self, wire: Wire):
+        self._wire = wire
         self._lanes: dict[str, _Lane] = {}
 
     def send(self, parcel: Parcel) -> None:
@@ -101,11 +100,11 @@ class Courier:
     async def close(self) -> None:
         for lane in self._lanes.values():
             lane.close()
-        await self.client.close()
+        await self._wire.close()
 
     def _lane(self, queue: str) -> _Lane:
         if queue not in self._lanes:
-            self._lanes[queue] = _Lane(self.client, queue)
+            self._lanes[queue] = _Lane(self._wire, queue)
         return self._lanes[queue]
 
     async def _each(self, parcels: Iterable[Parcel], act: _Act) -> None:
@@ -124,14 +123,16 @@ class Courier:
 class _Lane:
     """The parcels of one queue."""
 
-    def __init__(self, client: AsyncClient, queue: str):
-        self._client = client
+    def __init__(self, wire: Wire, queue: str):
+        self._wire = wire
         self._queue = queue
         self._waiting: deque[Parcel] = deque()
         self._adder: asyncio.Task[None] | None = None
         self._may_make_queue = True
         self._unasked: deque[Parcel] = deque()  # stored, and in no poll
         self._polls: dict[asyncio.Task[None], dict[str, Parcel]] = {}
+        self._gathering: asyncio.TimerHandle | None = None
+        self._gathered: list[Parcel] = []  # to be asked for again, soon
 
     def send(self, parcel: Parcel) -> None:
         parcel.waiting = True
@@ -140,6 +141,8 @@ class _Lane:
             self._adder = asyncio.create_task(self._add_waiting())
 
     def close(self) -> None:
+        if self._gathering is not None:
+            self._gathering.cancel()
         for work in [*self._polls, *([self._adder] if self._adder else [])]:
             work.cancel()
 
@@ -188,14 +191,18 @@ class _Lane:
 
     async def _add(self, batch: list[Parcel]) -> list[ApiError | None]:
         """For each why it was refused. That its name is taken means that an attempt whose answer was lost has added it."""
+        call = _calls.add_written(self._queue, [parcel.task for parcel in batch], lambda task: str(task["id"]))
         try:
-            answers = await self._client.add_tasks(self._queue, [parcel.task for parcel in batch])
+            answers = await self._wire.run(call)
         except NotFound:
             if not self._may_make_queue:
                 raise
             self._may_make_queue = False
-            await self._client.put_queue(self._queue, mode="pull")
+            await self._wire.run(_calls.put_queue(self._queue, {"mode": "pull"}))
             return await self._add(batch)
+        for parcel, answer in zip(batch, answers):
+            if isinstance(answer, str):
+                parcel.id = answer
         return [answer if isinstance(answer, ApiError) and not isinstance(answer, AlreadyExists) else None for answer in answers]
 
     def _is_stored(self, parcel: Parcel) -> None:
@@ -222,7 +229,7 @@ class _Lane:
             while self._unasked and len(names) < _POLL_TASKS:
                 parcel = self._unasked.popleft()
                 if not parcel.over:
-                    names[parcel.name] = parcel
+                    names[parcel.id or parcel.name] = parcel
             if names:
                 self._polls[asyncio.create_task(self._poll(names))] = names
 
@@ -231,7 +238,7 @@ class _Lane:
         while True:
             try:
                 wait = _POLL_WAIT_CROWDED if self._unasked else _POLL_WAIT
-                outcomes = await self._client.get_results(self._queue, list(names), wait=wait)
+                outcomes = await self._wire.run(_calls.poll_results(self._queue, names.keys(), wait))
                 break
             except Exception as failure:
                 error = _told(failure)
@@ -244,16 +251,23 @@ class _Lane:
                     log.warning("queue %s: no outcomes for now, asking again: %s", self._queue, error)
                 pause = longer_pause(pause)
                 await asyncio.sleep(pause)
-        if names:
-            for name, outcome in outcomes.ended.items():
-                if name in names:
-                    _end(names.pop(name), outcome)
-        if names:
-            await asyncio.sleep(min(len(names) * _GATHER_PER_TASK, _GATHER_MAX))
         me = asyncio.current_task()
         if me is not None:
             self._polls.pop(me, None)
-        self._unasked.extend(names.values())
+        if names:
+            for name, outcome in outcomes.items():
+                if name in names:
+                    _end(names.pop(name), outcome)
+        self._gathered.extend(names.values())
+        if self._gathered and self._gathering is None:
+            pause = min(len(self._gathered) * _GATHER_PER_TASK, _GATHER_MAX)
+            self._gathering = asyncio.get_running_loop().call_later(pause, self._ask_again)
+        self._ask()
+
+    def _ask_again(self) -> None:
+        self._gathering = None
+        self._unasked.extend(self._gathered)
+        self._gathered.clear()
         self._ask()
 
     # ---- Cancelling
@@ -279,19 +293,22 @@ class _Lane:
 
     async def _ends_as_cancelled(self, parcel: Parcel) -> bool:
         try:
-            await self._client.cancel_task(self._queue, parcel.name)
+            await self._wire.run(_calls.cancel_task(self._queue, parcel.name))
             return True
         except NotFound:
             # It has ended: perhaps by an attempt of this very call whose answer was lost.
-            return (await self._client.get_result(self._queue, parcel.name)).state == "cancelled"
+            return (await self._outcome(parcel)).state == "cancelled"
 
     async def cancel_unless_running(self, parcel: Parcel) -> None:
         if not parcel.stored or not await self.runs(parcel):
             await self.cancel(parcel)
 
     async def runs(self, parcel: Parcel) -> bool:
-        outcome = await self._client.get_result(self._queue, parcel.name)
+        outcome = await self._outcome(parcel)
         return outcome.pending and outcome.task_state in ("in_flight", "leased")
+
+    async def _outcome(self, parcel: Parcel) -> Outcome:
+        return await self._wire.run(_calls.get_result(self._queue, parcel.name, 0.0, False))
 
 
 def _is_for_now(error: DeferdError) -> bool:
@@ -306,10 +323,10 @@ def _told(error: Exception) -> DeferdError:
     return DeferdError(f"{type(error).__name__}: {error}")
 
 
-def _end(parcel: Parcel, outcome: Outcome | ApiError) -> None:
+def _end(parcel: Parcel, outcome: Json | ApiError) -> None:
     if isinstance(outcome, ApiError):
         _fail(parcel, outcome)
-    elif outcome.state == "cancelled":
+    elif outcome["state"] == "cancelled":
         _cancelled(parcel)
     elif not parcel.over:
         _is_over(parcel)

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from ._failure import read_failure
-from ._models import Outcome
+from ._models import Json, Outcome
 from ._payload import read_result
+from ._values import read_body
 from .codecs import Codec
 from .errors import TaskCrashed, TaskExpired, TaskFailed
 
@@ -23,13 +24,15 @@ class Reader:
     payload: bytes
     raises: Sequence[type[BaseException]]
 
-    def value(self, outcome: Outcome) -> Any:
-        if outcome.state != "succeeded":
-            raise self._failure(outcome)
-        if outcome.truncated:
+    def value(self, outcome: Json) -> Any:
+        """outcome: what Outcome.read() reads."""
+        if outcome["state"] != "succeeded":
+            raise self._failure(Outcome.read(outcome))
+        result = outcome.get("result", {})
+        if result.get("truncated"):
             raise TaskFailed("its result was longer than 1 MiB and was cut", reason="truncated")
         try:
-            return read_result(outcome.body or b"", self.codec, self.payload)
+            return read_result(read_body(result) or b"", self.codec, self.payload)
         except (ValueError, KeyError, TypeError) as error:
             raise TaskFailed(f"its result is not what the worker of this package writes: {error}") from error
 

@@ -12,9 +12,9 @@ from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import thread as _before_us  # noqa: F401  whose exit hook is to run after ours
 from typing import Any, TypeVar
 
+from ._answers import Verify
 from ._courier import Courier, Parcel
-from ._exchange import Verify
-from .aio import AsyncClient
+from ._wire import Wire
 
 T = TypeVar("T")
 
@@ -26,7 +26,7 @@ class Post:
 
     def __init__(self, waiting_max: int, *, url: str | None, key: str | None, verify: Verify, name: str):
         self._waiting_max = waiting_max
-        self._courier = Courier(AsyncClient(url, key=key, verify=verify, attempts=1, name_tasks=False))
+        self._courier = Courier(Wire(url, key=key, verify=verify))
         self._name = name
         self._changed = threading.Condition()
         self._unstored = 0

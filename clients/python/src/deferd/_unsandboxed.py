@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
-from ._exchange import longer_pause
+from ._answers import longer_pause
 from ._models import LeaseResult, Report, Task, Usage
 from ._run import Answer, run
 from .aio import AsyncClient

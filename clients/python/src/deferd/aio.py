@@ -10,8 +10,9 @@ from typing import Any, TypeVar
 import httpx
 
 from . import _calls
+from ._answers import Patience, Verify
 from ._calls import Call
-from ._exchange import Patience, Verify, httpx_options, read_answer, request_options, unreachable
+from ._exchange import httpx_options, read_response, request_options, unreachable
 from ._models import (
     Affected,
     Changes,
@@ -62,7 +63,7 @@ class AsyncClient:
         while True:
             failure: ApiError | Unreachable
             try:
-                return read_answer(call, await self._http.request(**request_options(call, self._timeout)))
+                return read_response(call, await self._http.request(**request_options(call, self._timeout)))
             except httpx.RequestError as error:
                 failure = unreachable(error)
             except ApiError as error:

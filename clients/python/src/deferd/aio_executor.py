@@ -10,13 +10,13 @@ from types import TracebackType
 from typing import Any, ParamSpec, TypeVar
 from uuid import uuid4
 
+from ._answers import Verify
 from ._courier import Courier, Parcel
-from ._exchange import Verify
-from ._models import Outcome
+from ._models import Json
 from ._outcomes import Reader
 from ._payload import write_call
 from ._values import Duration
-from .aio import AsyncClient
+from ._wire import Wire
 from .codecs import Codec
 from .errors import DeferdError, WaitingFull
 from .tasks import Options, named_call
@@ -37,7 +37,7 @@ class _AwaitedParcel(Parcel):
     def on_stored(self) -> None:
         self._unstored.pop(self)
 
-    def on_ended(self, outcome: Outcome) -> None:
+    def on_ended(self, outcome: Json) -> None:
         if self._future.done():
             return  # cancelled here
         try:
@@ -78,7 +78,7 @@ class AsyncExecutor:
         self._add_timeout = add_timeout
         self._waiting_max = waiting_max
         self._unstored: dict[Parcel, None] = {}  # in order
-        self._courier = Courier(AsyncClient(url, key=key, verify=verify, attempts=1, name_tasks=False))
+        self._courier = Courier(Wire(url, key=key, verify=verify))
         self._open: dict[Parcel, asyncio.Future[Any]] = {}
         self._cancels: set[asyncio.Task[None]] = set()
         self._names = map((uuid4().hex + "-{}").format, itertools.count())
@@ -93,7 +93,8 @@ class AsyncExecutor:
         name, options = named_call(fn, self._defaults)
         call = options.invocation(name, args, kwargs)
         body = write_call(call)
-        parcel = _AwaitedParcel(options.queue or "python", options.new_task(body, next(self._names)), len(body),
+        task_name = next(self._names)
+        parcel = _AwaitedParcel(options.queue or "python", task_name, options.new_task(body, task_name).write(), len(body),
                                 time.monotonic() + self._add_timeout)
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         parcel.bind(future, Reader(call.codec, body.encode(), self._raises), self._unstored)

@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, ParamSpec, TypeVar
 from uuid import uuid4
 
+from ._answers import Verify
 from ._courier import Parcel
-from ._exchange import Verify
 from ._functions import registry
-from ._models import Outcome
+from ._models import Json
 from ._outcomes import Reader
 from ._payload import write_call
 from ._post import Post
@@ -93,7 +93,7 @@ class _CallParcel(Parcel):
     def on_stored(self) -> None:
         self._post.is_stored()
 
-    def on_ended(self, outcome: Outcome) -> None:
+    def on_ended(self, outcome: Json) -> None:
         try:
             self._future.set_result(self._reader.value(outcome))
         except BaseException as error:  # whatever the function raised, KeyboardInterrupt as well
@@ -194,10 +194,10 @@ class Executor(concurrent.futures.Executor):
         self._check_open()
         call = options.invocation(name, args, kwargs, each)
         body = write_call(call)
-        new = options.new_task(body, next(self._names))
-        queue = options.queue or "python"
-        future: TaskFuture[Any] = TaskFuture(self._post, queue, new.name or "")
-        parcel = _CallParcel(queue, new, len(body), time.monotonic() + self._add_timeout)
+        queue, task_name = options.queue or "python", next(self._names)
+        future: TaskFuture[Any] = TaskFuture(self._post, queue, task_name)
+        task = options.new_task(body, task_name).write()
+        parcel = _CallParcel(queue, task_name, task, len(body), time.monotonic() + self._add_timeout)
         parcel.bind(future, Reader(call.codec, body.encode(), self._raises), self._post)
         self._post.send(parcel)
         return future

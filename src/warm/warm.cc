@@ -27,13 +27,14 @@
 #include <cstring>
 #include <initializer_list>
 
+#include "warm/task_fork.h"
 #include "worker/warm_wire.h"
 
+namespace deferd {
 namespace {
 
-using namespace deferd;
-
 constexpr int tell_fd = 3;
+constexpr int task_fd = 4;
 constexpr unsigned task_user = 1000;  // sandbox_user of worker/sandbox_plan.h
 constexpr unsigned filter_size_max = 4096;
 
@@ -54,10 +55,8 @@ int fail_with(int error) {
 
 // ---- The template's side
 
-bool begin() {
-  const char* const given = ::getenv("DEFERD_WARM_FD");
-  if (given == nullptr) return false;
-  control = ::atoi(given);
+bool begin(int socket) {
+  control = socket;
   static char message[sizeof hello + sizeof filter];
   const ssize_t size = ::recv(control, message, sizeof message, 0);
   if (size < 0) return false;
@@ -135,12 +134,17 @@ void tell(WarmTellHeader::Kind kind, const char* text, std::size_t size) {
   (void)!::write(tell_fd, message, sizeof header + size);
 }
 
-[[noreturn]] void give_up(const char* step) {
+}  // namespace
+
+void give_up(const char* step) {
   char text[200];
   const int size = std::snprintf(text, sizeof text, "%s: %s", step, std::strerror(errno));
   tell(WarmTellHeader::Kind::not_started, text, static_cast<std::size_t>(size));
   ::_exit(127);
 }
+
+namespace {
+
 void check(long status, const char* step) {
   if (status < 0) give_up(step);
 }
@@ -166,11 +170,11 @@ void take_descriptors(const Order& order) {
   if (nothing != 0) check(::dup2(nothing, 0), "stdin");
   check(::dup2(above[2], 1), "stdout");
   check(::dup2(above[3], 2), "stderr");
-  check(::dup2(above[1], 4), "take a descriptor");
-  check(::syscall(SYS_close_range, 5U, ~0U, 0), "close what was open");
+  check(::dup2(above[1], task_fd), "take a descriptor");
+  check(::syscall(SYS_close_range, task_fd + 1U, ~0U, 0), "close what was open");
   ::fcntl(0, F_SETFD, 0);
   ::fcntl(tell_fd, F_SETFD, FD_CLOEXEC);
-  ::fcntl(4, F_SETFD, FD_CLOEXEC);
+  ::fcntl(task_fd, F_SETFD, FD_CLOEXEC);
 }
 
 void drop_rights() {
@@ -199,7 +203,7 @@ void drop_rights() {
 void read_exactly(void* to, std::size_t size) {
   auto* at = static_cast<char*>(to);
   while (size > 0) {
-    const ssize_t got = ::read(4, at, size);
+    const ssize_t got = ::read(task_fd, at, size);
     if (got < 0 && errno == EINTR) continue;
     if (got == 0) errno = EPIPE;
     if (got <= 0) give_up("read the task");
@@ -208,7 +212,7 @@ void read_exactly(void* to, std::size_t size) {
   }
 }
 
-const char* read_text(std::size_t size) {
+char* read_text(std::size_t size) {
   auto* const text = static_cast<char*>(std::malloc(size + 1));
   if (text == nullptr) give_up("read the task");
   read_exactly(text, size);
@@ -216,44 +220,18 @@ const char* read_text(std::size_t size) {
   return text;
 }
 
-void read_task(deferd_warm_task& task) {
-  WarmTaskHeader header;
-  read_exactly(&header, sizeof header);
-  task.queue = read_text(header.queue_size);
-  task.id = read_text(header.id_size);
-  task.name = read_text(header.name_size);
-  task.attempt = header.attempt;
-  task.keep_result = header.keep_result != 0;
-  task.payload = read_text(header.payload_size);
-  task.payload_size = header.payload_size;
-  ::close(4);
-  char attempt[24];
-  std::snprintf(attempt, sizeof attempt, "%llu", static_cast<unsigned long long>(task.attempt));
-  ::setenv("DEFERD_QUEUE", task.queue, 1);
-  ::setenv("DEFERD_TASK", task.name[0] != '\0' ? task.name : task.id, 1);
-  ::setenv("DEFERD_ATTEMPT", attempt, 1);
-  for (const char* name : {"DEFERD_WARM", "DEFERD_WARM_FD", "DEFERD_WARM_LIBRARY"})
-    ::unsetenv(name);
-}
-
-void become_task(const Order& order, deferd_warm_task& task) {
+void become_task(const Order& order) {
   state = State::in_task;
   take_descriptors(order);
   drop_rights();
-  read_task(task);
 }
 
 }  // namespace
 
-extern "C" {
-
-__attribute__((visibility("default"))) int deferd_warm_next(deferd_warm_task* task) {
+int next_fork(int socket) {
   if (state == State::in_task) return fail_with(EINVAL);
   if (state == State::over) return 0;
-  if (state == State::unknown) {
-    errno = ENOTCONN;
-    if (!begin()) return -1;
-  }
+  if (state == State::unknown && !begin(socket)) return -1;
   answer(0, 0, 0, "");
   Order order;
   while (receive(order)) {
@@ -266,7 +244,7 @@ __attribute__((visibility("default"))) int deferd_warm_next(deferd_warm_task* ta
       }
       const pid_t child = ::fork();
       if (child == 0) {
-        become_task(order, *task);
+        become_task(order);
         return 1;
       }
       helper_step = "fork";
@@ -284,6 +262,43 @@ __attribute__((visibility("default"))) int deferd_warm_next(deferd_warm_task* ta
   }
   state = State::over;
   return 0;
+}
+
+TaskRest read_facts(deferd_warm_task& task) {
+  WarmTaskHeader header;
+  read_exactly(&header, sizeof header);
+  task.queue = read_text(header.queue_size);
+  task.id = read_text(header.id_size);
+  task.name = read_text(header.name_size);
+  task.attempt = header.attempt;
+  task.keep_result = header.keep_result != 0;
+  task.payload_size = header.payload_size;
+  char* const arguments = read_text(header.arguments_size);
+  char attempt[24];
+  std::snprintf(attempt, sizeof attempt, "%llu", static_cast<unsigned long long>(task.attempt));
+  ::setenv("DEFERD_QUEUE", task.queue, 1);
+  ::setenv("DEFERD_TASK", task.name[0] != '\0' ? task.name : task.id, 1);
+  ::setenv("DEFERD_ATTEMPT", attempt, 1);
+  return {arguments, header.arguments_size, task_fd};
+}
+
+}  // namespace deferd
+
+extern "C" {
+
+using namespace deferd;
+
+__attribute__((visibility("default"))) int deferd_warm_next(deferd_warm_task* task) {
+  const char* const given = ::getenv("DEFERD_WARM_FD");
+  if (given == nullptr && state == State::unknown) return fail_with(ENOTCONN);
+  const int is = next_fork(given == nullptr ? -1 : ::atoi(given));
+  if (is != 1) return is;
+  read_facts(*task);
+  task->payload = read_text(task->payload_size);
+  ::close(task_fd);
+  for (const char* name : {"DEFERD_WARM", "DEFERD_WARM_FD", "DEFERD_WARM_LIBRARY"})
+    ::unsetenv(name);
+  return 1;
 }
 
 __attribute__((visibility("default"))) int deferd_warm_content_type(const char* type) {

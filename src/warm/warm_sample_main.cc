@@ -1,9 +1,11 @@
 // A warm handler that does what its payload says, for tests and figures.
 #include <deferd/warm.h>
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <string>
 
 namespace {
@@ -34,6 +36,15 @@ int run(const deferd_warm_task& task) {
     deferd_warm_error(text.data(), text.size());
     return 3;
   }
+  if (payload == "descriptors") {
+    for (const auto& open : std::filesystem::directory_iterator("/proc/self/fd")) {
+      std::error_code gone;  // the folder's own
+      const auto what = std::filesystem::read_symlink(open.path(), gone);
+      if (what.string().find("/proc/") != 0)
+        std::printf("%s %s\n", open.path().filename().c_str(), what.c_str());
+    }
+    return 0;
+  }
   if (payload == "tell too much") {  // past the library, as a hostile task can
     const std::string junk(48 << 10, '\xff');
     (void)!::write(3, junk.data(), junk.size());
@@ -47,6 +58,7 @@ int run(const deferd_warm_task& task) {
 }  // namespace
 
 int main() {
+  (void)::open("/etc/passwd", O_RDONLY);  // as some libraries leave files open
   deferd_warm_task task;
   const int is = deferd_warm_next(&task);
   if (is != 1) return 0;  // no worker needs it

@@ -19,6 +19,7 @@
 #include <linux/seccomp.h>
 #include <poll.h>
 #include <sched.h>
+#include <sys/fsuid.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -36,8 +37,10 @@
 #include <cstdlib>
 #include <cstring>
 #include <set>
+#include <string>
 #include <vector>
 
+#include "warm/launcher.h"
 #include "worker/sandbox_plan.h"
 #include "worker/warm_wire.h"
 
@@ -52,6 +55,7 @@ struct Plan {
   std::vector<sock_filter> template_filter;
   std::vector<char> texts;
   const char* tmp_options = nullptr;
+  std::vector<const char*> shown_in_tmp;
   std::vector<char*> command;      // ends with a null
   std::vector<char*> environment;  // ends with a null
 };
@@ -72,6 +76,8 @@ bool read_plan(Plan& plan) {
   char* const end = at + plan.texts.size();
   plan.tmp_options = at;
   at += std::strlen(at) + 1;
+  for (; plan.shown_in_tmp.size() < plan.head.shown_in_tmp; at += std::strlen(at) + 1)
+    plan.shown_in_tmp.push_back(at);
   for (; at < end; at += std::strlen(at) + 1)
     (plan.command.size() < plan.head.arguments ? plan.command : plan.environment).push_back(at);
   plan.command.push_back(nullptr);
@@ -110,19 +116,61 @@ bool load_filter(const std::vector<sock_filter>& filter) {
 
 // ---- The first process of a sandbox
 
+// Or it ends, and tells the keeper why at descriptor 0.
+void must(long status, const char* step) {
+  if (status >= 0) return;
+  const Ready failed = {errno, step};
+  (void)!::write(0, &failed, sizeof failed);
+  ::_exit(127);
+}
+
+// Of the folder or file at `path`, and of what is above it, in a new /tmp.
+bool make_mount_point(const char* path, bool folder) {
+  std::string made = "/tmp";
+  for (const char* at = path + made.size(); *at != '\0';) {
+    const char* const end = std::strchr(at + 1, '/');
+    made.append(at, end == nullptr ? std::strlen(at) : static_cast<std::size_t>(end - at));
+    at = path + made.size();
+    const int status = end != nullptr || folder ? ::mkdir(made.c_str(), 0755)
+                                                : ::mknod(made.c_str(), S_IFREG | 0644, 0);
+    if (status != 0 && errno != EEXIST) return false;
+  }
+  return true;
+}
+
+// A new /tmp, over that of all; what is shown in that one is shown in the new one.
+void make_tmp(const Plan& plan) {
+  std::vector<int> shown;
+  for (const char* path : plan.shown_in_tmp) {
+    shown.push_back(::open(path, O_PATH | O_CLOEXEC));
+    must(shown.back(), "open what is shown in /tmp");
+  }
+  must(::mount("tmpfs", "/tmp", "tmpfs", MS_NOSUID | MS_NODEV, plan.tmp_options), "mount /tmp");
+  if (shown.empty()) return;
+  ::setfsuid(sandbox_user);  // files there have owners that the place knows
+  ::setfsgid(sandbox_user);
+  for (std::size_t i = 0; i < shown.size(); ++i) {
+    struct stat status = {};
+    must(::fstat(shown[i], &status), "look at what is shown in /tmp");
+    const char* const path = plan.shown_in_tmp[i];
+    must(make_mount_point(path, S_ISDIR(status.st_mode)) ? 0 : -1, "show it in /tmp");
+    std::array<char, 32> source;
+    std::snprintf(source.data(), source.size(), "/proc/self/fd/%d", shown[i]);
+    must(::mount(source.data(), path, nullptr, MS_BIND | MS_REC, nullptr), "show it in /tmp");
+    ::close(shown[i]);
+  }
+  // Which the change of user has ended: the template enters by us.
+  ::prctl(PR_SET_DUMPABLE, 1);
+}
+
 // Mounts what is the sandbox's own, says so, and is there: as long as the worker wants the sandbox.
 [[noreturn]] void be_first(const Plan& plan, int ready) {
   if (::dup2(ready, 0) < 0) ::_exit(127);
   ::syscall(SYS_close_range, 1U, ~0U, 0);
-  const auto check = [](long status, const char* step) {
-    if (status >= 0) return;
-    const Ready failed = {errno, step};
-    (void)!::write(0, &failed, sizeof failed);
-    ::_exit(127);
-  };
-  check(::mount("tmpfs", "/tmp", "tmpfs", MS_NOSUID | MS_NODEV, plan.tmp_options), "mount /tmp");
-  check(::mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RDONLY, nullptr),
-        "mount /proc");
+  make_tmp(plan);
+  must(::mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RDONLY, nullptr),
+       "mount /proc");
+  ::signal(SIGCHLD, SIG_IGN);  // whoever is left to us is gone when he ends
   // One right stays, which is never used: so nobody without rights may look into this process.
   set_capabilities(1U << CAP_KILL);
   const Ready done;
@@ -353,6 +401,7 @@ class Keeper {
 
   // What goes wrong is told in its log.
   [[noreturn]] void be_template(int control, int log) {
+    write_file("/proc/self/oom_score_adj", "1000");  // tasks go first when memory runs out
     const int nothing = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
     const auto check = [log](long status, const char* step) {
       if (status >= 0) return;
@@ -378,6 +427,10 @@ class Keeper {
     set_limit(RLIMIT_CORE, 0);
     set_limit(RLIMIT_NOFILE, plan_.head.limits.open_files);
     set_limit(RLIMIT_FSIZE, plan_.head.limits.file_bytes);
+    set_limit(RLIMIT_MEMLOCK, 64 << 10);
+    set_limit(RLIMIT_RTPRIO, 0);
+    set_limit(RLIMIT_NICE, 0);
+    set_limit(RLIMIT_MSGQUEUE, 64 << 10);
     ::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
     for (int capability = 0; capability <= CAP_LAST_CAP; ++capability)
       ::prctl(PR_CAPBSET_DROP, capability);
@@ -385,6 +438,10 @@ class Keeper {
     if (!load_filter(plan_.template_filter)) {
       ::dprintf(2, "cannot load the seccomp filter: %s\n", std::strerror(errno));
       ::_exit(127);
+    }
+    if (plan_.head.launcher != 0) {
+      environ = const_cast<char**>(plan_.environment.data());
+      run_launcher(3, plan_.command.data());
     }
     ::execve(plan_.command[0], plan_.command.data(), plan_.environment.data());
     ::dprintf(2, "cannot start %s: %s\n", plan_.command[0], std::strerror(errno));

@@ -3,7 +3,13 @@
 // and limits on time, memory, processes, files, output and disk. Whatever the program leaves behind
 // ends with it.
 //
-//   worker ──clone──▶ first process (waits) ──fork──▶ the program ──▶ whatever it starts
+// The sandboxes of the next tasks are made before they come (docs/decisions/0027). One keeper makes
+// them, and one template forks into them: a warm handler, or a launcher of ours, whose forks become
+// the program.
+//
+//             ┌─ keeper ──▶ sandboxes that wait ◀──fork── template
+//   worker ───┤                   │                          ▲
+//             └───────────────────┴── pidfd, pipes ──────────┘
 //
 // On one thread: all of it is called from, and calls back on, the io_context's.
 #pragma once
@@ -48,7 +54,7 @@ struct SandboxExit {
   Usage usage;
 };
 
-// What a warm handler is told of its task.
+// What is told to whoever does a task.
 struct TaskFacts {
   std::string queue;
   std::string id;
@@ -58,27 +64,36 @@ struct TaskFacts {
 };
 
 struct SandboxJob {
-  std::vector<std::string> command;      // the program, looked up in PATH, and its arguments
-  std::vector<std::string> environment;  // "NAME=value", in place of the worker's
-  std::string input;                     // on stdin
-  Limits limits;
+  std::vector<std::string> arguments;  // behind the command's own; not of a warm handler
+  std::string input;                   // on stdin; a warm handler's payload
   TaskFacts task;
 };
 
 struct SandboxOptions {
+  // The program, looked up in PATH, and its arguments. Tasks see it.
+  std::vector<std::string> command;
+  bool warm = false;  // loaded once, forked for each task: docs/reference/warm-handlers.md
+  std::vector<std::string> environment;  // "NAME=value", in place of the worker's
+  Limits limits;                         // of each task, and of a warm handler itself
+  std::uint32_t concurrency = 1;         // how many tasks run at once
   // Folders and files that tasks see, read-only, beside the system's and the program's own.
   std::vector<std::string> show;
   // Limits whose lack is accepted where the system cannot enforce them: "memory", "processes",
   // "cpu_time".
   std::vector<std::string> unenforced;
+  Micros load_time = Seconds(60);  // of a warm handler, from its start until it takes tasks
 };
+
+// "deferd-keeper", "libdeferd_warm.so": beside this program, or in ../lib or ../lib/deferd of it.
+std::string default_part(const std::string& name);
 
 class Sandboxes {
  public:
-  // Fails with Reason::unsupported when the system has not what a sandbox is made of, or cannot
-  // enforce a limit that `options` does not except; the message says what to do.
+  // Fails with Reason::invalid when the command is none, and with Reason::unsupported when the
+  // system has not what a sandbox is made of, or cannot enforce a limit that `options` does not
+  // except; the message says what to do.
   static Result<std::unique_ptr<Sandboxes>> make(boost::asio::io_context& io,
-                                                 const SandboxOptions& options);
+                                                 SandboxOptions options);
   virtual ~Sandboxes() = default;  // kills what runs; its callbacks are not called
 
   // What each limit is enforced by: lines for the start of a log.

@@ -43,16 +43,14 @@ Result<void> check_limits(const CgroupTree& tree, const std::vector<std::string>
 Result<SandboxKit> SandboxKit::make(const SandboxOptions& options) {
   // A program that closes its input early is no reason for the worker to end.
   ::signal(SIGPIPE, SIG_IGN);
-  SandboxKit kit = {CgroupTree::find(), {}, {}, {}};
+  SandboxKit kit = {CgroupTree::find(), {}, {}};
   if (auto ok = check_limits(kit.tree, options.unenforced); !ok) return fail(ok.error());
   auto shown = shown_files(options.show);
   if (!shown) return fail(shown.error());
   kit.shown = std::move(*shown);
-  for (const bool network : {false, true}) {
-    auto filter = make_seccomp_filter(network);
-    if (!filter) return fail(filter.error());
-    (network ? kit.seccomp_network : kit.seccomp) = std::move(*filter);
-  }
+  auto filter = make_seccomp_filter(options.limits.network);
+  if (!filter) return fail(filter.error());
+  kit.seccomp = std::move(*filter);
   return kit;
 }
 
@@ -83,8 +81,6 @@ SandboxPlan SandboxKit::plan(const Limits& limits) const {
   SandboxPlan plan;
   plan.shown = shown;
   plan.devices.assign(device_paths.begin(), device_paths.end());
-  plan.seccomp = limits.network ? seccomp_network : seccomp;
-  plan.limits = limits;
   plan.tmp_bytes = std::to_string(limits.disk_bytes);
   plan.tmp_inodes = std::to_string(limits.disk_bytes / 4096 + 1024);
   return plan;

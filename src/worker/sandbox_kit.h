@@ -20,13 +20,11 @@ struct SandboxKit {
 
   // What each limit is enforced by: lines for the start of a log.
   std::vector<std::string> enforcement() const;
-  // Lacks the command and its environment.
   SandboxPlan plan(const Limits& limits) const;
 
   CgroupTree tree;
   std::vector<Shown> shown;
-  std::vector<sock_filter> seccomp;
-  std::vector<sock_filter> seccomp_network;
+  std::vector<sock_filter> seccomp;  // of tasks
 };
 
 }  // namespace deferd

@@ -1,12 +1,10 @@
 #include "worker/sandbox_run.h"
 
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <boost/asio/buffer.hpp>
-#include <boost/asio/post.hpp>
 #include <boost/asio/write.hpp>
 #include <cerrno>
 #include <csignal>
@@ -14,6 +12,7 @@
 #include <thread>
 #include <utility>
 
+#include "worker/keeper_process.h"
 #include "worker/warm_wire.h"
 
 namespace deferd {
@@ -49,9 +48,7 @@ SandboxRun::SandboxRun(asio::io_context& io, const Limits& limits, std::shared_p
       in_(io),
       out_(io),
       err_(io),
-      reports_(io),
       tales_(io),
-      go_(io),
       wall_timer_(io),
       cpu_timer_(io) {}
 
@@ -65,9 +62,7 @@ void SandboxRun::begin(const SandboxProcess& process, std::string input) {
   assign(in_, process.in);
   assign(out_, process.out);
   assign(err_, process.err);
-  assign(reports_, process.report);
   assign(tales_, process.tell);
-  assign(go_, process.go);
 
   if (in_.is_open()) {
     asio::async_write(in_, asio::buffer(input_),
@@ -86,13 +81,6 @@ void SandboxRun::begin(const SandboxProcess& process, std::string input) {
     if (!error) self->end(ExitCause::wall_time);
   });
   if (limits_.cpu_time > Micros(0)) watch_cpu(Micros(0));
-}
-
-void SandboxRun::fail(std::string detail) {
-  exit_.detail = std::move(detail);
-  asio::post(wall_timer_.get_executor(), [self = shared_from_this()] {
-    if (!std::exchange(self->over_, true)) self->done_(std::move(self->exit_));
-  });
 }
 
 void SandboxRun::end(ExitCause cause, std::string detail) {
@@ -156,36 +144,15 @@ void SandboxRun::ended() {
     read_all(out_.native_handle(), [this](std::string_view bytes) { take_output(bytes); });
   if (err_.is_open())
     read_all(err_.native_handle(), [this](std::string_view bytes) { log_.append(bytes); });
-  if (!end_) take_report();
   if (tales_.is_open()) take_tales();
   ErrorCode ignored;
-  for (Stream* stream : {&process_, &in_, &out_, &err_, &reports_, &tales_, &go_})
-    (void)stream->close(ignored);
+  for (Stream* stream : {&process_, &in_, &out_, &err_, &tales_}) (void)stream->close(ignored);
   exit_.log_left_out = log_.finish(exit_.log);
   exit_.usage.cpu = group_->cpu();
   exit_.usage.memory_peak_bytes = group_->memory_peak_bytes();
   tell_cause();
   group_.reset();
   done_(std::move(exit_));
-}
-
-// Of the first process.
-void SandboxRun::take_report() {
-  std::string said;
-  read_all(reports_.native_handle(), [&said](std::string_view bytes) { said += bytes; });
-  SandboxReport report;
-  if (said.size() < sizeof report) return;
-  std::memcpy(&report, said.data(), sizeof report);
-  if (report.kind == SandboxReport::Kind::setup_failed) {
-    report.step[sizeof report.step - 1] = '\0';
-    not_started_ = std::string(report.step) + ": " + std::strerror(report.error);
-    return;
-  }
-  end_.emplace();
-  end_->usage.cpu = Micros(report.cpu_micros);
-  end_->usage.memory_peak_bytes = report.memory_peak_bytes;
-  if (WIFEXITED(report.wait_status)) end_->code = WEXITSTATUS(report.wait_status);
-  if (WIFSIGNALED(report.wait_status)) end_->signal = WTERMSIG(report.wait_status);
 }
 
 // The task may have written anything: what is not understood ends it.

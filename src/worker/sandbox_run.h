@@ -14,7 +14,6 @@
 #include "worker/bounded_log.h"
 #include "worker/cgroups.h"
 #include "worker/sandbox.h"
-#include "worker/sandbox_process.h"
 
 namespace deferd {
 
@@ -25,6 +24,15 @@ struct TaskEnd {
   Usage usage;
 };
 
+// What the worker holds of a run, not blocking: -1 is not there.
+struct SandboxProcess {
+  int pidfd = -1;  // of the sandbox's first process: readable once all of the sandbox has ended
+  int in = -1;     // to write
+  int out = -1;    // to read, as the next two
+  int err = -1;
+  int tell = -1;  // what the task's process tells of itself (warm_wire.h)
+};
+
 class SandboxRun : public std::enable_shared_from_this<SandboxRun> {
  public:
   // `group` is where its processes are counted; `done` is called once, unless it is abandoned.
@@ -33,11 +41,8 @@ class SandboxRun : public std::enable_shared_from_this<SandboxRun> {
 
   // Takes the descriptors. `input` is written as far as it is read.
   void begin(const SandboxProcess& process, std::string input);
-  // Instead: it never began.
-  void fail(std::string detail);
 
-  // Its task's process has ended, as somebody else than its first process saw; what it left behind
-  // ends now.
+  // Its task's process has ended, as the keeper saw; what it left behind ends now.
   void task_ended(const TaskEnd& end);
   // All processes end; the first cause given is the one that counts.
   void end(ExitCause cause, std::string detail = {});
@@ -53,7 +58,6 @@ class SandboxRun : public std::enable_shared_from_this<SandboxRun> {
   void take_output(std::string_view bytes);
   void watch_cpu(Micros used);
   void ended();
-  void take_report();
   void take_tales();
   void tell_cause();
 
@@ -73,9 +77,7 @@ class SandboxRun : public std::enable_shared_from_this<SandboxRun> {
   Stream in_;
   Stream out_;
   Stream err_;
-  Stream reports_;
   Stream tales_;
-  Stream go_;
   boost::asio::steady_timer wall_timer_;
   boost::asio::steady_timer cpu_timer_;
 };

@@ -1,5 +1,3 @@
-#include "worker/warm_sandboxes.h"
-
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/mman.h>
@@ -14,7 +12,6 @@
 #include <cerrno>
 #include <cstring>
 #include <deque>
-#include <filesystem>
 #include <map>
 #include <span>
 #include <utility>
@@ -22,9 +19,10 @@
 #include "base/log.h"
 #include "base/unix_file.h"
 #include "worker/descriptor_passing.h"
+#include "worker/keeper_process.h"
 #include "worker/pipe.h"
+#include "worker/sandbox.h"
 #include "worker/sandbox_kit.h"
-#include "worker/sandbox_process.h"
 #include "worker/sandbox_root.h"
 #include "worker/sandbox_run.h"
 #include "worker/seccomp_filter.h"
@@ -82,7 +80,7 @@ struct Job {
 
 class WarmSandboxes final : public Sandboxes {
  public:
-  WarmSandboxes(asio::io_context& io, SandboxKit kit, WarmOptions options)
+  WarmSandboxes(asio::io_context& io, SandboxKit kit, SandboxOptions options)
       : io_(io),
         kit_(std::move(kit)),
         options_(std::move(options)),
@@ -109,9 +107,6 @@ class WarmSandboxes final : public Sandboxes {
   }
 
   Result<void> prepare() {
-    auto program = find_program(options_.command[0]);
-    if (!program) return fail(program.error());
-    options_.command[0] = *program;
     auto of_keeper = make_keeper_filter(options_.limits.network);
     if (!of_keeper) return fail(of_keeper.error());
     keeper_filter_ = std::move(*of_keeper);
@@ -124,8 +119,10 @@ class WarmSandboxes final : public Sandboxes {
 
   std::vector<std::string> enforcement() const override {
     auto lines = kit_.enforcement();
-    lines.emplace_back(
-        "warm handler: loaded in a sandbox with the limits of a task; each task in a fork of it");
+    if (options_.warm) {
+      lines.emplace_back(
+          "warm handler: loaded in a sandbox with the limits of a task; each task in a fork of it");
+    }
     return lines;
   }
 
@@ -133,6 +130,12 @@ class WarmSandboxes final : public Sandboxes {
 
   std::uint64_t start(SandboxJob job, Callback<void(SandboxExit)> done) override {
     const std::uint64_t number = ++last_run_;
+    if (std::ranges::any_of(job.arguments, [](const std::string& argument) {
+          return argument.find('\0') != std::string::npos;
+        })) {
+      not_started(std::move(done), "an argument cannot hold a zero byte");
+      return number;
+    }
     waiting_.emplace_back(number, Job{input_of(job), std::move(done)});
     dispatch();
     return number;
@@ -155,8 +158,9 @@ class WarmSandboxes final : public Sandboxes {
   // ---- Keeper
 
   Result<void> start_keeper() {
-    const UnixFile program(::open(options_.keeper.c_str(), O_RDONLY | O_CLOEXEC));
-    if (program.fd() < 0) return system_error("cannot open " + options_.keeper, errno);
+    const std::string path = default_part("deferd-keeper");
+    const UnixFile program(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    if (program.fd() < 0) return system_error("cannot open " + path, errno);
     const UnixFile plan_file(::memfd_create("keeper", MFD_CLOEXEC));
     const std::string text = keeper_plan();
     if (plan_file.fd() < 0 ||
@@ -169,9 +173,9 @@ class WarmSandboxes final : public Sandboxes {
     auto group = kit_.tree.make("keeper-" + std::to_string(keepers_++), limits);
     if (!group) return fail(group.error());
     keeper_group_ = std::move(*group);
-    const auto slot = (1U << 16) + static_cast<std::uint32_t>(::getpid()) % 8000 * (places_max + 1);
-    auto made = make_keeper_process(kit_.plan(options_.limits), *keeper_group_, slot, program.fd(),
-                                    plan_file.fd());
+    auto made = make_keeper_process(
+        kit_.plan(options_.limits), *keeper_group_,
+        {.network = options_.limits.network, .program = program.fd(), .plan = plan_file.fd()});
     if (!made) return fail(made.error());
     keeper_.assign(made->pidfd);
     keeper_socket_.assign(made->socket);
@@ -191,15 +195,23 @@ class WarmSandboxes final : public Sandboxes {
     const auto plan = kit_.plan(limits);
     std::string texts;
     const auto add = [&texts](const std::string& one) { texts.append(one).push_back('\0'); };
+    KeeperPlan head;
     add("mode=700,uid=1000,gid=1000,size=" + plan.tmp_bytes + ",nr_inodes=" + plan.tmp_inodes);
+    for (const Shown& one : plan.shown) {
+      if (!one.path.starts_with("/tmp/")) continue;
+      add(one.path);
+      ++head.shown_in_tmp;
+    }
     for (const std::string& word : options_.command) add(word);
     for (const std::string& one : options_.environment) add(one);
-    add("DEFERD_WARM=1");
-    add("DEFERD_WARM_FD=3");
-    add("DEFERD_WARM_LIBRARY=" + options_.library);
-    KeeperPlan head;
+    if (options_.warm) {
+      add("DEFERD_WARM=1");
+      add("DEFERD_WARM_FD=3");
+      add("DEFERD_WARM_LIBRARY=" + default_part("libdeferd_warm.so"));
+    }
     head.own_users = ::geteuid() == 0 ? 1 : 0;
     head.network = limits.network ? 1 : 0;
+    head.launcher = options_.warm ? 0 : 1;
     head.limits = warm_limits(limits);
     head.filter_size = static_cast<std::uint32_t>(keeper_filter_.size());
     head.template_filter_size = static_cast<std::uint32_t>(template_filter_.size());
@@ -446,10 +458,9 @@ class WarmSandboxes final : public Sandboxes {
     WarmHello hello;
     hello.limits = warm_limits(options_.limits);
     hello.network = options_.limits.network ? 1 : 0;
-    const auto& filter = options_.limits.network ? kit_.seccomp_network : kit_.seccomp;
-    hello.filter_size = static_cast<std::uint32_t>(filter.size());
+    hello.filter_size = static_cast<std::uint32_t>(kit_.seccomp.size());
     std::vector<std::byte> text;
-    for (const auto& part : {bytes_of(hello), std::as_bytes(std::span(filter))})
+    for (const auto& part : {bytes_of(hello), std::as_bytes(std::span(kit_.seccomp))})
       text.insert(text.end(), part.begin(), part.end());
     const KeeperOrder order = {KeeperOrder::Kind::handler, 0};
     if (!send_with(control_.native_handle(), text, {}) ||
@@ -553,11 +564,7 @@ class WarmSandboxes final : public Sandboxes {
   void drop_template(const std::string& why) {
     if (!std::exchange(ready_, false)) {
       for (auto& [number, job] : std::exchange(waiting_, {})) {
-        asio::post(io_, [done = std::move(job.done), why]() mutable {
-          SandboxExit exit;
-          exit.detail = why;
-          done(std::move(exit));
-        });
+        not_started(std::move(job.done), why);
       }
     }
     load_timer_.cancel();
@@ -578,6 +585,13 @@ class WarmSandboxes final : public Sandboxes {
 
   // ---- Tasks
 
+  void not_started(Callback<void(SandboxExit)> done, std::string why) {
+    SandboxExit exit;
+    exit.detail = std::move(why);
+    asio::post(
+        io_, [done = std::move(done), exit = std::move(exit)]() mutable { done(std::move(exit)); });
+  }
+
   static std::string input_of(const SandboxJob& job) {
     const TaskFacts& task = job.task;
     WarmTaskHeader header;
@@ -587,8 +601,15 @@ class WarmSandboxes final : public Sandboxes {
     header.id_size = static_cast<std::uint32_t>(task.id.size());
     header.name_size = static_cast<std::uint32_t>(task.name.size());
     header.payload_size = job.input.size();
+    std::string arguments;
+    for (const std::string& argument : job.arguments) arguments.append(argument).push_back('\0');
+    header.arguments_size = static_cast<std::uint32_t>(arguments.size());
     std::string text(reinterpret_cast<const char*>(&header), sizeof header);
-    return text.append(task.queue).append(task.id).append(task.name).append(job.input);
+    return text.append(task.queue)
+        .append(task.id)
+        .append(task.name)
+        .append(arguments)
+        .append(job.input);
   }
 
   void dispatch() {
@@ -623,7 +644,7 @@ class WarmSandboxes final : public Sandboxes {
 
   asio::io_context& io_;
   const SandboxKit kit_;
-  WarmOptions options_;
+  const SandboxOptions options_;
   std::vector<sock_filter> keeper_filter_;
   std::vector<sock_filter> template_filter_;
 
@@ -660,22 +681,14 @@ class WarmSandboxes final : public Sandboxes {
 
 }  // namespace
 
-std::string default_part(const std::string& name) {
-  namespace fs = std::filesystem;
-  std::error_code error;
-  const fs::path here = fs::read_symlink("/proc/self/exe", error).parent_path();
-  for (const fs::path& folder : {here, here.parent_path() / "lib" / "deferd",
-                                 here.parent_path() / "lib", here.parent_path() / "libexec"}) {
-    if (fs::exists(folder / name, error)) return (folder / name).string();
-  }
-  return (here / name).string();
-}
-
-Result<std::unique_ptr<Sandboxes>> make_warm_sandboxes(asio::io_context& io, SandboxOptions sandbox,
-                                                       WarmOptions options) {
+Result<std::unique_ptr<Sandboxes>> Sandboxes::make(asio::io_context& io, SandboxOptions options) {
   if (options.command.empty()) return fail(Reason::invalid, "command: there is none", "command");
-  sandbox.show.push_back(options.library);
-  auto kit = SandboxKit::make(sandbox);
+  auto program = find_program(options.command[0]);
+  if (!program) return fail(program.error());
+  options.command[0] = *program;
+  options.show.push_back(std::move(*program));
+  if (options.warm) options.show.push_back(default_part("libdeferd_warm.so"));
+  auto kit = SandboxKit::make(options);
   if (!kit) return fail(kit.error());
   auto sandboxes = std::make_unique<WarmSandboxes>(io, std::move(*kit), std::move(options));
   if (auto ok = sandboxes->prepare(); !ok) return fail(ok.error());

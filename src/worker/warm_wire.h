@@ -11,7 +11,7 @@
 
 namespace deferd {
 
-constexpr std::uint32_t warm_version = 0x0d'fe'0001;
+constexpr std::uint32_t warm_version = 0x0d'fe'0002;
 
 // Of a task's process, set by itself.
 struct WarmLimits {
@@ -27,15 +27,17 @@ constexpr int keeper_plan = 4;
 
 // The file that a keeper begins with. Behind it: `filter_size` instructions of its own system call
 // filter, `template_filter_size` of the template's, then `text_size` bytes of texts that end with a
-// zero each: the options of the tmpfs of a /tmp, `arguments` words of the handler's command, and
-// the rest its environment.
+// zero each: the options of the tmpfs of a /tmp, `shown_in_tmp` paths of what is shown there,
+// `arguments` words of the handler's command, and the rest its environment.
 struct KeeperPlan {
   std::uint32_t version = warm_version;
   std::uint32_t own_users = 0;  // each place has a user of its own: first_place_user and so on
   std::uint32_t network = 0;    // the host's, for all: places have none
+  std::uint32_t launcher = 0;   // the template is warm/launcher.h, and the command each task's own
   WarmLimits limits;            // of the template
   std::uint32_t filter_size = 0;
   std::uint32_t template_filter_size = 0;
+  std::uint32_t shown_in_tmp = 0;
   std::uint32_t arguments = 0;
   std::uint32_t text_size = 0;
 };
@@ -87,13 +89,15 @@ struct WarmAnswer {
   char step[44] = {};
 };
 
-// What is in the pipe `in`: this, the three texts, the payload.
+// What is in the pipe `in`: this, the three texts, arguments for the launcher that end with a zero
+// each, the payload.
 struct WarmTaskHeader {
   std::uint64_t attempt = 0;
   std::uint32_t keep_result = 0;
   std::uint32_t queue_size = 0;
   std::uint32_t id_size = 0;
   std::uint32_t name_size = 0;
+  std::uint32_t arguments_size = 0;
   std::uint64_t payload_size = 0;
 };
 

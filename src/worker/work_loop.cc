@@ -162,18 +162,11 @@ class SandboxWork final : public WorkLoop {
 
   SandboxJob job_of(LeasedTask& task) const {
     SandboxJob job;
-    job.command = options_.command;
-    job.environment = options_.environment;
-    job.environment.push_back("DEFERD_QUEUE=" + options_.queue);
-    job.environment.push_back("DEFERD_TASK=" + (task.name.empty() ? task.id : task.name));
-    job.environment.push_back("DEFERD_ATTEMPT=" + std::to_string(task.attempt));
-    job.limits = options_.limits;
     job.task = {options_.queue, task.id, task.name, task.attempt, task.keep_result};
     if (options_.input == TaskInput::on_stdin) {
       job.input = std::move(task.body);
     } else {
-      for (std::string& argument : arguments_of(task.body))
-        job.command.push_back(std::move(argument));
+      job.arguments = arguments_of(task.body);
     }
     return job;
   }

@@ -28,8 +28,6 @@ enum class TaskInput : std::uint8_t {
 
 struct WorkOptions {
   std::string queue;  // for the program to know
-  std::vector<std::string> command;
-  std::vector<std::string> environment;  // "NAME=value", beside what each task has
   TaskInput input = TaskInput::on_stdin;
   Limits limits;
   std::uint32_t concurrency = 1;

@@ -17,8 +17,7 @@
 #include "config/server_config.h"
 #include "model/duration_text.h"
 #include "worker/find_python.h"
-#include "worker/sandbox_root.h"
-#include "worker/warm_sandboxes.h"
+#include "worker/sandbox.h"
 #include "worker/work_loop.h"
 
 namespace deferd {
@@ -36,9 +35,7 @@ struct Arguments {
   std::string input = "stdin";
   std::vector<std::string> environment;
   Micros drain = Seconds(30);
-  bool warm = false;
   std::string python_module;
-  Micros load_time = WarmOptions().load_time;
 };
 
 void add_duration(CLI::App& app, const std::string& name, Micros& value, const std::string& about) {
@@ -75,7 +72,8 @@ void add_bytes(CLI::App& app, const std::string& name, std::uint64_t& value,
 
 void define(CLI::App& app, Arguments& arguments) {
   WorkOptions& work = arguments.work;
-  Limits& limits = work.limits;
+  SandboxOptions& sandbox = arguments.sandbox;
+  Limits& limits = sandbox.limits;
   app.add_option("--server", arguments.server, "the server")
       ->envname("DEFERD_SERVER")
       ->capture_default_str();
@@ -89,7 +87,7 @@ void define(CLI::App& app, Arguments& arguments) {
       ->check([](const std::string& name) {
         return name.size() <= 100 ? "" : "is longer than 100 bytes";
       });
-  app.add_option("--concurrency", work.concurrency, "how many tasks run at once")
+  app.add_option("--concurrency", sandbox.concurrency, "how many tasks run at once")
       ->check(CLI::Range(1, 1000))
       ->capture_default_str();
   app.add_option("--input", arguments.input,
@@ -99,16 +97,16 @@ void define(CLI::App& app, Arguments& arguments) {
       ->capture_default_str();
   app.add_option("--env", arguments.environment,
                  "NAME=VALUE, or NAME of the worker's own environment; may be repeated");
-  app.add_option("--show", arguments.sandbox.show,
+  app.add_option("--show", sandbox.show,
                  "a folder or file that tasks may read beside the system's; may be repeated");
   app.add_option("--never-again", work.never_again_code,
                  "the exit code that says that trying again is of no use")
       ->capture_default_str();
-  app.add_flag("--warm", arguments.warm,
+  app.add_flag("--warm", sandbox.warm,
                "the program is a warm handler: loaded once, each task runs in a fork of it");
   app.add_option("--python", arguments.python_module,
                  "a module, or a file, with tasks of deferd's Python library: a warm handler");
-  add_duration(app, "--load-time", arguments.load_time, "how long a warm handler may take to load");
+  add_duration(app, "--load-time", sandbox.load_time, "how long a warm handler may take to load");
   add_duration(app, "--lease", work.lease, "how long one lease is; renewed while a task runs");
   add_duration(app, "--drain", arguments.drain, "how long running tasks may take after SIGTERM");
   add_duration(app, "--wall-time", limits.wall_time, "of a task");
@@ -124,10 +122,10 @@ void define(CLI::App& app, Arguments& arguments) {
       ->check(CLI::Range(8, 1'000'000))
       ->capture_default_str();
   app.add_flag("--network", limits.network, "tasks may use the host's network");
-  app.add_option("--unenforced", arguments.sandbox.unenforced,
+  app.add_option("--unenforced", sandbox.unenforced,
                  "a limit whose lack is accepted where the system cannot enforce it: memory, "
                  "processes, cpu_time");
-  app.add_option("command", work.command, "the program and its arguments, after --");
+  app.add_option("command", sandbox.command, "the program and its arguments, after --");
 }
 
 Result<std::string> read_key(const Arguments& arguments) {
@@ -158,44 +156,27 @@ Result<std::vector<std::string>> environment_of(const std::vector<std::string>& 
   return environment;
 }
 
-// The handler's, with what it needs shown to it.
+// What --python is short for, with what it needs shown to it.
 Result<void> choose_command(Arguments& arguments) {
-  std::vector<std::string>& command = arguments.work.command;
-  if (!arguments.python_module.empty()) {
-    if (!command.empty())
-      return fail(Reason::invalid, "--python: it is the command; give none after --");
-    auto python = find_python();
-    if (!python) return fail(python.error());
-    arguments.warm = true;
-    if (arguments.python_module.ends_with(".py")) {
-      const auto file = std::filesystem::absolute(arguments.python_module).lexically_normal();
-      arguments.python_module = file.string();
-      arguments.sandbox.show.push_back(arguments.python_module);
-    }
-    command = {python->program, "-m", "deferd.worker", arguments.python_module};
-    arguments.work.environment.push_back("PYTHONPATH=" + python->import_path);
-    for (const std::string& folder : python->folders) arguments.sandbox.show.push_back(folder);
-  }
-  if (command.empty())
+  SandboxOptions& sandbox = arguments.sandbox;
+  if (arguments.python_module.empty()) {
+    if (!sandbox.command.empty()) return {};
     return fail(Reason::invalid, "command: give the program after --, or --python MODULE");
-  const auto program = find_program(command[0]);
-  if (!program) return fail(program.error());
-  arguments.sandbox.show.push_back(*program);
+  }
+  if (!sandbox.command.empty())
+    return fail(Reason::invalid, "--python: it is the command; give none after --");
+  auto python = find_python();
+  if (!python) return fail(python.error());
+  if (arguments.python_module.ends_with(".py")) {
+    const auto file = std::filesystem::absolute(arguments.python_module).lexically_normal();
+    arguments.python_module = file.string();
+    sandbox.show.push_back(arguments.python_module);
+  }
+  sandbox.warm = true;
+  sandbox.command = {python->program, "-m", "deferd.worker", arguments.python_module};
+  sandbox.environment.push_back("PYTHONPATH=" + python->import_path);
+  for (const std::string& folder : python->folders) sandbox.show.push_back(folder);
   return {};
-}
-
-Result<std::unique_ptr<Sandboxes>> make_sandboxes(asio::io_context& io,
-                                                  const Arguments& arguments) {
-  if (!arguments.warm) return Sandboxes::make(io, arguments.sandbox);
-  WarmOptions options;
-  options.command = arguments.work.command;
-  options.environment = arguments.work.environment;
-  options.limits = arguments.work.limits;
-  options.concurrency = arguments.work.concurrency;
-  options.load_time = arguments.load_time;
-  options.keeper = default_part("deferd-keeper");
-  options.library = default_part("libdeferd_warm.so");
-  return make_warm_sandboxes(io, arguments.sandbox, options);
 }
 
 // Who holds a lease, for people to find: "host/pid".
@@ -226,18 +207,22 @@ int run_worker(int argc, char** argv) {
   arguments.work.input = arguments.input == "stdin" ? TaskInput::on_stdin : TaskInput::as_arguments;
   auto environment = environment_of(arguments.environment);
   if (!environment) return complain(environment.error().message, 2);
-  arguments.work.environment = std::move(*environment);
+  arguments.sandbox.environment = std::move(*environment);
   const auto server = parse_target_url(arguments.server);
   if (!server) return complain("--server: " + server.error().message, 2);
   const auto key = read_key(arguments);
   if (!key) return complain(key.error().message, 2);
-  if (arguments.work.limits.output_bytes > result_bytes_max)
+  if (arguments.sandbox.limits.output_bytes > result_bytes_max)
     return complain("--output: a result is at most 1MiB", 2);
   if (auto ok = choose_command(arguments); !ok) return complain(ok.error().message, 2);
+  arguments.work.limits = arguments.sandbox.limits;
+  arguments.work.concurrency = arguments.sandbox.concurrency;
 
   asio::io_context io(1);
-  auto sandboxes = make_sandboxes(io, arguments);
-  if (!sandboxes) return complain(sandboxes.error().message, 1);
+  auto sandboxes = Sandboxes::make(io, arguments.sandbox);
+  if (!sandboxes) {
+    return complain(sandboxes.error().message, sandboxes.error().reason == Reason::invalid ? 2 : 1);
+  }
   for (const std::string& line : (*sandboxes)->enforcement()) log_info("limit", {{"by", line}});
   auto link = QueueLink::make(io.get_executor(), {*server, arguments.work.queue, *key,
                                                   arguments.ca_file, worker_name(arguments)});
@@ -245,7 +230,7 @@ int run_worker(int argc, char** argv) {
 
   asio::signal_set signals(io, SIGTERM, SIGINT);
   asio::steady_timer patience(io);
-  // Stopped, not left to run dry: the keeper of warm sandboxes is heard as long as it lives.
+  // Stopped, not left to run dry: the keeper of the sandboxes is heard as long as it lives.
   auto loop = WorkLoop::start(io, arguments.work, **link, **sandboxes, [&] { io.stop(); });
   log_info("worker.started", {{"queue", arguments.work.queue},
                               {"server", arguments.server},

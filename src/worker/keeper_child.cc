@@ -1,21 +1,16 @@
-// The inside of a sandbox, from clone to exec: only system calls, no allocation.
+// The inside of the sandbox that all others of a worker are made in, from clone to the exec of
+// their keeper: only system calls, no allocation.
 #include <fcntl.h>
-#include <grp.h>
 #include <linux/capability.h>
 #include <linux/mount.h>
-#include <linux/seccomp.h>
 #include <linux/securebits.h>
 #include <poll.h>
-#include <sched.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <csignal>
@@ -74,13 +69,7 @@ class Child {
     become_user();
     make_root();
     check(::sethostname("task", 4), "set the host name");
-    if (pipes_.keeper >= 0) become_keeper();
-    // Not fork(3), which takes the allocator's locks: another thread of the worker may have had
-    // them.
-    const auto task = static_cast<pid_t>(::syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0));
-    check(task, "fork");
-    if (task == 0) run_task();
-    wait_for(task);
+    become_keeper();
   }
 
  private:
@@ -216,8 +205,8 @@ class Child {
 
   // With the rights that it has in these namespaces; nothing of the worker's memory.
   [[noreturn]] void become_keeper() {
-    check(::dup2(pipes_.keeper_socket, keeper_socket), "the keeper's socket");
-    check(::dup2(pipes_.keeper_plan, keeper_plan), "the keeper's plan");
+    check(::dup2(pipes_.socket, keeper_socket), "the keeper's socket");
+    check(::dup2(pipes_.plan, keeper_plan), "the keeper's plan");
     __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
     std::array<__user_cap_data_struct, 2> sets = {};
     check(::syscall(SYS_capget, &header, sets.data()), "look at capabilities");
@@ -232,100 +221,12 @@ class Child {
     char name[] = "deferd-keeper";
     std::array<char*, 2> command = {name, nullptr};
     std::array<char*, 1> environment = {nullptr};
-    ::syscall(SYS_execveat, pipes_.keeper, "", command.data(), environment.data(), AT_EMPTY_PATH);
+    ::syscall(SYS_execveat, pipes_.program, "", command.data(), environment.data(), AT_EMPTY_PATH);
     fail("start the keeper");
   }
 
-  // The task's own process.
-  [[noreturn]] void run_task() {
-    ::setsid();
-    // The first to go when memory runs out, before the one that waits for it.
-    const int score = ::open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
-    if (score >= 0) {
-      (void)!::write(score, "1000", 4);
-      ::close(score);
-    }
-    check(set_mount("/proc", MOUNT_ATTR_RDONLY, false), "make /proc read-only");
-    check(::dup2(pipes_.in, 0), "stdin");
-    check(::dup2(pipes_.out, 1), "stdout");
-    check(::dup2(pipes_.err, 2), "stderr");
-    // Nothing of the worker's is left open but the way to report, which exec closes.
-    check(::dup2(pipes_.report, 3), "report");
-    pipes_.report = 3;
-    check(::syscall(SYS_close_range, 4U, ~0U, 0), "close what was open");
-    check(::fcntl(3, F_SETFD, FD_CLOEXEC), "report");
-    set_limits();
-    drop_rights();
-    ::execve(plan_.command_raw[0], plan_.command_raw.data(), plan_.environment_raw.data());
-    fail("start the program");
-  }
-
-  void set_limits() {
-    const Limits& limits = plan_.limits;
-    limit(RLIMIT_CORE, 0);
-    limit(RLIMIT_NOFILE, limits.open_files);
-    limit(RLIMIT_FSIZE, limits.disk_bytes);
-    limit(RLIMIT_MEMLOCK, 64 << 10);
-    limit(RLIMIT_RTPRIO, 0);
-    limit(RLIMIT_NICE, 0);
-    limit(RLIMIT_MSGQUEUE, 64 << 10);
-    if (limits.cpu_time > Micros(0)) {
-      // Of one process alone, in whole seconds: the last guard. The worker counts all of them.
-      limit(RLIMIT_CPU, static_cast<rlim_t>(limits.cpu_time.count() / 1'000'000) + 2);
-    }
-  }
-  void limit(int what, rlim_t value) {
-    rlimit now = {};
-    if (::getrlimit(static_cast<__rlimit_resource>(what), &now) == 0)
-      value = std::min(value, now.rlim_max);
-    const rlimit both = {value, value};
-    check(::setrlimit(static_cast<__rlimit_resource>(what), &both), "set a limit");
-  }
-
-  void drop_rights() {
-    for (int capability = 0; capability <= CAP_LAST_CAP; ++capability) {
-      if (::prctl(PR_CAPBSET_DROP, capability) != 0 && errno != EINVAL) fail("drop a capability");
-    }
-    __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
-    std::array<__user_cap_data_struct, 2> none = {};
-    check(::syscall(SYS_capset, &header, none.data()), "drop capabilities");
-    check(::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "gain no rights");
-    const sock_fprog program = {static_cast<unsigned short>(plan_.seccomp.size()),
-                                const_cast<sock_filter*>(plan_.seccomp.data())};
-    check(::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program), "load the seccomp filter");
-  }
-
-  // The first process: reaps whoever is left to it, and ends when the task's own process has; the
-  // kernel then ends all others.
-  [[noreturn]] void wait_for(pid_t task) {
-    // The task has the same user: it may not look into this process.
-    check(::prctl(PR_SET_DUMPABLE, 0), "be closed");
-    check(::dup2(pipes_.report, 3), "report");
-    pipes_.report = 3;
-    ::syscall(SYS_close_range, 4U, ~0U, 0);
-    for (const int fd : {0, 1, 2}) ::close(fd);
-    drop_rights();
-    while (true) {
-      SandboxReport report;
-      rusage used = {};
-      const pid_t ended = ::wait4(-1, &report.wait_status, 0, &used);
-      if (ended < 0 && errno == EINTR) continue;
-      if (ended < 0) ::_exit(1);
-      if (ended != task) continue;
-      report.kind = SandboxReport::Kind::ended;
-      const auto micros = [](const timeval& time) {
-        return static_cast<std::uint64_t>(time.tv_sec) * 1'000'000 +
-               static_cast<std::uint64_t>(time.tv_usec);
-      };
-      report.cpu_micros = micros(used.ru_utime) + micros(used.ru_stime);
-      report.memory_peak_bytes = static_cast<std::uint64_t>(used.ru_maxrss) << 10;
-      (void)!::write(pipes_.report, &report, sizeof report);
-      ::_exit(0);
-    }
-  }
-
   const SandboxPlan& plan_;
-  SandboxPipes pipes_;
+  const SandboxPipes pipes_;
   const bool drop_groups_;
   std::array<int, sources_max> sources_ = {};
 };

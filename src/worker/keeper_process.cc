@@ -1,4 +1,4 @@
-#include "worker/sandbox_process.h"
+#include "worker/keeper_process.h"
 
 #include <fcntl.h>
 #include <linux/sched.h>
@@ -22,9 +22,10 @@
 namespace deferd {
 namespace {
 
-// Of the numbers that nobody gives to people, services or containers.
+// Users outside: of the numbers that nobody gives to people, services or containers, as many for
+// each worker as it may have sandboxes, and the keeper's.
 constexpr std::uint32_t first_outer_user = 0x7000'0000;
-constexpr std::uint32_t outer_users = 1 << 16;
+constexpr std::uint32_t worker_ranges = 100'000;
 
 tl::unexpected<Error> sandbox_error(const std::string& what, int number) {
   return fail(Reason::unsupported, "sandbox: " + what + ": " + std::strerror(number));
@@ -36,19 +37,17 @@ bool write_file(const std::string& path, const std::string& text) {
          ::write(file.fd(), text.data(), text.size()) == static_cast<ssize_t>(text.size());
 }
 
-// Who the sandbox's user is outside: root gives it a number of its own, anybody else his own.
-// `places`: how many further users it has, for sandboxes within it.
-Result<void> map_user(pid_t process, bool own_numbers, std::uint32_t slot, std::uint32_t places) {
+// Who the keeper's user is outside: root gives it a number of its own, and one to each of its
+// places; anybody else his own.
+Result<void> map_user(pid_t process, bool own_numbers) {
   const std::string folder = "/proc/" + std::to_string(process);
   const auto lines = [&](std::uint32_t own) {
     if (!own_numbers) return std::to_string(sandbox_user) + " " + std::to_string(own) + " 1";
-    const std::uint32_t outer = first_outer_user + slot % outer_users;
-    std::string text = std::to_string(sandbox_user) + " " + std::to_string(outer) + " 1";
-    if (places > 0) {
-      text += "\n" + std::to_string(first_place_user) + " " + std::to_string(outer + 1) + " " +
-              std::to_string(places);
-    }
-    return text;
+    const std::uint32_t range = static_cast<std::uint32_t>(::getpid()) % worker_ranges;
+    const std::uint32_t outer = first_outer_user + range * (places_max + 1);
+    return std::to_string(sandbox_user) + " " + std::to_string(outer) + " 1\n" +
+           std::to_string(first_place_user) + " " + std::to_string(outer + 1) + " " +
+           std::to_string(places_max);
   };
   if (!own_numbers) write_file(folder + "/setgroups", "deny");
   if (!write_file(folder + "/uid_map", lines(::geteuid())) ||
@@ -94,16 +93,6 @@ class Entrances {
   const Result<std::vector<int>> opened_;
 };
 
-// Lets a new process go, when the worker's part is done; or ends it.
-Result<void> let_go(int pidfd, Result<void> ready, int go) {
-  if (ready && ::write(go, "g", 1) != 1) ready = sandbox_error("cannot let it go", errno);
-  if (ready) return ready;
-  kill_sandbox(pidfd);
-  reap_sandbox(pidfd);
-  ::close(pidfd);
-  return ready;
-}
-
 }  // namespace
 
 void kill_sandbox(int pidfd) { ::syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, nullptr, 0); }
@@ -113,39 +102,8 @@ void reap_sandbox(int pidfd) {
   ::waitid(static_cast<idtype_t>(P_PIDFD), static_cast<id_t>(pidfd), &info, WEXITED);
 }
 
-Result<SandboxProcess> make_sandbox_process(const SandboxPlan& plan, const Cgroup& group,
-                                            std::uint32_t slot) {
-  Pipe in;
-  Pipe out;
-  Pipe err;
-  Pipe report;
-  Pipe go;
-  if (!in.ok() || !out.ok() || !err.ok() || !report.ok() || !go.ok())
-    return sandbox_error("cannot make pipes", errno);
-  const bool own_numbers = ::geteuid() == 0;
-  const Entrances entrances(group);
-  if (!entrances.opened()) return fail(entrances.opened().error());
-
-  int pidfd = -1;
-  const pid_t process =
-      clone_into(sandbox_namespaces & ~(plan.limits.network ? CLONE_NEWNET : 0UL), pidfd);
-  if (process < 0) return no_namespaces();
-  if (process == 0) {
-    SandboxPipes pipes = {in.read(),      out.write(), err.write(),
-                          report.write(), go.read(),   go.write()};
-    entrances.hand_to(pipes);
-    run_sandbox(plan, pipes, own_numbers);
-  }
-  // Here it waits for us, and ends by itself when we go without a word.
-  const auto ready = let_go(pidfd, map_user(process, own_numbers, slot, 0), go.write());
-  if (!ready) return fail(ready.error());
-  return SandboxProcess{pidfd,           in.take_write(),    out.take_read(),
-                        err.take_read(), report.take_read(), -1,
-                        go.take_write()};
-}
-
 Result<KeeperProcess> make_keeper_process(const SandboxPlan& plan, const Cgroup& group,
-                                          std::uint32_t slot, int program, int file) {
+                                          const KeeperOptions& options) {
   Pipe report;
   Pipe go;
   std::array<int, 2> ends = {-1, -1};
@@ -156,29 +114,36 @@ Result<KeeperProcess> make_keeper_process(const SandboxPlan& plan, const Cgroup&
   const UnixFile theirs(ends[1]);
   const auto above = [](int fd) { return UnixFile(::fcntl(fd, F_DUPFD_CLOEXEC, Pipe::low)); };
   const UnixFile socket = above(theirs.fd());
-  const UnixFile plan_file = above(file);
-  const UnixFile program_file = above(program);
+  const UnixFile plan_file = above(options.plan);
+  const UnixFile program = above(options.program);
   const bool own_numbers = ::geteuid() == 0;
   const Entrances entrances(group);
   if (!entrances.opened()) return fail(entrances.opened().error());
 
   int pidfd = -1;
   const pid_t process =
-      clone_into(sandbox_namespaces & ~(plan.limits.network ? CLONE_NEWNET : 0UL), pidfd);
+      clone_into(sandbox_namespaces & ~(options.network ? CLONE_NEWNET : 0UL), pidfd);
   if (process < 0) return no_namespaces();
   if (process == 0) {
     SandboxPipes pipes;
     pipes.report = report.write();
     pipes.go = go.read();
     pipes.go_other = go.write();
-    pipes.keeper = program_file.fd();
-    pipes.keeper_socket = socket.fd();
-    pipes.keeper_plan = plan_file.fd();
+    pipes.program = program.fd();
+    pipes.socket = socket.fd();
+    pipes.plan = plan_file.fd();
     entrances.hand_to(pipes);
     run_sandbox(plan, pipes, own_numbers);
   }
-  const auto ready = let_go(pidfd, map_user(process, own_numbers, slot, places_max), go.write());
-  if (!ready) return fail(ready.error());
+  // Here it waits for us, and ends by itself when we go without a word.
+  auto ready = map_user(process, own_numbers);
+  if (ready && ::write(go.write(), "g", 1) != 1) ready = sandbox_error("cannot let it go", errno);
+  if (!ready) {
+    kill_sandbox(pidfd);
+    reap_sandbox(pidfd);
+    ::close(pidfd);
+    return fail(ready.error());
+  }
   const int socket_kept = ::fcntl(ours.fd(), F_DUPFD_CLOEXEC, 0);
   ::fcntl(socket_kept, F_SETFL, O_NONBLOCK);
   return KeeperProcess{pidfd, report.take_read(), socket_kept, go.take_write()};

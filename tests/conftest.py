@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from harness import Client, Server, Target  # noqa: E402
+from harness import DEFER, Client, Server, Target, clean_environment  # noqa: E402
 
 
 @pytest.fixture
@@ -33,6 +34,19 @@ def server(make_server) -> Server:
 @pytest.fixture
 def client(server: Server) -> Client:
     return server.client
+
+
+@pytest.fixture
+def defer(server: Server):
+    """The command line: what it prints when it ends as expected."""
+
+    def run(*arguments: str, expect: int = 0) -> str:
+        ended = subprocess.run([str(DEFER), *arguments], capture_output=True, text=True, timeout=60,
+                               env=clean_environment(DEFERD_URL=f"http://127.0.0.1:{server.port}"))
+        assert ended.returncode == expect, ended.stderr + ended.stdout
+        return ended.stdout
+
+    return run
 
 
 @pytest.fixture

@@ -12,17 +12,6 @@ from harness import DEFER, Client, Refused, clean_environment, wait_until
 
 
 @pytest.fixture
-def defer(server):
-    def run(*arguments: str, expect: int = 0) -> str:
-        ended = subprocess.run([str(DEFER), *arguments], capture_output=True, text=True, timeout=60,
-                               env=clean_environment(DEFERD_URL=f"http://127.0.0.1:{server.port}"))
-        assert ended.returncode == expect, ended.stderr + ended.stdout
-        return ended.stdout
-
-    return run
-
-
-@pytest.fixture
 def jobs(client):
     client.put("/v1/queues/jobs", {"mode": "pull", "retry": {"min_backoff": "0.01s"}})
     return "jobs"

@@ -3,24 +3,12 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import threading
 import time
 from urllib.parse import quote
 
 import pytest
-from harness import DEFER, Answer, Client, Refused, clean_environment, wait_until
-
-
-@pytest.fixture
-def defer(server):
-    def run(*arguments: str, expect: int = 0) -> str:
-        ended = subprocess.run([str(DEFER), *arguments], capture_output=True, text=True, timeout=60,
-                               env=clean_environment(DEFERD_URL=f"http://127.0.0.1:{server.port}"))
-        assert ended.returncode == expect, ended.stderr + ended.stdout
-        return ended.stdout
-
-    return run
+from harness import Answer, Client, Refused, wait_until
 
 
 def result(client: Client, queue: str, task: str, wait: str = "20s", **query: str) -> dict:

@@ -95,6 +95,7 @@ class Server final : public HttpServer {
     if (!options_.grpc_listen.empty()) {
       if (auto ok = add_listener("grpc_listen", options_.grpc_listen, true); !ok) return ok;
     }
+    accepting_ = listeners_.size();
     for (const auto& listener : listeners_) accept_next(*listener);
     for (const auto& worker : workers_) worker->start();
     running_ = true;
@@ -141,7 +142,8 @@ class Server final : public HttpServer {
     const auto deadline = std::chrono::steady_clock::now() + grace;
     // Polled, as connections end without a signal of their own and this happens once in a server's
     // life.
-    while (stats().connections > 0 && std::chrono::steady_clock::now() < deadline) {
+    while (accepting_ > 0 ||
+           (stats().connections > 0 && std::chrono::steady_clock::now() < deadline)) {
       std::this_thread::sleep_for(Millis(2));
     }
     for (const auto& worker : workers_) worker->stop();
@@ -168,7 +170,10 @@ class Server final : public HttpServer {
     listener.acceptor.async_accept(
         worker.context(),
         [this, &worker, &listener](const boost::system::error_code& error, Socket socket) {
-          if (error == asio::error::operation_aborted || !listener.acceptor.is_open()) return;
+          if (error == asio::error::operation_aborted || !listener.acceptor.is_open()) {
+            --accepting_;
+            return;
+          }
           if (error) return accept_failed(listener, error);
           accepted(worker, std::move(socket), listener.http2_only);
           accept_next(listener);
@@ -216,7 +221,11 @@ class Server final : public HttpServer {
     log_warn("http.accept_failed", {{"why", error.message()}});
     listener.retry.expires_after(Millis(100));
     listener.retry.async_wait([this, &listener](const boost::system::error_code& cancelled) {
-      if (!cancelled && listener.acceptor.is_open()) accept_next(listener);
+      if (cancelled || !listener.acceptor.is_open()) {
+        --accepting_;
+        return;
+      }
+      accept_next(listener);
     });
   }
 
@@ -224,8 +233,11 @@ class Server final : public HttpServer {
   Counters counters_;
   std::vector<std::shared_ptr<Worker>> workers_;
   std::vector<std::unique_ptr<Listener>> listeners_;  // of listen, then of grpc_listen
-  std::size_t next_worker_ = 0;                       // on the first worker's thread
-  std::chrono::steady_clock::time_point looked_at_;   // the same
+  // Listeners that wait for a caller, or to wait again. What waits holds a socket of any thread's
+  // loop, in the loop of the first: all of it is let go while every loop is there.
+  std::atomic<std::size_t> accepting_ = 0;
+  std::size_t next_worker_ = 0;                      // on the first worker's thread
+  std::chrono::steady_clock::time_point looked_at_;  // the same
   bool running_ = false;
 };
 

@@ -273,6 +273,22 @@ TEST_F(HttpServerTest, AClientThatVanishesWhileItsRequestRunsIsReported) {
   second.front().send(HttpResponse{});  // to nobody: harmless
 }
 
+// The thread of a reply that somebody has outlives the others: nothing of theirs is left in it.
+TEST_F(HttpServerTest, AReplyMayOutliveTheServer) {
+  for (int i = 0; i < 100; ++i) {
+    HttpOptions options;
+    options.threads = 2;
+    start(options);
+    RawClient client = connect();
+    client.send("GET /hold HTTP/1.1\r\nHost: h\r\n\r\n");
+    std::vector<HttpReply> held = handler_.take_held(1);
+    ASSERT_EQ(held.size(), 1U);
+    server_.reset();
+    HttpResponse late;
+    held.front().send(std::move(late));  // is dropped
+  }
+}
+
 TEST_F(HttpServerTest, ADroppedReplyAndAThrowingHandlerAre500) {
   start();
   RawClient client = connect();

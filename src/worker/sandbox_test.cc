@@ -87,6 +87,17 @@ TEST_P(HarmlessTest, ManyAtOnceAndOneAfterAnotherDoNotMeet) {
   }
 }
 
+TEST_P(HarmlessTest, HundredsRunAtOnce) {
+  constexpr std::size_t at_once = 200;
+  SandboxOptions many = options();
+  many.concurrency = at_once;
+  make(std::move(many));
+  std::vector<SandboxExit> exits(at_once);
+  for (SandboxExit& exit : exits) start(shell_job("sleep 1"), exit);
+  finish();
+  for (const SandboxExit& exit : exits) EXPECT_TRUE(exited(exit, 0));
+}
+
 TEST_P(HarmlessTest, WhatIsShownInTheMachinesTmpIsThereBesideItsOwn) {
   const auto folder =
       std::filesystem::temp_directory_path() / ("deferd-shown-" + std::to_string(::getpid()));

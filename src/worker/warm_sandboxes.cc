@@ -1,6 +1,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -107,6 +108,7 @@ class WarmSandboxes final : public Sandboxes {
   }
 
   Result<void> prepare() {
+    if (auto ok = allow_open_files(); !ok) return ok;
     auto of_keeper = make_keeper_filter(options_.limits.network);
     if (!of_keeper) return fail(of_keeper.error());
     keeper_filter_ = std::move(*of_keeper);
@@ -155,6 +157,20 @@ class WarmSandboxes final : public Sandboxes {
   }
 
  private:
+  // A place holds a pidfd, four pipes, and up to three entrances.
+  Result<void> allow_open_files() const {
+    rlimit limit = {};
+    (void)::getrlimit(RLIMIT_NOFILE, &limit);
+    limit.rlim_cur = limit.rlim_max;
+    (void)::setrlimit(RLIMIT_NOFILE, &limit);
+    const std::size_t needed = 8 * places_.size() + 100;
+    if (limit.rlim_max >= needed) return {};
+    return fail(Reason::unsupported, "concurrency: " + std::to_string(options_.concurrency) +
+                                         " at once need " + std::to_string(needed) +
+                                         " open files, and " + std::to_string(limit.rlim_max) +
+                                         " are allowed (ulimit -Hn)");
+  }
+
   // ---- Keeper
 
   Result<void> start_keeper() {
@@ -167,9 +183,12 @@ class WarmSandboxes final : public Sandboxes {
         ::write(plan_file.fd(), text.data(), text.size()) != static_cast<ssize_t>(text.size()) ||
         ::lseek(plan_file.fd(), 0, SEEK_SET) != 0)
       return system_error("cannot write the keeper's plan", errno);
-    // First processes of sandboxes, and helpers that enter them, are counted here too.
+    // First processes of sandboxes, and helpers that enter them, are counted here too; one takes a
+    // quarter of this, the most of it in the kernel.
+    constexpr std::uint64_t place_bytes = 1 << 20;
     Limits limits = options_.limits;
     limits.processes += static_cast<std::uint32_t>(2 * places_.size() + 8);
+    limits.memory_bytes += place_bytes * places_.size();
     auto group = kit_.tree.make("keeper-" + std::to_string(keepers_++), limits);
     if (!group) return fail(group.error());
     keeper_group_ = std::move(*group);
@@ -254,7 +273,6 @@ class WarmSandboxes final : public Sandboxes {
       if (error) return;
       if (!take_answers()) return;
       listen_to_keeper();
-      dispatch();
     });
   }
 
@@ -319,6 +337,8 @@ class WarmSandboxes final : public Sandboxes {
     ::close(go_);
     go_ = -1;
     keeper_group_.reset();
+    processes_.clear();
+    ends_.clear();
     for (Place& place : places_) {
       if (place.state != Place::State::busy) forget(place);
     }
@@ -371,10 +391,26 @@ class WarmSandboxes final : public Sandboxes {
     return at == places_.end() ? nullptr : &*at;
   }
 
+  // Goes on with places that are not ready for a task, a few at a time: orders wait in sockets,
+  // which hold so many and no more.
   void fill_places() {
+    constexpr std::ptrdiff_t under_way_max = 64;
+    if (places_rest_) return;
+    auto under_way = std::ranges::count_if(places_, [](const Place& place) {
+      return place.state == Place::State::making ||
+             (place.state == Place::State::waiting && !place.forked);
+    });
     for (Place& place : places_) {
-      if (place.state == Place::State::empty) make(place);
+      const bool makes = place.state == Place::State::empty && keeper_socket_.is_open();
+      const bool forks = place.state == Place::State::made && ready_;
+      if (!makes && !forks) continue;
+      if (under_way++ == under_way_max) break;
+      if (auto ok = makes ? make(place) : fork_into(place); !ok) {
+        not_made(ok.error().message);
+        break;
+      }
     }
+    dispatch();
   }
 
   Result<void> make_group(Place& place) {
@@ -390,17 +426,16 @@ class WarmSandboxes final : public Sandboxes {
     return {};
   }
 
-  void make(Place& place) {
-    place.state = Place::State::empty;
-    if (!keeper_socket_.is_open()) return;
+  Result<void> make(Place& place) {
     if (!place.group || !place.group->start_over()) {
-      if (auto ok = make_group(place); !ok) return not_made(ok.error().message);
+      if (auto ok = make_group(place); !ok) return ok;
     }
     const KeeperOrder order = {KeeperOrder::Kind::sandbox,
                                static_cast<std::uint32_t>(&place - places_.data())};
     if (!send_with(keeper_socket_.native_handle(), bytes_of(order), {}))
-      return not_made(std::strerror(errno));
+      return system_error("cannot ask for a sandbox", errno);
     place.state = Place::State::making;
+    return {};
   }
 
   void sandbox_made(Place& place, int pidfd) {
@@ -410,10 +445,10 @@ class WarmSandboxes final : public Sandboxes {
     }
     place.process.pidfd = pidfd;
     place.state = Place::State::made;
-    if (ready_) fork_ahead(place);
+    fill_places();
   }
 
-  void fork_ahead(Place& place) {
+  Result<void> fork_into(Place& place) {
     Pipe in;
     Pipe out;
     Pipe err;
@@ -423,11 +458,8 @@ class WarmSandboxes final : public Sandboxes {
                                     tell.write()};
     descriptors.insert(descriptors.end(), place.entrances.begin(), place.entrances.end());
     if (!in.ok() || !out.ok() || !err.ok() || !tell.ok() ||
-        !send_with(control_.native_handle(), bytes_of(order), descriptors)) {
-      const std::string why = std::strerror(errno);
-      abandon(place);
-      return not_made(why);
-    }
+        !send_with(control_.native_handle(), bytes_of(order), descriptors))
+      return system_error("cannot ask for a fork", errno);
     place.process.in = in.take_write();
     place.process.out = out.take_read();
     place.process.err = err.take_read();
@@ -435,14 +467,18 @@ class WarmSandboxes final : public Sandboxes {
     place.fork = order.number;
     place.forked = false;
     place.state = Place::State::waiting;
+    return {};
   }
 
-  // Tried again in a while, with all that are empty.
+  // Tried again in a while, with all that are not ready.
   void not_made(const std::string& why) {
     log_error("sandbox.failed", {{"error", why}});
+    places_rest_ = true;
     places_again_.expires_after(retry_longest / 10);
     places_again_.async_wait([this](ErrorCode error) {
-      if (!error) fill_places();
+      if (error) return;
+      places_rest_ = false;
+      fill_places();
     });
   }
 
@@ -510,9 +546,10 @@ class WarmSandboxes final : public Sandboxes {
       }
       Place* const place = place_of(answer.number);
       if (answer.error == 0) {
-        if (place != nullptr) place->forked = true;
         processes_.insert_or_assign(answer.process, answer.number);
         match(answer.process, answer.number);
+        if (place != nullptr) place->forked = true;
+        fill_places();
       } else if (place != nullptr) {
         not_forked(*place, std::string(answer.step) + ": " + std::strerror(answer.error));
       }
@@ -532,10 +569,7 @@ class WarmSandboxes final : public Sandboxes {
     template_pause_ = retry_first;
     ready_ = true;
     log_info("handler.loaded");
-    for (Place& place : places_) {
-      if (place.state == Place::State::made) fork_ahead(place);
-    }
-    dispatch();
+    fill_places();
   }
 
   void read_template_log() {
@@ -576,11 +610,11 @@ class WarmSandboxes final : public Sandboxes {
     for (Place& place : places_) {
       if (place.state == Place::State::waiting) {
         abandon(place);
-        make(place);
       } else if (place.state == Place::State::busy && !place.forked) {
         runs_.at(place.run)->end(ExitCause::not_started, why);
       }
     }
+    fill_places();
   }
 
   // ---- Tasks
@@ -631,7 +665,8 @@ class WarmSandboxes final : public Sandboxes {
           const std::shared_ptr<SandboxRun> self = std::move(runs_.at(number));
           runs_.erase(number);
           done(std::move(exit));
-          make(place);
+          place.state = Place::State::empty;
+          fill_places();
         });
     runs_.emplace(number, run);
     SandboxProcess process = std::exchange(place.process, {});
@@ -656,6 +691,7 @@ class WarmSandboxes final : public Sandboxes {
   std::string fault_;  // the last one that the keeper told
   asio::steady_timer keeper_again_;
   asio::steady_timer places_again_;
+  bool places_rest_ = false;  // until that timer
   std::uint64_t keepers_ = 0;
   std::uint64_t groups_ = 0;
   std::vector<Place> places_;

@@ -98,8 +98,12 @@ class Entrances {
 void kill_sandbox(int pidfd) { ::syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, nullptr, 0); }
 
 void reap_sandbox(int pidfd) {
+  // Who waits for it to be readable has made it one that does not block.
+  ::fcntl(pidfd, F_SETFL, 0);
   siginfo_t info = {};
-  ::waitid(static_cast<idtype_t>(P_PIDFD), static_cast<id_t>(pidfd), &info, WEXITED);
+  while (::waitid(static_cast<idtype_t>(P_PIDFD), static_cast<id_t>(pidfd), &info, WEXITED) != 0 &&
+         errno == EINTR) {
+  }
 }
 
 Result<KeeperProcess> make_keeper_process(const SandboxPlan& plan, const Cgroup& group,

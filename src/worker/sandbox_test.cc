@@ -98,6 +98,19 @@ TEST_P(HarmlessTest, HundredsRunAtOnce) {
   for (const SandboxExit& exit : exits) EXPECT_TRUE(exited(exit, 0));
 }
 
+TEST_P(HarmlessTest, AKeeperThatEndsTakesWhatRunsAlongAndIsStartedAgain) {
+  SandboxExit exit;
+  start(shell_job("sleep 3600"), exit);
+  io_.run_for(std::chrono::milliseconds(300));
+  ASSERT_EQ(kill_descendants("deferd-keeper", true), 1);
+  finish();
+  EXPECT_TRUE(ended(exit, ExitCause::killed));
+  EXPECT_EQ(exit.detail, "somebody else ended the sandbox");
+  while (sandboxes_->ready()) ASSERT_TRUE(io_.run_one_for(std::chrono::seconds(60)));
+  while (!sandboxes_->ready()) ASSERT_TRUE(io_.run_one_for(std::chrono::seconds(60)));
+  EXPECT_TRUE(exited(shell("exit 7"), 7));
+}
+
 TEST_P(HarmlessTest, WhatIsShownInTheMachinesTmpIsThereBesideItsOwn) {
   const auto folder =
       std::filesystem::temp_directory_path() / ("deferd-shown-" + std::to_string(::getpid()));

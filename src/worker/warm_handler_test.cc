@@ -3,12 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
-#include <unistd.h>
 
 #include <chrono>
-#include <filesystem>
-#include <fstream>
-#include <string>
 
 #include "worker/sandbox.h"
 #include "worker/testing/sandbox_fixture.h"
@@ -75,30 +71,9 @@ TEST_F(WarmTest, AHandlerThatCannotLoadGivesItsTasksBack) {
   EXPECT_FALSE(sandboxes_->ready());
 }
 
-// The loaded handler and its forks that wait are killed: of our own descendants, those of its name.
-void kill_handlers() {
-  namespace fs = std::filesystem;
-  const auto parent_of = [](const std::string& process) {
-    std::ifstream status("/proc/" + process + "/status");
-    for (std::string line; std::getline(status, line);) {
-      if (line.starts_with("PPid:")) return std::to_string(std::stoi(line.substr(5)));
-    }
-    return std::string("0");
-  };
-  for (const fs::directory_entry& entry : fs::directory_iterator("/proc")) {
-    const std::string process = entry.path().filename().string();
-    std::ifstream comm(entry.path() / "comm");
-    std::string name;
-    if (!std::getline(comm, name) || name != "warm_sample") continue;
-    std::string above = process;
-    while (above != "0" && above != std::to_string(::getpid())) above = parent_of(above);
-    if (above != "0") ::kill(std::stoi(process), SIGKILL);
-  }
-}
-
 TEST_F(WarmTest, ForksThatEndBeforeTheirTaskComesAreMadeAgain) {
   EXPECT_EQ(run_warm("before").output, "before");
-  kill_handlers();
+  kill_descendants("warm_sample");  // the loaded one, and its forks that wait
   io_.restart();
   while (sandboxes_->ready()) ASSERT_TRUE(io_.run_one_for(std::chrono::seconds(60)));
   while (!sandboxes_->ready()) ASSERT_TRUE(io_.run_one_for(std::chrono::seconds(60)));

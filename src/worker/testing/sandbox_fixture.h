@@ -2,9 +2,13 @@
 #pragma once
 
 #include <gtest/gtest.h>
+#include <signal.h>
+#include <unistd.h>
 
 #include <boost/asio/io_context.hpp>
 #include <chrono>
+#include <filesystem>
+#include <fstream>
 #include <memory>
 #include <string>
 #include <utility>
@@ -38,6 +42,30 @@ inline testing::AssertionResult exited(const SandboxExit& exit, int code) {
   if (auto ok = ended(exit, ExitCause::exited); !ok) return ok;
   if (exit.code == code) return testing::AssertionSuccess();
   return testing::AssertionFailure() << "code " << exit.code << "\n" << exit.output << exit.log;
+}
+
+// Of this process, those of that name; their number.
+inline int kill_descendants(const std::string& name, bool children_only = false) {
+  namespace fs = std::filesystem;
+  const std::string own = std::to_string(::getpid());
+  const auto parent_of = [](const std::string& process) {
+    std::ifstream status("/proc/" + process + "/status");
+    for (std::string line; std::getline(status, line);) {
+      if (line.starts_with("PPid:")) return std::to_string(std::stoi(line.substr(5)));
+    }
+    return std::string("0");
+  };
+  int killed = 0;
+  for (const fs::directory_entry& entry : fs::directory_iterator("/proc")) {
+    const std::string process = entry.path().filename().string();
+    std::ifstream comm(entry.path() / "comm");
+    std::string its_name;
+    if (!std::getline(comm, its_name) || its_name != name) continue;
+    std::string above = parent_of(process);
+    while (!children_only && above != "0" && above != own) above = parent_of(above);
+    if (above == own && ::kill(std::stoi(process), SIGKILL) == 0) ++killed;
+  }
+  return killed;
 }
 
 class SandboxFixture : public testing::Test {

@@ -18,6 +18,7 @@ from .errors import Unreachable
 T = TypeVar("T")
 
 _HEAD_BYTES_MAX = 64 << 10
+_READ_BYTES = 32 << 10
 _IDLE_MAX = 8
 
 _Answer = tuple[int, Mapping[str, str], bytes]  # status, headers by their names in lower case, content
@@ -93,13 +94,14 @@ class _Closed(Exception):
     """The connection is closed, and not a byte of an answer was there."""
 
 
-class _Connection(asyncio.Protocol):
+class _Connection(asyncio.BufferedProtocol):
     """One request at a time."""
 
     def __init__(self, idle: list[_Connection]):
         self._idle = idle
         self._transport: asyncio.Transport | None = None
         self._waiting: asyncio.Future[_Answer] | None = None
+        self._read = bytearray(_READ_BYTES)  # asyncio's own is 256 KiB, made and unmapped for each read
         self._received = bytearray()
         self._head: tuple[int, dict[str, str]] | None = None
         self._length: int | None = None  # of the content; None: it ends with the connection
@@ -136,8 +138,11 @@ class _Connection(asyncio.Protocol):
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
 
-    def data_received(self, data: bytes) -> None:
-        self._received += data
+    def get_buffer(self, sizehint: int) -> bytearray:
+        return self._read
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self._received += memoryview(self._read)[:nbytes]
         try:
             if self._waiting is None:
                 raise ValueError("an answer that nothing was asked for")

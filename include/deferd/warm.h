@@ -43,6 +43,10 @@ int deferd_warm_content_type(const char* type);
  * The exit code alone says whether it failed. 0, or -1 with errno. */
 int deferd_warm_error(const char* text, size_t size);
 
+/* When the task fails and is tried again: after how long, in place of the queue's backoff; at most
+ * 3650 days. Last call counts. 0, or -1 with errno. */
+int deferd_warm_retry_after(uint64_t milliseconds);
+
 #ifdef __cplusplus
 }
 #endif

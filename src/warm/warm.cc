@@ -313,4 +313,12 @@ __attribute__((visibility("default"))) int deferd_warm_error(const char* text, s
   tell(WarmTellHeader::Kind::error, text, size < error_bytes_max ? size : error_bytes_max);
   return 0;
 }
+
+__attribute__((visibility("default"))) int deferd_warm_retry_after(uint64_t milliseconds) {
+  if (state != State::in_task) return fail_with(EINVAL);
+  char text[sizeof milliseconds];
+  std::memcpy(text, &milliseconds, sizeof text);
+  tell(WarmTellHeader::Kind::retry_after, text, sizeof text);
+  return 0;
+}
 }

@@ -45,6 +45,10 @@ int run(const deferd_warm_task& task) {
     }
     return 0;
   }
+  if (payload == "later") {
+    deferd_warm_retry_after(90'000);
+    return 1;
+  }
   if (payload == "tell too much") {  // past the library, as a hostile task can
     const std::string junk(48 << 10, '\xff');
     (void)!::write(3, junk.data(), junk.size());

@@ -10,6 +10,7 @@
 #include <boost/json/serialize.hpp>
 #include <chrono>
 #include <deque>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -32,6 +33,7 @@ constexpr std::size_t bytes_max = 4 << 20;
 
 struct Waiting {
   std::string text;  // the item
+  std::optional<Micros> delay;
   Clock::time_point until;
 };
 
@@ -44,7 +46,8 @@ class GatheredReports final : public EndReports {
   void add(TaskReport report) override {
     ++under_way_;
     Lane& lane = lanes_.at(static_cast<std::size_t>(report.verb));
-    lane.waiting.push_back({boost::json::serialize(report.item), Clock::now() + patience_});
+    lane.waiting.push_back(
+        {boost::json::serialize(report.item), report.delay, Clock::now() + patience_});
     if (std::exchange(lane.busy, true)) return;
     asio::co_spawn(io_, tell(report.verb, lane), asio::detached);
   }
@@ -62,7 +65,7 @@ class GatheredReports final : public EndReports {
       const std::size_t count = batch_of(lane);
       std::vector<std::string_view> items;
       for (std::size_t i = 0; i < count; ++i) items.emplace_back(lane.waiting[i].text);
-      const auto told = co_await link_.end(verb, items);
+      const auto told = co_await link_.end(verb, items, lane.waiting.front().delay);
       if (told) {
         for (const Error& error : *told) log_warn("report.failed", {{"error", error.message}});
         forget(lane, count);
@@ -90,10 +93,12 @@ class GatheredReports final : public EndReports {
     lane.busy = false;
   }
 
+  // The delay is one for all of a call.
   static std::size_t batch_of(const Lane& lane) {
     std::size_t count = 0;
     std::size_t bytes = 0;
-    while (count < lane.waiting.size() && count < tasks_max && bytes < bytes_max)
+    while (count < lane.waiting.size() && count < tasks_max && bytes < bytes_max &&
+           lane.waiting[count].delay == lane.waiting.front().delay)
       bytes += lane.waiting[count++].text.size();
     return count;
   }

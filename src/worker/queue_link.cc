@@ -161,9 +161,10 @@ class HttpLink final : public QueueLink {
     co_return errors_of(*answer);
   }
 
-  Co<Result<std::vector<Error>>> end(TaskReport::Verb verb,
-                                     std::vector<std::string_view> items) override {
+  Co<Result<std::vector<Error>>> end(TaskReport::Verb verb, std::vector<std::string_view> items,
+                                     std::optional<Micros> delay) override {
     std::string body = "{";
+    if (delay) body += "\"delay\":\"" + format_duration(*delay) + "\",";
     if (!options_.worker.empty())
       body += "\"worker\":" + json::serialize(json::string(options_.worker)) + ",";
     body += "\"tasks\":[";

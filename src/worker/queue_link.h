@@ -53,9 +53,11 @@ class QueueLink {
   // when the task has ended.
   virtual Co<Result<std::vector<std::optional<Error>>>> renew(std::vector<TaskRef> tasks,
                                                               Micros lease) = 0;
-  // Ends leases; `items` are texts of JSON objects (TaskReport::item). What failed for one of them.
+  // Ends leases; `items` are texts of JSON objects (TaskReport::item), `delay` is for all of a
+  // release. What failed for one of them.
   virtual Co<Result<std::vector<Error>>> end(TaskReport::Verb verb,
-                                             std::vector<std::string_view> items) = 0;
+                                             std::vector<std::string_view> items,
+                                             std::optional<Micros> delay) = 0;
   // Which of these live no more; waits until there is one. Reason::stopping when it is cut short.
   virtual Co<Result<std::vector<std::string>>> watch(std::vector<std::string> ids, Micros wait) = 0;
   // Cuts watch() short.

@@ -17,12 +17,14 @@
 #include <boost/asio/io_context.hpp>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/callback.h"
 #include "base/result.h"
+#include "base/time.h"
 #include "worker/limits.h"
 
 namespace deferd {
@@ -51,6 +53,7 @@ struct SandboxExit {
   std::uint64_t log_left_out = 0;  // bytes
   std::string content_type;        // of the output, when a warm handler said so
   std::string error;               // why it failed, when a warm handler said so
+  std::optional<Micros> retry_after;  // until it is tried again, when a warm handler said so
   Usage usage;
 };
 

@@ -180,6 +180,13 @@ void SandboxRun::take_tales() {
       case WarmTellHeader::Kind::not_started:
         not_started_ = text;
         break;
+      case WarmTellHeader::Kind::retry_after: {
+        std::uint64_t millis = 0;
+        if (text.size() != sizeof millis) return;
+        std::memcpy(&millis, text.data(), sizeof millis);
+        exit_.retry_after = Millis(std::min(millis, retry_after_max));
+        break;
+      }
     }
   }
 }

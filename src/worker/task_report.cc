@@ -100,6 +100,7 @@ TaskReport make_report(const LeasedTask& task, const SandboxExit& exit, const Li
     report.item["error"] =
         to_text(exit.error.empty() ? describe(exit, limits) : exit.error, error_text_max);
   }
+  if (report.verb == TaskReport::Verb::release && exited) report.delay = exit.retry_after;
   if (task.keep_result && report.verb != TaskReport::Verb::release)
     report.item["result"] = result_of(exit);
   if (!exit.log.empty()) report.item["log"] = to_text(exit.log, log_text_max);

@@ -22,6 +22,7 @@ struct TaskReport {
   Verb verb = Verb::ack;
   // An item of the call's "tasks".
   boost::json::object item;
+  std::optional<Micros> delay;  // of a release; none: as the queue's backoff says
 };
 
 // "exit code 3", "killed by signal 9", "out of memory (limit 256MiB)": one line.

@@ -56,6 +56,17 @@ TEST(TaskReport, TheHandlersOwnWordsCountForMore) {
   EXPECT_EQ(text(report(task(), exit).item.at("error")), R"("no such customer")");
 }
 
+TEST(TaskReport, AHandlerThatEndedByItselfSaysWhenItIsTriedAgain) {
+  SandboxExit exit = exited(1);
+  EXPECT_FALSE(report(task(), exit).delay);
+  exit.retry_after = Seconds(90);
+  EXPECT_EQ(report(task(), exit).delay, Seconds(90));
+  exit.code = 0;
+  EXPECT_FALSE(report(task(), exit).delay) << "it is done";
+  exit.cause = ExitCause::out_of_memory;
+  EXPECT_FALSE(report(task(), exit).delay) << "it did not come to its end";
+}
+
 TEST(TaskReport, LimitsAreNamed) {
   SandboxExit exit;
   for (const auto& [cause, says] :

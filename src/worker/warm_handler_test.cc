@@ -42,6 +42,13 @@ TEST_F(WarmTest, ItSaysWhatItsResultIsAndWhyItFailed) {
   const SandboxExit exit = run_warm("error");
   EXPECT_TRUE(exited(exit, 3));
   EXPECT_EQ(exit.error, "it went wrong");
+  EXPECT_FALSE(exit.retry_after);
+}
+
+TEST_F(WarmTest, ItSaysWhenItIsToBeTriedAgain) {
+  const SandboxExit exit = run_warm("later");
+  EXPECT_TRUE(exited(exit, 1));
+  EXPECT_EQ(exit.retry_after, Seconds(90));
 }
 
 TEST_F(WarmTest, ASignalOfItsOwnIsTold) {

@@ -101,13 +101,14 @@ struct WarmTaskHeader {
   std::uint64_t payload_size = 0;
 };
 
-// In the pipe `tell`: this and `size` bytes, again and again.
+// In the pipe `tell`: this and `size` bytes, again and again; of `retry_after` 8, milliseconds.
 struct WarmTellHeader {
-  enum class Kind : std::uint32_t { content_type, error, not_started };
+  enum class Kind : std::uint32_t { content_type, error, not_started, retry_after };
   Kind kind = Kind::error;
   std::uint32_t size = 0;
 };
 constexpr std::uint32_t content_type_bytes_max = 200;
 constexpr std::uint32_t error_bytes_max = 4096;
+constexpr std::uint64_t retry_after_max = 3650ULL * 24 * 3600 * 1000;  // milliseconds: eta_horizon
 
 }  // namespace deferd

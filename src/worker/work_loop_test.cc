@@ -52,8 +52,9 @@ class FakeLink final : public QueueLink {
     renewals.push_back(tasks.size());
     co_return answers;
   }
-  Co<Result<std::vector<Error>>> end(TaskReport::Verb verb,
-                                     std::vector<std::string_view> items) override {
+  Co<Result<std::vector<Error>>> end(TaskReport::Verb verb, std::vector<std::string_view> items,
+                                     std::optional<Micros> delay) override {
+    delays.push_back(delay);
     std::vector<std::string> call;
     for (const std::string_view item : items) call.emplace_back(item);
     ends.emplace_back(verb, call);
@@ -104,6 +105,7 @@ class FakeLink final : public QueueLink {
   std::vector<std::size_t> leases;
   std::vector<std::size_t> renewals;
   std::vector<std::pair<TaskReport::Verb, std::vector<std::string>>> ends;
+  std::vector<std::optional<Micros>> delays;  // of `ends`
   std::vector<std::vector<std::string>> watches;
   bool hold = false;  // end() waits for answer_ends()
   int failures = 0;
@@ -131,12 +133,14 @@ class FakeSandboxes final : public Sandboxes {
       }
     }
   }
-  void end(const std::string& id, ExitCause cause, int code) {
+  void end(const std::string& id, ExitCause cause, int code,
+           std::optional<Micros> retry_after = std::nullopt) {
     auto done = std::move(running.at(id).second);
     running.erase(id);
     SandboxExit exit;
     exit.cause = cause;
     exit.code = code;
+    exit.retry_after = retry_after;
     exit.usage.wall = Millis(1);
     done(std::move(exit));
   }
@@ -201,6 +205,23 @@ TEST_F(WorkLoopTest, WhileOneCallIsUnderWayTheNextOneGathers) {
   until([this] { return link_.ends.size() == 2; });
   EXPECT_EQ(link_.ends[0].second.size(), 1U);
   EXPECT_EQ(link_.ends[1].second.size(), 3U);
+  finish();
+}
+
+TEST_F(WorkLoopTest, WhatIsReleasedInOneCallHasOneDelay) {
+  for (const char* id : {"1", "2", "3", "4", "5"}) link_.add(id);
+  link_.hold = true;
+  start(5);
+  sandboxes_.end("1", ExitCause::exited, 1);
+  sandboxes_.end("2", ExitCause::exited, 1, Seconds(90));
+  sandboxes_.end("3", ExitCause::exited, 1, Seconds(90));
+  sandboxes_.end("4", ExitCause::exited, 1);
+  sandboxes_.end("5", ExitCause::exited, 1, Seconds(5));
+  io_.poll();
+  link_.answer_ends();
+  until([this] { return link_.ends.size() == 4; });
+  EXPECT_THAT(link_.delays, ElementsAre(std::nullopt, Seconds(90), std::nullopt, Seconds(5)));
+  EXPECT_EQ(link_.ends[1].second.size(), 2U);
   finish();
 }
 

@@ -101,6 +101,10 @@ def twice_then_right(path: str) -> str:
     return "right"
 
 
+def retry_in(delay: str) -> None:
+    raise deferd.Retry(delay, "later")
+
+
 def never_again(path: str) -> None:
     mark(path)
     raise deferd.NeverAgain("broken for good")

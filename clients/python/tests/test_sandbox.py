@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import jobs
 import pytest
 from conftest import DEFERD, SIGNING_KEY
 
+import deferd
 from deferd import Client, Executor, Pickle, RemoteTraceback, TaskCrashed, TaskFailed
 
 WORKER = Path(os.environ.get("DEFERD_WORKER_BINARY", Path(DEFERD).parent / "deferd-worker"))
@@ -67,6 +70,18 @@ def test_what_kills_a_process_is_told_and_its_neighbours_are_done(sandboxed: Exe
         causes.append(error.cause)
     assert causes == ["signalled", "out_of_memory", "cpu_time"]
     assert neighbour.result(60) == "fine"
+
+
+def test_a_function_says_when_it_is_tried_again(sandboxed: Executor, client: Client) -> None:
+    future = sandboxed.submit(deferd.task(retry={"max_attempts": 2})(jobs.retry_in), "1h")
+    future.added(10)
+    deadline = time.monotonic() + 60
+    while not (task := client.get_task("sandboxed", future.task_name)).history:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert task.state == "scheduled"
+    assert abs(task.eta - datetime.now(timezone.utc) - timedelta(hours=1)) < timedelta(minutes=1)
+    assert future.cancel()
 
 
 def test_nothing_of_the_machine_is_seen_or_written(sandboxed: Executor, tmp_path: Path) -> None:

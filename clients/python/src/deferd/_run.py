@@ -95,4 +95,4 @@ def _failed(error: BaseException, codec: Codec | None, payload: bytes, *, for_go
     if for_good:
         return Answer("never", write_failure(error, codec, payload), shown)
     delay = error.delay if isinstance(error, Retry) else None
-    return Answer("retry", None, shown, None if delay is None else seconds(delay))
+    return Answer("retry", None, shown, None if delay is None else max(seconds(delay), 0.0))

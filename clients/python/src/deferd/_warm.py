@@ -76,6 +76,8 @@ def _answer(lib: ctypes.PyDLL, task: _Task, result_to: int) -> int:
     if answer.error is not None:
         error = answer.error.encode()
         lib.deferd_warm_error(error, ctypes.c_size_t(len(error)))
+    if answer.delay is not None:
+        lib.deferd_warm_retry_after(ctypes.c_uint64(round(answer.delay * 1000)))
     if answer.result is not None and task.keep_result:
         lib.deferd_warm_content_type(b"application/json")
         result = answer.result.encode()

@@ -61,6 +61,16 @@ def test_what_does_not_end_in_time_is_given_back(url: str, client: Client, queue
     assert (client.stats(queue).leased, client.stats(queue).tasks) == (0, 1)
 
 
+def test_what_runs_ends_with_a_worker_that_is_killed(client: Client, queue: str, make_worker: Make, tmp_path: Path) -> None:
+    worker, path = make_worker(queue), tmp_path / "pid"
+    client.add_task(queue, json={"task": "jobs:tell_pid", "args": [str(path)]})
+    wait_until(lambda: path.exists() and path.read_text(), "the call to run")
+    stat = Path("/proc") / path.read_text() / "stat"
+    assert stat.exists()
+    worker.send_signal(signal.SIGKILL)
+    wait_until(lambda: not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] == "Z", "its process to end")
+
+
 def test_a_lease_is_renewed_whatever_the_function_does(url: str, queue: str, make_worker: Make, tmp_path: Path) -> None:
     make_worker(queue, "--lease", "0.6s")
     with Executor(url=url, queue=queue, retry={"max_attempts": 5}) as executor:

@@ -10,22 +10,7 @@ from urllib.parse import quote
 from uuid import uuid4
 
 from . import _durations, _values
-from ._models import (
-    Affected,
-    Changes,
-    CronJob,
-    DeadTask,
-    Json,
-    LeaseResult,
-    NewTask,
-    Outcome,
-    Outcomes,
-    Page,
-    Queue,
-    QueueStats,
-    Report,
-    Task,
-)
+from ._models import *  # noqa: F403  what calls take and give
 from ._values import Duration
 from .errors import ApiError, api_error
 

@@ -12,6 +12,11 @@ from . import _durations, _values
 from ._values import Duration, read_instant
 from .errors import ApiError, api_error
 
+__all__ = [
+    "Affected", "Attempt", "Changes", "CronJob", "DeadTask", "Json", "LeaseResult", "NewTask", "Outcome", "Outcomes",
+    "Page", "Queue", "QueueStats", "Report", "Task", "Usage",
+]
+
 T = TypeVar("T")
 Json = Mapping[str, Any]
 

@@ -299,5 +299,22 @@ def _run_task(answer: Connection, payload: bytes, attempt: int) -> None:
     from . import _preload
 
     assert _preload.failure is None
+    _end_with_the_worker()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C drains the worker
     answer.send_bytes(json.dumps(run(payload, attempt).members()).encode())
+
+
+def _end_with_the_worker() -> None:
+    """However that ends: it holds the other end of a pipe of ours."""
+    worker = multiprocessing.parent_process()
+    assert worker is not None
+    if sys.platform == "linux":  # by a signal, which needs no thread, nor the interpreter's lock
+        import fcntl
+
+        fcntl.fcntl(worker.sentinel, fcntl.F_SETOWN, os.getpid())
+        fcntl.fcntl(worker.sentinel, fcntl.F_SETSIG, signal.SIGKILL)
+        fcntl.fcntl(worker.sentinel, fcntl.F_SETFL, os.O_ASYNC)
+        if not worker.is_alive():  # before that
+            os._exit(1)
+    else:
+        threading.Thread(target=lambda: (worker.join(), os.kill(os.getpid(), signal.SIGKILL)), daemon=True).start()

@@ -13,22 +13,7 @@ from . import _calls
 from ._answers import Patience, Verify
 from ._calls import Call
 from ._exchange import httpx_options, read_response, request_options, unreachable
-from ._models import (
-    Affected,
-    Changes,
-    CronJob,
-    DeadTask,
-    Json,
-    LeaseResult,
-    NewTask,
-    Outcome,
-    Outcomes,
-    Page,
-    Queue,
-    QueueStats,
-    Report,
-    Task,
-)
+from ._models import *  # noqa: F403  what calls take and give
 from ._values import Duration
 from .errors import AlreadyExists, ApiError, NotFound, Unreachable
 

@@ -199,6 +199,14 @@ bool Cgroup::start_over() {
          write_file(files_->memory + peak, "0");
 }
 
+bool Cgroup::is_empty() const {
+  const std::vector<std::string> folders = files_->folders();
+  if (folders.empty()) return false;
+  const UnixFile file(::open((folders.front() + "/cgroup.procs").c_str(), O_RDONLY | O_CLOEXEC));
+  char one = '\0';
+  return file.fd() >= 0 && ::read(file.fd(), &one, 1) == 0;
+}
+
 Micros Cgroup::cpu() const {
   if (files_->cpu.empty()) return Micros(0);
   const Micros ever = files_->unified

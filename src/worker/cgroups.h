@@ -44,6 +44,9 @@ class Cgroup {
   // group must be made: what the last one left in memory is still there, or the kernel cannot.
   bool start_over();
 
+  // No process is in it, or those that are have ended and are only not forgotten yet. False when
+  // there is nobody to ask.
+  bool is_empty() const;
   Micros cpu() const;                       // 0 when nobody counts
   std::uint64_t memory_peak_bytes() const;  // 0 when nobody counts
   std::uint64_t oom_kills() const;

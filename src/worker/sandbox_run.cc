@@ -12,6 +12,7 @@
 #include <thread>
 #include <utility>
 
+#include "worker/await_end.h"
 #include "worker/keeper_process.h"
 #include "worker/warm_wire.h"
 
@@ -73,9 +74,7 @@ void SandboxRun::begin(const SandboxProcess& process, std::string input) {
   }
   read(out_, [this](std::string_view bytes) { take_output(bytes); });
   read(err_, [this](std::string_view bytes) { log_.append(bytes); });
-  process_.async_wait(Stream::wait_read, [self = shared_from_this()](ErrorCode error) {
-    if (!error) self->ended();
-  });
+  await_end(process_, [self = shared_from_this()] { self->ended(); });
   wall_timer_.expires_after(limits_.wall_time);
   wall_timer_.async_wait([self = shared_from_this()](ErrorCode error) {
     if (!error) self->end(ExitCause::wall_time);
@@ -93,14 +92,14 @@ void SandboxRun::end(ExitCause cause, std::string detail) {
 
 void SandboxRun::task_ended(const TaskEnd& end) {
   end_ = end;
-  if (process_.is_open()) kill_sandbox(process_.native_handle());
+  if (!process_.is_open()) return;
+  kill_sandbox(process_.native_handle());
+  if (group_->is_empty()) ended();  // what is left of the sandbox runs nothing of the task
 }
 
 void SandboxRun::abandon() {
   const bool runs = !std::exchange(over_, true) && process_.is_open();
-  if (!runs) return;
-  kill_sandbox(process_.native_handle());
-  reap_sandbox(process_.native_handle());
+  if (runs) kill_sandbox(process_.native_handle());
 }
 
 template <class Take>
@@ -133,10 +132,9 @@ void SandboxRun::watch_cpu(Micros used) {
   });
 }
 
-// With the sandbox's first process all others have ended: what they wrote is in the pipes.
+// All processes of the task have ended: what they wrote is in the pipes.
 void SandboxRun::ended() {
   if (std::exchange(over_, true)) return;
-  reap_sandbox(process_.native_handle());
   exit_.usage.wall = std::chrono::duration_cast<Micros>(Clock::now() - began_);
   wall_timer_.cancel();
   cpu_timer_.cancel();

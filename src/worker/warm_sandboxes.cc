@@ -19,6 +19,7 @@
 
 #include "base/log.h"
 #include "base/unix_file.h"
+#include "worker/await_end.h"
 #include "worker/descriptor_passing.h"
 #include "worker/keeper_process.h"
 #include "worker/pipe.h"
@@ -202,9 +203,7 @@ class WarmSandboxes final : public Sandboxes {
     keeper_report_ = made->report;
     fill_places();
     start_template();
-    keeper_.async_wait(Stream::wait_read, [this](ErrorCode error) {
-      if (!error) keeper_ended();
-    });
+    await_end(keeper_, [this] { keeper_ended(); });
     listen_to_keeper();
     return {};
   }
@@ -518,8 +517,7 @@ class WarmSandboxes final : public Sandboxes {
   void template_made(int pidfd) {
     if (pidfd < 0) return try_template_again(fault_);
     template_.assign(pidfd);
-    template_.async_wait(Stream::wait_read, [this](ErrorCode error) {
-      if (error) return;
+    await_end(template_, [this] {
       try_template_again(ready_ ? "the handler ended"
                                 : "the handler ended before it took tasks: it is to call "
                                   "deferd_warm_next()");

@@ -15,6 +15,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from harness import ROOT, Server, clean_environment, wait_until  # noqa: E402
 
+PYTHON_LIBRARY = str(ROOT / "clients/python/src")
 TEXTS = ["a rose is a rose", "to be or not to be", ""]
 COUNTS = "a 2\nis 1\nrose 2\nbe 2\nnot 1\nor 1\nto 2\nfailed: there is nothing to count\n"
 
@@ -111,6 +112,29 @@ def test_tasks_of_other_languages_are_run(server: Server, worker: subprocess.Pop
     result = server.client.get(f"/v1/queues/words/tasks/{task['id']}/result?wait=30s")
     assert result["state"] == "succeeded"
     assert json.loads(result["result"]["body"]) == {"is": 1, "rose": 2}
+
+
+PYTHON_CALLER = """
+from deferd import Executor, TaskFailed, task
+
+@task(name="count_words", queue="words")
+def count_words(text, longer_than=0):
+    raise AssertionError("it runs in the worker")
+
+with Executor() as executor:
+    print(executor.submit(count_words, "a rose is a rose", longer_than=1).result(60))
+    print(list(executor.map(count_words, ["to be", "be"])))
+    try:
+        executor.submit(count_words, "").result(60)
+    except TaskFailed as error:
+        print(error)
+"""
+
+
+def test_pythons_executor_runs_what_is_written_in_cpp(server: Server, worker: subprocess.Popen[str]) -> None:
+    environment = clean_environment(DEFERD_URL=f"http://127.0.0.1:{server.port}", PYTHONPATH=PYTHON_LIBRARY)
+    assert run(sys.executable, "-c", PYTHON_CALLER, env=environment) == (
+        "{'is': 1, 'rose': 2}\n[{'be': 1, 'to': 1}, {'be': 1}]\nthere is nothing to count\n")
 
 
 def test_what_does_not_fit_fails_with_the_reason(server: Server, worker: subprocess.Popen[str]) -> None:

@@ -95,10 +95,13 @@ void define(CLI::App& app, Arguments& arguments) {
                  "texts, or one text")
       ->check(CLI::IsMember({"stdin", "arguments"}))
       ->capture_default_str();
+  // One value each time, else the next ones and the -- of the command would be theirs.
   app.add_option("--env", arguments.environment,
-                 "NAME=VALUE, or NAME of the worker's own environment; may be repeated");
+                 "NAME=VALUE, or NAME of the worker's own environment; may be repeated")
+      ->allow_extra_args(false);
   app.add_option("--show", sandbox.show,
-                 "a folder or file that tasks may read beside the system's; may be repeated");
+                 "a folder or file that tasks may read beside the system's; may be repeated")
+      ->allow_extra_args(false);
   app.add_option("--never-again", work.never_again_code,
                  "the exit code that says that trying again is of no use")
       ->capture_default_str();
@@ -124,7 +127,8 @@ void define(CLI::App& app, Arguments& arguments) {
   app.add_flag("--network", limits.network, "tasks may use the host's network");
   app.add_option("--unenforced", sandbox.unenforced,
                  "a limit whose lack is accepted where the system cannot enforce it: memory, "
-                 "processes, cpu_time");
+                 "processes, cpu_time; may be repeated")
+      ->allow_extra_args(false);
   app.add_option("command", sandbox.command, "the program and its arguments, after --");
 }
 

@@ -16,12 +16,12 @@ WORKER = Path(os.environ.get("DEFERD_WORKER_BINARY", DEFERD.parent / "deferd-wor
 
 
 class Worker:
-    def __init__(self, server, folder: Path, *command: str, flags: tuple[str, ...] = ()):
+    def __init__(self, server, folder: Path, *command: str, flags: tuple[str, ...] = (), **further):
         self.log_path = folder / "worker.log"
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
                 [str(WORKER), "--server", f"http://127.0.0.1:{server.port}", "--queue", "work", *flags, "--", *command],
-                stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=clean_environment(), cwd=folder)
+                stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=clean_environment(), cwd=folder, **further)
 
     def events(self, name: str) -> list[dict]:
         lines = self.log_path.read_text().splitlines()
@@ -36,8 +36,8 @@ def make_worker(server, client, tmp_path):
     client.put("/v1/queues/work", {"mode": "pull"})
     workers: list[Worker] = []
 
-    def make(*command: str, flags: tuple[str, ...] = ()) -> Worker:
-        workers.append(Worker(server, tmp_path, *command, flags=flags))
+    def make(*command: str, flags: tuple[str, ...] = (), **further) -> Worker:
+        workers.append(Worker(server, tmp_path, *command, flags=flags, **further))
         return workers[-1]
 
     yield make
@@ -67,6 +67,12 @@ def test_a_payload_may_be_the_arguments(client, make_worker):
     client.add("work", body="no JSON")
     worker = make_worker("/bin/sh", "-c", 'printf "[%s]" "$@" >&2', "sh", flags=("--input", "arguments"))
     assert sorted(event["log"] for event in worker.ended(2)) == ["[a][b c]", "[no JSON]"]
+
+
+def test_a_flag_that_may_be_repeated_leaves_the_command_its_own(client, make_worker):
+    client.add("work", body="x")
+    worker = make_worker("/bin/sh", "-c", 'cat; echo " $A $B" >&2', flags=("--env", "A=1", "--env", "B=2"))
+    assert [event["log"] for event in worker.ended(1)] == [" 1 2\n"]
 
 
 def test_a_program_that_fails_runs_again_until_attempts_are_used_up(client, make_worker):
@@ -202,6 +208,20 @@ def test_why_dead_letters_are_dead_is_seen_by_defer(client, defer, make_worker):
     assert dead("attempts") == {"in-vain": "exit code 3", "flood": "too much output (limit 64KiB)"}
     assert dead("failed") == {"never": "exit code 65"}
     assert "log of attempt 2:\n  in vain\n" in defer("dead", "show", "work", "in-vain", "--table")
+
+
+NOBODY = 65534
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="then every test here is of a worker that is not root")
+@pytest.mark.parametrize("program, payload", [(("/bin/sh", "-s"), "{}"), ((), "shell {}")], ids=["program", "warm"])
+def test_a_worker_that_is_not_root_makes_sandboxes_too(client, make_worker, program, payload):
+    task = client.add("work", body=payload.format("id -u; kill -9 1; cat /proc/1/environ; touch /etc/x; echo alive"), keep_result="1h")
+    accepted = tuple(word for limit in ("memory", "processes", "cpu_time") for word in ("--unenforced", limit))
+    worker = make_worker(*(program or (SAMPLE,)), flags=accepted + (() if program else ("--warm",)), user=NOBODY, group=NOBODY, extra_groups=[])
+    answer = result(client, task)
+    assert answer["state"] == "succeeded", worker.log_path.read_text()
+    assert answer["result"]["body"] == "1000\nalive\n"
 
 
 def test_a_lease_is_renewed_while_the_program_runs(client, make_worker):

@@ -685,16 +685,18 @@ TEST_F(Defer, ShowsStatisticsOfAllQueuesAndOfOne) {
             "%     7\n");
   server_.answer(
       200,
-      R"({"tasks":1234,"oldest_ready":null,"execution":{"count":3,"p95":0.02},"delay":{"p50":3723.5},"failure_rate":0.0512345})");
+      R"({"tasks":1234,"oldest_ready":null,"outgoing":2,"forward_error":"no queue later","execution":{"count":3,"p95":0.02},"delay":{"p50":3723.5},"failure_rate":0.0512345})");
   EXPECT_EQ(run({"stats", "mail"}), exit_done);
   EXPECT_EQ(out(),
-            "STATISTIC          mail\n"
-            "tasks             1,234\n"
+            "STATISTIC                  mail\n"
+            "tasks                     1,234\n"
             "oldest_ready\n"
-            "execution.count       3\n"
-            "execution.p95      20ms\n"
-            "delay.p50        1h2m3s\n"
-            "failure_rate     0.0512\n");
+            "outgoing                      2\n"
+            "forward_error    no queue later\n"
+            "execution.count               3\n"
+            "execution.p95              20ms\n"
+            "delay.p50                1h2m3s\n"
+            "failure_rate             0.0512\n");
 }
 
 TEST_F(Defer, WatchesUntilInterrupted) {

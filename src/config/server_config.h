@@ -85,6 +85,7 @@ struct ServerConfig {
   std::uint32_t push_connections_max = 10'000;
   std::uint32_t push_connections_per_target_max = 1000;
   std::uint32_t push_redirects_max = 0;
+  std::uint64_t push_results_bytes_max = 256 << 20;
   bool push_throttling = false;
   std::vector<std::string> target_allow;
   std::vector<std::string> target_deny;

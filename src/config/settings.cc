@@ -520,6 +520,14 @@ constexpr Setting table[] = {
               "failure like others, as it always is for applications of App Engine",
      .read = read_number<&C::push_redirects_max, 0, 20>,
      .print = print_number<&C::push_redirects_max>},
+    {.name = "push_results_bytes_max",
+     .kind = K::bytes,
+     .hint = "BYTES",
+     .about = "Memory for what targets answer to tasks that keep their results, from its first byte "
+              "until it is committed, over all attempts; what there is no room for is cut off, and "
+              "the result says so",
+     .read = read_bytes<&C::push_results_bytes_max, 64 * kib, 1024 * gib>,
+     .print = print_bytes<&C::push_results_bytes_max>},
     {.name = "push_throttling",
      .kind = K::truth,
      .hint = "true|false",

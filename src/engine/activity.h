@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "engine/stats.h"
+#include "model/task.h"
 
 namespace deferd {
 
@@ -24,12 +25,22 @@ struct Activity {
   std::uint64_t forwarded_total = 0;
   DurationHistogram execution;
   DurationHistogram delay;
+  AttemptCounts attempts;
+  DelayCounts delays;
 
-  void attempt_ended(Mono now, Micros took, bool failed_attempt) {
+  void attempt_started(Mono now, Micros late) {
+    delay.add(now, late);
+    delays.add(late);
+  }
+
+  // `status`: as in AttemptCounts.
+  void attempt_ended(Mono now, Micros took, std::int16_t status) {
     executed.add(now);
     ++executed_total;
     execution.add(now, took);
-    if (failed_attempt) {
+    attempts.add(status);
+    const bool well = status == status_none || (status >= 200 && status <= 299);
+    if (!well && status != status_cancelled) {
       failed.add(now);
       ++failed_total;
     }

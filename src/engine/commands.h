@@ -89,7 +89,8 @@ struct GetQueue {
   QueueName queue;
   Reply<QueueInfo> reply;
 };
-// Queues of this shard with project and location, by name, strictly after `after`.
+// Queues of this shard with project and location, by name, strictly after `after`. With no project,
+// of all.
 struct ListQueues {
   std::string project;
   std::string location;

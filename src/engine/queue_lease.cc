@@ -40,7 +40,7 @@ std::optional<Error> Queue::lease_error(const Found& found, const Lease& lease,
 void Queue::end_lease(Task& task, std::int16_t status, Wall ended, const AttemptReport* report,
                       const Now& now) {
   Progress& progress = task.progress;
-  activity().attempt_ended(now.mono, ended - progress.last_attempt, true);
+  activity().attempt_ended(now.mono, ended - progress.last_attempt, status);
   count_usage(report);
   remember_lease(task, status, ended, report);
   if (!lease_workers_.empty()) lease_workers_.erase(task.id);
@@ -51,7 +51,7 @@ void Queue::end_lease(Task& task, std::int16_t status, Wall ended, const Attempt
 }
 
 void Queue::end_lease_well(Task& task, const AttemptReport* report, const Now& now) {
-  activity().attempt_ended(now.mono, now.wall - task.progress.last_attempt, false);
+  activity().attempt_ended(now.mono, now.wall - task.progress.last_attempt, status_none);
   count_usage(report);
   task.progress.last_status = status_none;
   // What a log tells has no other place.

@@ -164,7 +164,7 @@ bool Queue::grant(Waiter& waiter, std::vector<std::unique_ptr<Task>> tasks, cons
   for (std::unique_ptr<Task>& task : tasks) {
     uncount_free(*task);
     if (dropped_before_lease(*task, now)) continue;
-    activity().delay.add(now.mono, now.wall - task->place.eta);
+    activity().attempt_started(now.mono, now.wall - task->place.eta);
     Progress& progress = task->progress;
     ++progress.attempts;
     if (progress.first_attempt == Wall{}) progress.first_attempt = now.wall;

@@ -48,7 +48,8 @@ void Queue::pump_push(const Now& now) {
 
 void Queue::start_attempt(std::unique_ptr<Task> task, const Now& now, bool forced) {
   DEFERD_ASSERT(task->payload != nullptr);
-  if (task->place.eta <= now.wall) activity().delay.add(now.mono, now.wall - task->place.eta);
+  // One that is run by hand may not be due yet.
+  if (task->place.eta <= now.wall) activity().attempt_started(now.mono, now.wall - task->place.eta);
   Held& held = held_[task->id];
   DEFERD_ASSERT(held.task == nullptr, "task", task->id);
   held = Held{};
@@ -89,7 +90,7 @@ void Queue::attempt_done(const AttemptKey& key, const AttemptResult& result, con
   due_counts_.fold(now.wall);
   const bool succeeded = result.status >= 200 && result.status <= 299;
   const auto took = std::chrono::duration_cast<Micros>(now.mono - key.started);
-  activity().attempt_ended(now.mono, took, !succeeded && result.status != status_cancelled);
+  activity().attempt_ended(now.mono, took, result.status);
 
   throttle(result.strain, now);
 

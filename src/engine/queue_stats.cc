@@ -125,6 +125,8 @@ QueueStats Queue::stats(const Now& now) {
     stats.forwarded_total = recent.forwarded_total;
     stats.execution = recent.execution.read(now.mono);
     stats.delay = recent.delay.read(now.mono);
+    stats.attempts = recent.attempts;
+    stats.delays = recent.delays;
     if (stats.executed_hour > 0) {
       stats.failure_rate =
           static_cast<double>(stats.failed_hour) / static_cast<double>(stats.executed_hour);

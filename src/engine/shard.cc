@@ -261,7 +261,10 @@ void Shard::carry_out(ListQueues command, const Now&) {
   std::vector<QueueInfo> found;
   for (auto at = by_name_.upper_bound(QueueName{command.project, command.location, command.after});
        at != by_name_.end() && found.size() < command.queues_max; ++at) {
-    if (at->first.project != command.project || at->first.location != command.location) break;
+    const QueueName& name = at->first;
+    if (!command.project.empty() &&
+        (name.project != command.project || name.location != command.location))
+      break;
     found.push_back(at->second->info());
   }
   core_.reply(std::move(command.reply), Result<std::vector<QueueInfo>>(std::move(found)));

@@ -666,5 +666,27 @@ TEST(List, FiltersByState) {
   }
 }
 
+TEST(List, QueuesOfOneProjectOrOfAll) {
+  EngineDriver driver;
+  for (const char* project : {"a", "b"}) {
+    for (const char* queue : {"q1", "q2"}) {
+      ASSERT_TRUE(driver.ask<ConfigureQueue::Answer>(ConfigureQueue{
+          *QueueName::parse(project, "l", queue),
+          [](const QueueSettings*) { return QueueSettings::defaults(QueueMode::push); },
+          {}}));
+    }
+  }
+  const auto listed = [&driver](const std::string& project, std::uint32_t queues_max) {
+    const auto queues = driver.ask<std::vector<QueueInfo>>(
+        ListQueues{project, project.empty() ? "" : "l", "", queues_max, {}});
+    std::string names;
+    for (const QueueInfo& queue : *queues) names += queue.name.project + queue.name.queue + " ";
+    return names;
+  };
+  EXPECT_EQ(listed("b", 100), "bq1 bq2 ");
+  EXPECT_EQ(listed("", 100), "aq1 aq2 bq1 bq2 ");
+  EXPECT_EQ(listed("", 3), "aq1 aq2 bq1 ");
+}
+
 }  // namespace
 }  // namespace deferd

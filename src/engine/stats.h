@@ -8,6 +8,7 @@
 #include <string>
 
 #include "base/time.h"
+#include "engine/attempt_counts.h"
 #include "model/outcome.h"
 
 namespace deferd {
@@ -70,6 +71,8 @@ struct QueueStats {
 
   DurationStats execution;  // how long attempts took
   DurationStats delay;      // from due to dispatched or leased
+  AttemptCounts attempts;   // those that ended, by how they did
+  DelayCounts delays;       // those that started; `delay` of all time
 
   // What is kept now beside live tasks.
   std::uint64_t dead = 0;

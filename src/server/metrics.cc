@@ -6,7 +6,13 @@
 #include <prometheus/registry.h>
 #include <prometheus/text_serializer.h>
 
-#include <map>
+#include <algorithm>
+#include <iterator>
+#include <memory>
+#include <mutex>
+#include <utility>
+
+#include "server/queue_metrics.h"
 
 namespace deferd {
 namespace {
@@ -18,7 +24,6 @@ using prometheus::Histogram;
 using prometheus::Registry;
 
 double seconds(Nanos duration) { return static_cast<double>(duration.count()) / 1e9; }
-double seconds(Micros duration) { return static_cast<double>(duration.count()) / 1e6; }
 
 // A counter that is kept elsewhere: moves ours to its value.
 void follow(Counter& counter, std::uint64_t value) {
@@ -93,68 +98,8 @@ struct Metrics::Families {
   Gauge& push_connections = gauge("deferd_push_connections", "Connections to targets, open now");
   Gauge& push_waiting = gauge("deferd_push_waiting", "Attempts that wait for a connection");
 
-  Family<Gauge>& tasks = prometheus::BuildGauge()
-                             .Name("deferd_queue_tasks")
-                             .Help("Live tasks by state")
-                             .Register(registry);
-  Family<Gauge>& bytes = prometheus::BuildGauge()
-                             .Name("deferd_queue_bytes")
-                             .Help("Bytes of live tasks")
-                             .Register(registry);
-  Family<Gauge>& oldest = prometheus::BuildGauge()
-                              .Name("deferd_queue_oldest_ready_seconds")
-                              .Help("How long the task that is due longest has been due")
-                              .Register(registry);
-  Family<Gauge>& delay = prometheus::BuildGauge()
-                             .Name("deferd_queue_delay_seconds")
-                             .Help("From due to dispatched, over the last half to whole hour")
-                             .Register(registry);
-  Family<Gauge>& execution = prometheus::BuildGauge()
-                                 .Name("deferd_queue_execution_seconds")
-                                 .Help("How long attempts took, over the last half to whole hour")
-                                 .Register(registry);
-  Family<Gauge>& totals =
-      prometheus::BuildGauge()
-          .Name("deferd_queue_events")
-          .Help(
-              "Tasks added, completed, dropped, cancelled, dead, poisoned, and attempts executed, "
-              "failed, since the start")
-          .Register(registry);
-  Family<Gauge>& kept = prometheus::BuildGauge()
-                            .Name("deferd_queue_kept")
-                            .Help("Dead letters and results that are kept")
-                            .Register(registry);
-  Family<Gauge>& kept_bytes = prometheus::BuildGauge()
-                                  .Name("deferd_queue_kept_bytes")
-                                  .Help("Bytes of dead letters and results that are kept")
-                                  .Register(registry);
-  Family<Gauge>& used = prometheus::BuildGauge()
-                            .Name("deferd_queue_used_seconds")
-                            .Help("What workers reported of their attempts, since the start")
-                            .Register(registry);
-  Family<Gauge>& memory_peak = prometheus::BuildGauge()
-                                   .Name("deferd_queue_memory_peak_bytes")
-                                   .Help("The most that a worker reported of one attempt")
-                                   .Register(registry);
-  Family<Gauge>& exits = prometheus::BuildGauge()
-                             .Name("deferd_queue_exits")
-                             .Help("How attempts ended, as workers reported, since the start")
-                             .Register(registry);
-  struct OfQueue {
-    std::vector<std::pair<Family<Gauge>*, Gauge*>> gauges;
-  };
-  std::map<QueueName, OfQueue> of_queue;
-
-  void set(OfQueue& queue, std::size_t& next, Family<Gauge>& family, const QueueName& name,
-           const char* label, const char* label_value, double value) {
-    if (next == queue.gauges.size()) {
-      prometheus::Labels labels = {
-          {"project", name.project}, {"location", name.location}, {"queue", name.queue}};
-      if (label != nullptr) labels.emplace(label, label_value);
-      queue.gauges.emplace_back(&family, &family.Add(labels));
-    }
-    queue.gauges[next++].second->Set(value);
-  }
+  std::mutex mutex;
+  std::shared_ptr<const SeenQueues> of_queues = std::make_shared<SeenQueues>();  // under mutex
 };
 
 Metrics::Metrics() : families_(std::make_unique<Families>()) {}
@@ -198,57 +143,21 @@ void Metrics::observe(const RuntimeStats& runtime, const HttpStats& http, const 
   to.push_waiting.Set(static_cast<double>(push.waiting));
 }
 
-void Metrics::observe_queues(const std::vector<std::pair<QueueName, QueueStats>>& queues) {
-  Families& to = *families_;
-  std::map<QueueName, Families::OfQueue> left = std::exchange(to.of_queue, {});
-  for (const auto& [name, stats] : queues) {
-    Families::OfQueue queue;
-    if (auto node = left.extract(name)) queue = std::move(node.mapped());
-    std::size_t next = 0;
-    const auto set = [&](Family<Gauge>& family, const char* label, const char* label_value,
-                         double value) {
-      to.set(queue, next, family, name, label, label_value, value);
-    };
-    set(to.tasks, "state", "scheduled", static_cast<double>(stats.scheduled));
-    set(to.tasks, "state", "ready", static_cast<double>(stats.ready));
-    set(to.tasks, "state", "in_flight", static_cast<double>(stats.in_flight));
-    set(to.tasks, "state", "leased", static_cast<double>(stats.leased));
-    set(to.bytes, nullptr, nullptr, static_cast<double>(stats.bytes));
-    set(to.oldest, nullptr, nullptr, seconds(stats.oldest_ready.value_or(Micros(0))));
-    for (const auto& [family, durations] :
-         {std::pair(&to.delay, &stats.delay), std::pair(&to.execution, &stats.execution)}) {
-      set(*family, "quantile", "0.5", seconds(durations->p50));
-      set(*family, "quantile", "0.95", seconds(durations->p95));
-      set(*family, "quantile", "0.99", seconds(durations->p99));
-    }
-    set(to.totals, "event", "added", static_cast<double>(stats.added_total));
-    set(to.totals, "event", "completed", static_cast<double>(stats.completed_total));
-    set(to.totals, "event", "dropped", static_cast<double>(stats.dropped_total));
-    set(to.totals, "event", "cancelled", static_cast<double>(stats.cancelled_total));
-    set(to.totals, "event", "dead", static_cast<double>(stats.dead_total));
-    set(to.totals, "event", "poisoned", static_cast<double>(stats.poisoned_total));
-    set(to.totals, "event", "executed", static_cast<double>(stats.executed_total));
-    set(to.totals, "event", "failed", static_cast<double>(stats.failed_total));
-    set(to.kept, "what", "dead", static_cast<double>(stats.dead));
-    set(to.kept, "what", "results", static_cast<double>(stats.outcomes));
-    set(to.kept_bytes, "what", "dead", static_cast<double>(stats.dead_bytes));
-    set(to.kept_bytes, "what", "results", static_cast<double>(stats.outcome_bytes));
-    set(to.used, "what", "cpu", seconds(stats.usage.cpu));
-    set(to.used, "what", "wall", seconds(stats.usage.wall));
-    set(to.memory_peak, nullptr, nullptr, static_cast<double>(stats.usage.memory_peak_max));
-    for (std::size_t i = 0; i < stats.usage.causes.size(); ++i) {
-      set(to.exits, "cause", to_string(static_cast<ExitCause>(i)).data(),
-          static_cast<double>(stats.usage.causes[i]));
-    }
-    to.of_queue.emplace(name, std::move(queue));
-  }
-  for (auto& [name, gone] : left) {
-    for (auto& [family, gauge] : gone.gauges) family->Remove(gauge);
-  }
+void Metrics::observe_queues(SeenQueues queues) {
+  auto seen = std::make_shared<const SeenQueues>(std::move(queues));
+  const std::scoped_lock lock(families_->mutex);
+  families_->of_queues.swap(seen);
 }
 
-std::string Metrics::text() const {
-  return prometheus::TextSerializer().Serialize(families_->registry.Collect());
+std::string Metrics::text(const std::vector<CallCount>& calls) const {
+  const auto queues = [this] {
+    const std::scoped_lock lock(families_->mutex);
+    return families_->of_queues;
+  }();
+  std::vector<prometheus::MetricFamily> all = families_->registry.Collect();
+  std::ranges::move(queue_metrics(*queues), std::back_inserter(all));
+  all.push_back(call_metrics(calls));
+  return prometheus::TextSerializer().Serialize(all);
 }
 
 }  // namespace deferd

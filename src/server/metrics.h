@@ -5,8 +5,10 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "api/cloudtasks/cloudtasks.h"
 #include "api/http/server.h"
 #include "dispatch/push_dispatcher.h"
 #include "engine/stats.h"
@@ -15,6 +17,8 @@
 #include "store/rocksdb/store.h"
 
 namespace deferd {
+
+using SeenQueues = std::vector<std::pair<QueueName, QueueStats>>;
 
 class Metrics {
  public:
@@ -29,10 +33,10 @@ class Metrics {
   // Now and then, from one thread: what is kept elsewhere.
   void observe(const RuntimeStats& runtime, const HttpStats& http, const PushStats& push);
   // All queues to be shown; others vanish.
-  void observe_queues(const std::vector<std::pair<QueueName, QueueStats>>& queues);
+  void observe_queues(SeenQueues queues);
 
   // In Prometheus' text format. Any thread.
-  std::string text() const;
+  std::string text(const std::vector<CallCount>& calls) const;
 
  private:
   struct Families;

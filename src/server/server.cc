@@ -8,6 +8,7 @@
 #include <future>
 #include <mutex>
 #include <random>
+#include <ranges>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -99,6 +100,7 @@ class WiredServer final : public Server {
     push.connections_max = config_.push_connections_max;
     push.connections_per_target_max = config_.push_connections_per_target_max;
     push.redirects_max = config_.push_redirects_max;
+    push.kept_responses_bytes_max = config_.push_results_bytes_max;
     push.ca_file = config_.ca_file;
     push.guard = {config_.target_deny, config_.target_allow, {http_->address()}};
     if (!config_.grpc_listen.empty()) push.guard.own.push_back(http_->grpc_address());
@@ -151,7 +153,7 @@ class WiredServer final : public Server {
     door.uploads = uploads_.get();
     door.cron = cron_.get();
     door.config_json = [this] { return shown_config(); };
-    door.metrics_text = [this] { return metrics_.text(); };
+    door.metrics_text = [this] { return metrics_.text(call_counts(*cloud_tasks_)); };
     door.health = [this] { return health(); };
     doors_ = std::make_unique<Doors>(make_native_door(std::move(door), *runtime_, clock_));
 
@@ -193,13 +195,11 @@ class WiredServer final : public Server {
     const std::lock_guard lock(watched_mutex_);
     if (watching_) return;
     watching_ = true;
-    runtime_->submit(ListQueues{config_.project, config_.location, "",
-                                static_cast<std::uint32_t>(Metrics::queues_max),
+    runtime_->submit(ListQueues{"", "", "", static_cast<std::uint32_t>(Metrics::queues_max),
                                 [this](Result<std::vector<QueueInfo>> queues) {
-                                  watched_.clear();
                                   to_watch_.clear();
                                   if (queues) {
-                                    for (const QueueInfo& queue : *queues)
+                                    for (const QueueInfo& queue : *queues | std::views::reverse)
                                       to_watch_.push_back(queue.name);
                                   }
                                   watch_next();
@@ -428,7 +428,7 @@ class WiredServer final : public Server {
   // On a shard's thread, one call at a time.
   void watch_next() {
     if (to_watch_.empty()) {
-      metrics_.observe_queues(watched_);
+      metrics_.observe_queues(std::exchange(watched_, {}));
       const std::lock_guard lock(watched_mutex_);
       watching_ = false;
       return;
@@ -490,8 +490,8 @@ class WiredServer final : public Server {
 
   std::mutex watched_mutex_;
   bool watching_ = false;            // under watched_mutex_
-  std::vector<QueueName> to_watch_;  // whoever watches
-  std::vector<std::pair<QueueName, QueueStats>> watched_;
+  std::vector<QueueName> to_watch_;  // whoever watches; the last is next
+  SeenQueues watched_;
 };
 
 }  // namespace

@@ -149,7 +149,8 @@ def test_dead_letters_go_on_to_another_queue(client, make_target):
     client.add("mail", url=target.url("/first"), body="letter", key="k", priority=3)
     (moved,) = wait_until(lambda: client.tasks("graves", view="full"), "the task to be handed on")
     assert (moved["body"], moved["key"], moved["priority"], moved["attempts"]) == ("letter", "k", 3, 0)
-    wait_until(lambda: client.stats("mail")["dead"] == 0, "it to have left")
+    stats = wait_until(lambda: (stats := client.stats("mail"))["dead"] == 0 and stats, "it to have left")
+    assert (stats["forwarded_total"], stats["forward_error"]) == (1, None)
     assert dead(client, "mail") == []
 
 
@@ -158,6 +159,10 @@ def test_a_dead_letter_waits_for_the_queue_that_it_goes_to(client, server, make_
     client.put("/v1/queues/mail", {"retry": {"max_attempts": 1}, "dead": {"queue": "later"}})
     client.add("mail", url=target.url(), body="letter")
     wait_until(lambda: client.stats("mail")["dead"] == 1, "the task to be dead")
+    error = wait_until(lambda: client.stats("mail")["forward_error"], "the refusal")
+    assert "later" in error
+    refused = 'deferd_queue_forward_refused{project="default",location="local",queue="mail"} 1\n'
+    wait_until(lambda: refused in client.raw("GET", "/metrics")[2].decode(), "the refusal among the metrics")
     server.kill()
     server.start()
     client.put("/v1/queues/later", {"rate": "0"})

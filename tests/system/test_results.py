@@ -55,6 +55,14 @@ def test_a_long_response_is_cut_and_says_so(client, make_target):
     assert told["result"]["truncated"] is True and len(told["result"]["body"]) == 1 << 20
 
 
+def test_what_responses_may_take_at_once_is_a_setting(make_server, make_target):
+    client = make_server("--push-results-bytes-max", "64KiB").client
+    target = make_target(lambda push: Answer(200, body=b"x" * (30_000 if push.path == "/short" else 100_000)))
+    for path, truncated in (("/short", None), ("/long", True), ("/short", None)):
+        task = client.add("default", url=target.url(path), keep_result="1h")
+        assert result(client, "default", task["id"])["result"].get("truncated") == truncated
+
+
 def test_a_caller_waits_for_what_its_worker_answers(client, server, jobs):
     task = client.add(jobs, body="6*7", keep_result="1h")
     assert result(client, jobs, task["id"], wait="0s")["state"] == "pending"

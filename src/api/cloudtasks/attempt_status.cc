@@ -35,23 +35,39 @@ google::rpc::Code code_of_http(int status) {
   }
 }
 
-google::rpc::Status make(google::rpc::Code code, const std::string& what) {
-  google::rpc::Status status;
-  status.set_code(code);
-  status.set_message(google::rpc::Code_Name(code) + "(" + std::to_string(code) + "): " + what);
-  return status;
+std::string words_of(std::int16_t status) {
+  if (status > 0) return "HTTP status code " + std::to_string(status);
+  if (status == status_timeout) return "the attempt's deadline passed";
+  if (status == status_refused)
+    return "not sent: this target is not allowed, or the token for it cannot be had";
+  return "the target gave no answer";
 }
 
 }  // namespace
 
+google::rpc::Code attempt_code(std::int16_t status) {
+  if (status > 0) return code_of_http(status);
+  switch (status) {
+    case status_none:
+      return google::rpc::OK;
+    case status_timeout:
+      return google::rpc::DEADLINE_EXCEEDED;
+    case status_refused:
+      return google::rpc::PERMISSION_DENIED;
+    case status_cancelled:
+      return google::rpc::CANCELLED;
+    default:
+      return google::rpc::UNAVAILABLE;
+  }
+}
+
 google::rpc::Status attempt_status(std::int16_t status) {
-  if (status > 0) return make(code_of_http(status), "HTTP status code " + std::to_string(status));
-  if (status == status_timeout)
-    return make(google::rpc::DEADLINE_EXCEEDED, "the attempt's deadline passed");
-  if (status == status_refused)
-    return make(google::rpc::PERMISSION_DENIED,
-                "not sent: this target is not allowed, or the token for it cannot be had");
-  return make(google::rpc::UNAVAILABLE, "the target gave no answer");
+  const google::rpc::Code code = attempt_code(status);
+  google::rpc::Status made;
+  made.set_code(code);
+  made.set_message(google::rpc::Code_Name(code) + "(" + std::to_string(code) +
+                   "): " + words_of(status));
+  return made;
 }
 
 }  // namespace deferd::cloudtasks

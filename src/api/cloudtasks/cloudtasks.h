@@ -9,6 +9,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "auth/access.h"
@@ -41,6 +42,20 @@ std::vector<RoleBinding> policy_of_queue(const QueueSettings& settings);
 namespace cloudtasks {
 class Service;
 }
+
+// Calls since the start that ended so (CT-255).
+struct CallCount {
+  std::string_view transport;      // "grpc", "rest"
+  std::string_view service;        // "google.cloud.tasks.v2.CloudTasks"
+  std::string_view method;         // "CreateTask"
+  std::string_view response_code;  // "ok", "not_found"
+  std::uint64_t count = 0;
+};
+std::vector<CallCount> call_counts(const cloudtasks::Service& service);
+
+// The code in the same words of an attempt that ended with an HTTP status or one of status_*
+// (model/task.h).
+std::string_view response_code(std::int16_t status);
 
 // The references outlive it; it outlives the transports and every reply of the runtime.
 std::shared_ptr<cloudtasks::Service> make_cloud_tasks(CloudTasksOptions options, Runtime& runtime,

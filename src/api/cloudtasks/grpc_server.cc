@@ -62,10 +62,13 @@ cloudtasks::Credentials credentials_of(const grpc::ServerContextBase& context) {
 // waiting.
 class Ending {
  public:
-  Ending(grpc::ServerUnaryReactor* reactor, grpc::ByteBuffer* response)
-      : reactor_(reactor), response_(response) {}
+  Ending(grpc::ServerUnaryReactor* reactor, grpc::ByteBuffer* response,
+         cloudtasks::CallCounter& counter)
+      : reactor_(reactor), response_(response), counter_(&counter) {}
   Ending(Ending&& other) noexcept
-      : reactor_(std::exchange(other.reactor_, nullptr)), response_(other.response_) {}
+      : reactor_(std::exchange(other.reactor_, nullptr)),
+        response_(other.response_),
+        counter_(other.counter_) {}
   Ending& operator=(Ending&&) = delete;
   ~Ending() {
     if (reactor_ != nullptr) end({grpc::StatusCode::UNAVAILABLE, "the server is shutting down"});
@@ -76,11 +79,15 @@ class Ending {
     bool owned = false;
     end(grpc::GenericSerialize<grpc::ProtoBufferWriter, Message>(**outcome, response_, &owned));
   }
-  void end(const grpc::Status& status) { std::exchange(reactor_, nullptr)->Finish(status); }
+  void end(const grpc::Status& status) {
+    counter_->add(status.error_code());
+    std::exchange(reactor_, nullptr)->Finish(status);
+  }
 
  private:
   grpc::ServerUnaryReactor* reactor_;
   grpc::ByteBuffer* response_;
+  cloudtasks::CallCounter* counter_;
 };
 
 // One service of the table, as gRPC's generated code would register it: its methods by name. The
@@ -94,18 +101,20 @@ class TableService final : public grpc::Service {
       if (method.service != name) continue;
       AddMethod(new grpc::internal::RpcServiceMethod(
           method.path.c_str(), grpc::internal::RpcMethod::NORMAL_RPC, nullptr));
+      cloudtasks::CallCounter& counter =
+          service.call_counts.counter("grpc", method.service, method.name);
       MarkMethodRawCallback(
-          index++, new grpc::internal::CallbackUnaryHandler<grpc::ByteBuffer, grpc::ByteBuffer>(
-                       [&method, &service, threads, &clock](grpc::CallbackServerContext* context,
-                                                            const grpc::ByteBuffer* request,
-                                                            grpc::ByteBuffer* response) {
-                         grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-                         Context call{threads, good_until(*context, clock)};
-                         if (service.options.access != nullptr)
-                           call.credentials = credentials_of(*context);
-                         run(method, service, std::move(call), *request, Ending(reactor, response));
-                         return reactor;
-                       }));
+          index++,
+          new grpc::internal::CallbackUnaryHandler<grpc::ByteBuffer, grpc::ByteBuffer>(
+              [&method, &service, &counter, threads, &clock](grpc::CallbackServerContext* context,
+                                                             const grpc::ByteBuffer* request,
+                                                             grpc::ByteBuffer* response) {
+                grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+                Context call{threads, good_until(*context, clock)};
+                if (service.options.access != nullptr) call.credentials = credentials_of(*context);
+                run(method, service, std::move(call), *request, Ending(reactor, response, counter));
+                return reactor;
+              }));
     }
   }
 

@@ -2,6 +2,8 @@
 
 #include <google/rpc/error_details.pb.h>
 
+#include <array>
+
 #include "api/cloudtasks/times.h"
 
 namespace deferd::cloudtasks {
@@ -111,6 +113,19 @@ Failure failure_of(const Error& error, Subject subject) {
 
 const std::string& code_name(int code) {
   return google::rpc::Code_Name(static_cast<google::rpc::Code>(code));
+}
+
+std::string_view code_word(int code) {
+  static const auto words = [] {
+    std::array<std::string, google::rpc::Code_ARRAYSIZE> made;
+    for (std::size_t i = 0; i < made.size(); ++i) {
+      made[i] = code_name(static_cast<int>(i));
+      for (char& c : made[i]) c = static_cast<char>(c | (c == '_' ? 0 : 0x20));
+    }
+    return made;
+  }();
+  const auto at = static_cast<std::size_t>(code);
+  return words[at < words.size() ? at : google::rpc::UNKNOWN];
 }
 
 }  // namespace deferd::cloudtasks

@@ -43,5 +43,7 @@ Failure failure_of(const Error& error, Subject subject);
 
 // "NOT_FOUND"
 const std::string& code_name(int code);
+// "not_found"; "unknown" of what is none.
+std::string_view code_word(int code);
 
 }  // namespace deferd::cloudtasks

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "api/cloudtasks/call.h"
+#include "api/cloudtasks/call_counts.h"
 #include "api/cloudtasks/cloudtasks.h"
 #include "api/cloudtasks/cmek_configs.h"
 #include "api/cloudtasks/operations.h"
@@ -37,6 +38,7 @@ class Service {
   const CloudTasksOptions options;
   const Clock& clock;
   Operations operations;
+  CallCounts call_counts;
   CmekConfigs cmek_configs;
 
  private:

@@ -221,8 +221,15 @@ void write_stats(JsonWriter& json, const QueueName& queue, const QueueStats& sta
   json.member("failed_total", stats.failed_total).member("completed_total", stats.completed_total);
   json.member("dropped_total", stats.dropped_total);
   json.member("cancelled_total", stats.cancelled_total).member("dead_total", stats.dead_total);
-  json.member("poisoned_total", stats.poisoned_total);
+  json.member("poisoned_total", stats.poisoned_total)
+      .member("forwarded_total", stats.forwarded_total);
   json.member("dead", stats.dead).member("dead_bytes", stats.dead_bytes);
+  json.member("outgoing", stats.outgoing);
+  if (stats.forward_error.empty()) {
+    json.key("forward_error").null();
+  } else {
+    json.member("forward_error", stats.forward_error);
+  }
   json.member("results", stats.outcomes).member("result_bytes", stats.outcome_bytes);
   json.key("usage").begin_object();
   seconds_member(json, "cpu", stats.usage.cpu);

@@ -49,8 +49,10 @@ Outcome<void> check_coding(const HttpRequest& http) {
 
 }  // namespace
 
-Binding::Binding(const Method& method, const PathTemplate& path, std::string_view body)
+Binding::Binding(const Method& method, CallCounter& counter, const PathTemplate& path,
+                 std::string_view body)
     : method_(&method),
+      counter_(&counter),
       request_(&shape_of(*method.request->GetDescriptor())),
       response_(&shape_of(*method.response->GetDescriptor())) {
   for (const PathTemplate::Variable& variable : path.variables)
@@ -104,15 +106,16 @@ Outcome<void> Binding::read_body(const HttpRequest& http, Message& request) cons
                    body_ == Body::lenient_request ? UnknownNames::ignored : UnknownNames::refused);
 }
 
-Bindings::Bindings() {
+Bindings::Bindings(CallCounts& counts) {
   for (const Rules& rules : all_rules()) {
     for (const Rule& rule : rules.rules) {
       const Method* const method = find_method(rules.service, rule.method);
       if (method == nullptr) continue;
+      CallCounter& counter = counts.counter("rest", method->service, method->name);
       for (const std::string_view prefix : rules.prefixes) {
         const auto path = PathTemplate::parse(std::string(prefix).append("/").append(rule.path));
         paths_.add(path, rule.http_method, bindings_.size());
-        bindings_.emplace_back(*method, path, rule.body);
+        bindings_.emplace_back(*method, counter, path, rule.body);
       }
     }
   }

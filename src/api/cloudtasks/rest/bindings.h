@@ -19,9 +19,11 @@ namespace deferd::cloudtasks::rest {
 class Binding {
  public:
   // Requires that the rule's fields are fields of the method's request.
-  Binding(const Method& method, const PathTemplate& path, std::string_view body);
+  Binding(const Method& method, CallCounter& counter, const PathTemplate& path,
+          std::string_view body);
 
   const Method& method() const { return *method_; }
+  CallCounter& counter() const { return *counter_; }
   const Shape& response() const { return *response_; }
 
   // What is called for. What the path says of a field is taken before the body's word on it, and
@@ -42,6 +44,7 @@ class Binding {
   Outcome<void> read_body(const HttpRequest& http, Method::Message& request) const;
 
   const Method* method_;
+  CallCounter* counter_;
   const Shape* request_;
   const Shape* response_;
   std::vector<Variable> variables_;
@@ -51,7 +54,7 @@ class Binding {
 
 class Bindings {
  public:
-  Bindings();
+  explicit Bindings(CallCounts& counts);
 
   struct Found {
     const Binding* binding = nullptr;

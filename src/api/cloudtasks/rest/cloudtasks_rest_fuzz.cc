@@ -39,7 +39,8 @@ bool taken(const cloudtasks::Outcome<T>& outcome) {
 }
 
 void check_call(std::string_view bytes) {
-  static const rest::Bindings bindings;
+  static cloudtasks::CallCounts counts;
+  static const rest::Bindings bindings(counts);
   const std::size_t line = bytes.find('\n');
   if (line == bytes.npos) return;
   const std::string_view head = bytes.substr(0, line);

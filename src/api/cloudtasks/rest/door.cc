@@ -85,15 +85,21 @@ void Door::handle(const HttpRequest& request, HttpReply reply) {
   const PathWords path = PathWords::split(request.path);
   const Bindings::Found found = bindings_.find(path, http_method);
   if (found.binding == nullptr) return reply.send(no_such_path(request, found.others));
+  const Binding& binding = *found.binding;
+  const auto refused = [&](const Failure& failure) {
+    binding.counter().add(failure.code());
+    reply.send(error_response(failure));
+  };
   const auto query = Query::parse(request.query);
-  if (!query) return reply.send(error_response(query.error()));
-  const auto message = found.binding->request(path, *query, request);
-  if (!message) return reply.send(error_response(message.error()));
+  if (!query) return refused(query.error());
+  const auto message = binding.request(path, *query, request);
+  if (!message) return refused(message.error());
   Context context = context_of(request, *query, reply.thread());
-  run(found.binding->method(), *service_, **message, std::move(context),
-      [reply = std::move(reply), shape = &found.binding->response(), format = query->format,
+  run(binding.method(), *service_, **message, std::move(context),
+      [reply = std::move(reply), &binding, format = query->format,
        is_pretty = query->pretty](Outcome<std::unique_ptr<Method::Message>> outcome) mutable {
-        reply.send(outcome ? json_response(**outcome, *shape, format, is_pretty)
+        binding.counter().add(outcome ? google::rpc::OK : outcome.error().code());
+        reply.send(outcome ? json_response(**outcome, binding.response(), format, is_pretty)
                            : error_response(outcome.error()));
       });
 }

@@ -13,7 +13,7 @@ namespace deferd::cloudtasks::rest {
 class Door final : public HttpHandler {
  public:
   Door(CloudTasksRestOptions options, std::shared_ptr<Service> service)
-      : options_(options), service_(std::move(service)) {}
+      : options_(options), service_(std::move(service)), bindings_(service_->call_counts) {}
 
   void handle(const HttpRequest& request, HttpReply reply) override;
   std::optional<HttpResponse> too_large(const HttpRequest& head) override;

@@ -47,7 +47,8 @@ int main(int argc, char** argv) {
       R"("headers":{"Content-Type":"application/json","X-Request-Id":"7f1c9f0e"},)"
       R"("body":"eyJ1c2VyIjoxMjM0NTY3LCJraW5kIjoid2VsY29tZSIsImxhbmciOiJkZSJ9"},)"
       R"("scheduleTime":"2026-11-24T22:53:01.5Z"}})";
-  const rest::Bindings bindings;
+  cloudtasks::CallCounts counts;
+  const rest::Bindings bindings(counts);
   HttpRequest http;
   http.method = "POST";
   http.path = path;

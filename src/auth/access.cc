@@ -11,6 +11,7 @@
 #include "auth/identity_token.h"
 #include "auth/issuer_keys.h"
 #include "auth/verified_tokens.h"
+#include "base/text.h"
 
 namespace deferd {
 namespace {
@@ -18,11 +19,7 @@ namespace {
 // Of a bearer token; empty: it is of another scheme.
 std::string_view bearer_of(std::string_view authorization) {
   constexpr std::string_view scheme = "bearer ";
-  if (authorization.size() <= scheme.size()) return {};
-  for (std::size_t i = 0; i < scheme.size(); ++i) {
-    const char c = authorization[i];
-    if ((c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c) != scheme[i]) return {};
-  }
+  if (!starts_ignoring_case(authorization, scheme)) return {};
   authorization.remove_prefix(scheme.size());
   const std::size_t first = authorization.find_first_not_of(' ');
   return first == std::string_view::npos ? std::string_view() : authorization.substr(first);

@@ -3,14 +3,10 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/text.h"
+
 namespace deferd {
 namespace {
-
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
-
-bool same_letters(std::string_view a, std::string_view b) {
-  return std::ranges::equal(a, b, {}, lower, lower);
-}
 
 // "user:ada@example.com" as its kind and whom it names.
 std::pair<std::string_view, std::string_view> split_member(std::string_view member) {
@@ -74,10 +70,11 @@ bool Caller::is_member(std::string_view member) const {
   if (member == "allAuthenticatedUsers") return true;
   if (email_.empty()) return false;
   const auto [kind, whom] = split_member(member);
-  if (kind == "user" || kind == "serviceAccount") return same_letters(whom, email_);
+  if (kind == "user" || kind == "serviceAccount") return equal_ignoring_case(whom, email_);
   if (kind != "domain" || whom.empty()) return false;
   const std::size_t at = email_.rfind('@');
-  return at != std::string::npos && same_letters(whom, std::string_view(email_).substr(at + 1));
+  return at != std::string::npos &&
+         equal_ignoring_case(whom, std::string_view(email_).substr(at + 1));
 }
 
 std::string member_complaint(std::string_view member) {

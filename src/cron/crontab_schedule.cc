@@ -6,6 +6,7 @@
 #include <array>
 #include <utility>
 
+#include "base/text.h"
 #include "cron/schedule_text.h"
 
 namespace deferd::cron {
@@ -33,14 +34,6 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 7> nicknames
     {"@hourly", "0 * * * *"},
 }};
 
-std::string lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return out;
-}
-
 std::string span_of(const Field& field) {
   return std::to_string(field.least) + " to " + std::to_string(field.most);
 }
@@ -59,7 +52,7 @@ int number(std::string_view text) {
 Parsed<int> bound(const Field& field, std::string_view text, std::size_t at) {
   int value = number(text);
   if (value < 0 && field.number_of != nullptr) {
-    value = field.number_of(lower(text));
+    value = field.number_of(to_lower(text));
     if (text.size() > 3) value = -1;  // "monday" is no name of a crontab
   }
   if (value >= field.least && value <= field.most) return value;
@@ -167,7 +160,7 @@ Parsed<Schedule> parse_crontab(std::string_view text) {
   const std::size_t first = text.find_first_not_of(" \t\r\n");
   if (first != text.npos && text[first] == '@') {
     const std::size_t last = text.find_last_not_of(" \t\r\n");
-    const std::string name = lower(text.substr(first, last - first + 1));
+    const std::string name = to_lower(text.substr(first, last - first + 1));
     for (const auto& [nickname, meaning] : nicknames) {
       if (name == nickname) return parse_fields(meaning);
     }

@@ -3,21 +3,16 @@
 #include <algorithm>
 #include <optional>
 
-#include "dispatch/request_head.h"
+#include "base/text.h"
 
 namespace deferd {
 namespace {
 
-bool starts_with_name(std::string_view name, std::string_view lower_start) {
-  return name.size() >= lower_start.size() &&
-         same_header(name.substr(0, lower_start.size()), lower_start);
-}
-
 // What a queue may not say of its tasks, as they may not themselves.
 bool is_forbidden(std::string_view name) {
-  return same_header(name, "host") || same_header(name, "content-length") ||
-         same_header(name, "user-agent") || starts_with_name(name, "x-google-") ||
-         starts_with_name(name, "x-appengine-") || starts_with_name(name, "x-cloudtasks-");
+  return equal_ignoring_case(name, "host") || equal_ignoring_case(name, "content-length") ||
+         equal_ignoring_case(name, "user-agent") || starts_ignoring_case(name, "x-google-") ||
+         starts_ignoring_case(name, "x-appengine-") || starts_ignoring_case(name, "x-cloudtasks-");
 }
 
 // A URL in the parts that may be overridden, each as it is written.
@@ -86,8 +81,9 @@ void override_request(const HttpTarget& target, PushRequestView& request) {
   }
   for (const auto& over : target.headers) {
     if (is_forbidden(over.first)) continue;
-    std::erase_if(request.headers,
-                  [&](const auto& header) { return same_header(header.first, over.first); });
+    std::erase_if(request.headers, [&](const auto& header) {
+      return equal_ignoring_case(header.first, over.first);
+    });
     request.headers.emplace_back(over);
   }
   if (target.token) request.token = target.token;
@@ -99,7 +95,7 @@ void drop_body(PushRequestView& request) {
     constexpr std::string_view of_bodies[] = {"content-type", "content-encoding",
                                               "content-language", "content-location"};
     return std::ranges::any_of(
-        of_bodies, [&](std::string_view name) { return same_header(header.first, name); });
+        of_bodies, [&](std::string_view name) { return equal_ignoring_case(header.first, name); });
   });
 }
 

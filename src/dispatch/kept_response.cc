@@ -1,9 +1,10 @@
 #include "dispatch/kept_response.h"
 
 #include <algorithm>
-#include <boost/beast/core/string.hpp>
 #include <string>
 #include <utility>
+
+#include "base/text.h"
 
 namespace deferd {
 
@@ -17,10 +18,10 @@ bool ResponseBudget::take(std::uint64_t bytes) {
 
 const std::string* KeptResponse::kept_name(std::string_view name) const {
   static const std::string content_type = "Content-Type";
-  if (boost::beast::iequals(name, content_type)) return &content_type;
+  if (equal_ignoring_case(name, content_type)) return &content_type;
   const auto& names = options_->result_headers;
   const auto found = std::ranges::find_if(
-      names, [name](const std::string& kept) { return boost::beast::iequals(name, kept); });
+      names, [name](const std::string& kept) { return equal_ignoring_case(name, kept); });
   return found == names.end() ? nullptr : &*found;
 }
 

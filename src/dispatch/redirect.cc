@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <string>
 
+#include "base/text.h"
 #include "dispatch/http_override.h"
-#include "dispatch/request_head.h"
 
 namespace deferd {
 namespace {
@@ -75,7 +75,8 @@ void redirect_request(int status, bool same_place, PushRequestView& request) {
   }
   if (same_place) return;
   std::erase_if(request.headers, [](const auto& header) {
-    return same_header(header.first, "authorization") || same_header(header.first, "cookie");
+    return equal_ignoring_case(header.first, "authorization") ||
+           equal_ignoring_case(header.first, "cookie");
   });
 }
 

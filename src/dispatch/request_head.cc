@@ -4,6 +4,8 @@
 #include <array>
 #include <utility>
 
+#include "base/text.h"
+
 namespace deferd {
 namespace {
 
@@ -12,8 +14,6 @@ constexpr std::array<std::string_view, 12> of_connection = {
     "host",       "http2-settings",      "keep-alive",
     "te",         "proxy-authorization", "proxy-connection",
     "trailer",    "transfer-encoding",   "upgrade"};
-
-char to_lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 
 // RFC 9110: tchar.
 bool is_token(std::string_view text) {
@@ -45,13 +45,9 @@ Result<void> check_request_headers(const PushRequestView& request) {
   return {};
 }
 
-bool same_header(std::string_view a, std::string_view b) {
-  return std::ranges::equal(a, b, [](char x, char y) { return to_lower(x) == to_lower(y); });
-}
-
 std::string_view host_header(const PushRequestView& request) {
   for (const auto& [name, value] : request.headers) {
-    if (same_header(name, "host")) return value;
+    if (equal_ignoring_case(name, "host")) return value;
   }
   return {};
 }

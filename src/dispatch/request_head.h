@@ -24,9 +24,6 @@ bool is_header_value(std::string_view text);
 // check_request_headers() passed.
 void write_request_head(const HeadFacts& facts, std::string& out);
 
-// Names of headers, without case.
-bool same_header(std::string_view a, std::string_view b);
-
 // The task's own Host header, which says where an App Engine task goes; empty: it has none.
 std::string_view host_header(const PushRequestView& request);
 

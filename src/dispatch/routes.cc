@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/text.h"
+
 namespace deferd {
 namespace {
 
@@ -10,14 +12,6 @@ constexpr std::string_view service_place = "{service}";
 constexpr std::string_view dot_word = "-dot-";
 constexpr std::size_t label_chars_max = 63;  // of DNS
 constexpr std::size_t host_chars_max = 300;  // a name of 253, a port, some room
-
-std::string lower_case(std::string_view text) {
-  std::string lower(text);
-  for (char& c : lower) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return lower;
-}
 
 bool is_label_char(char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'; }
 
@@ -83,8 +77,8 @@ std::optional<std::string> before_hostname(std::string_view host, std::string_vi
 // cron.yaml writes "worker:v1" where everything else writes "v1.worker".
 std::string target_name(std::string_view target) {
   const std::size_t colon = target.find(':');
-  if (colon == std::string_view::npos) return lower_case(target);
-  return lower_case(target.substr(colon + 1)) + "." + lower_case(target.substr(0, colon));
+  if (colon == std::string_view::npos) return to_lower(target);
+  return to_lower(target.substr(colon + 1)) + "." + to_lower(target.substr(0, colon));
 }
 
 std::string with_service(std::string_view service_url, std::string_view service) {
@@ -150,7 +144,7 @@ Result<Routes::App> Routes::make_app(const std::string& name, const AppRoutes& g
     app.default_service = named->second;
     if (given.url.empty()) app.fallback = named->second;
   }
-  app.hostname = lower_case(given.hostname);
+  app.hostname = to_lower(given.hostname);
   if (app.hostname.empty()) app.hostname = app.default_service.authority();
   if (!is_plain_host(app.hostname)) {
     return wrong(name, {Reason::invalid,
@@ -202,7 +196,7 @@ Route Routes::resolve(std::string_view app_name, std::string_view target, std::s
       route.host = name + "." + app.hostname;
     }
   } else if (!host.empty()) {
-    std::string lower = lower_case(host);
+    std::string lower = to_lower(host);
     if (lower.ends_with('.')) lower.pop_back();  // a name written out to the root
     route.host = host;
     if (const auto name = before_hostname(lower, app.hostname)) {

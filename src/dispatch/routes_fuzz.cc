@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "base/assert.h"
+#include "base/text.h"
 #include "dispatch/request_head.h"
 #include "dispatch/routes.h"
 
@@ -79,7 +80,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     std::string head;
     write_request_head({attempt, request, route.url, &push, {}}, head);
     DEFERD_ASSERT(head.find("\r\n\r\n") == head.size() - 4);
-    for (char& c : head) c = static_cast<char>(c >= 'A' && c <= 'Z' ? c | 32 : c);
+    head = to_lower(head);
     for (const std::string_view ours :
          {"\r\nhost: ", "\r\nx-appengine-queuename: ", "\r\nx-appengine-user-ip: ",
           "\r\nx-appengine-api-ticket: ", "\r\ncontent-length: ", "\r\nx-forwarded-for: ",

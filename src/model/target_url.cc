@@ -7,6 +7,8 @@
 #include <charconv>
 #include <system_error>
 
+#include "base/text.h"
+
 namespace deferd {
 namespace {
 
@@ -18,14 +20,6 @@ tl::unexpected<Error> bad(std::string message) {
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool is_alpha(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
-
-std::string lower_case(std::string_view text) {
-  std::string lower(text);
-  for (char& c : lower) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return lower;
-}
 
 // Names the first character that no URL may hold, for a better answer than "does not parse".
 std::string wrong_character(std::string_view url) {
@@ -83,7 +77,7 @@ Result<std::string> parse_host_name(std::string_view host) {
   if (looks_like_number(host)) {
     return bad("host \"" + shown + "\" is a number, an IPv4 address is written like 192.0.2.1");
   }
-  return lower_case(host);
+  return to_lower(host);
 }
 
 Result<std::uint16_t> parse_port(std::string_view text) {
@@ -153,7 +147,7 @@ Result<TargetUrl> parse_target_url(std::string_view url) {
   if (colon == std::string_view::npos) {
     return bad("has no scheme, should be like https://example.com/path");
   }
-  const std::string scheme = lower_case(url.substr(0, colon));
+  const std::string scheme = to_lower(url.substr(0, colon));
   target.tls = scheme == "https";
   if (!target.tls && scheme != "http") {
     return bad("scheme \"" + scheme.substr(0, 20) + "\" is not http or https");

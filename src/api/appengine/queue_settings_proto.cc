@@ -5,8 +5,8 @@
 #include <limits>
 
 #include "api/appengine/retry.h"
-#include "api/http/http.h"
 #include "api/http/text.h"
+#include "base/text.h"
 #include "model/appengine_defaults.h"
 
 namespace deferd::appengine {

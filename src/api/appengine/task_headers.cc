@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "api/http/http.h"
+#include "base/text.h"
 
 namespace deferd::appengine {
 namespace {
@@ -14,10 +14,6 @@ bool is_token_char(char c) {
 
 bool is_sendable(char c) {
   return c == '\t' || (static_cast<unsigned char>(c) >= 0x20 && c != 0x7f);
-}
-
-bool starts_with_ignoring_case(std::string_view text, std::string_view prefix) {
-  return text.size() >= prefix.size() && equal_ignoring_case(text.substr(0, prefix.size()), prefix);
 }
 
 // Namespaces of the datastore: an application that has several tenants depends on them.
@@ -41,7 +37,7 @@ HeaderFate fate_of(std::string_view name, std::string_view value) {
     if (equal_ignoring_case(name, kept)) return HeaderFate::kept;
   }
   for (const std::string_view prefix : dropped_prefixes) {
-    if (starts_with_ignoring_case(name, prefix)) return HeaderFate::dropped;
+    if (starts_ignoring_case(name, prefix)) return HeaderFate::dropped;
   }
   for (const std::string_view dropped : dropped_names) {
     if (equal_ignoring_case(name, dropped)) return HeaderFate::dropped;

@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "api/cloudtasks/text.h"
+#include "base/text.h"
 #include "model/duration_text.h"
 #include "model/time_text.h"
 

@@ -5,6 +5,7 @@
 #include <array>
 
 #include "api/cloudtasks/times.h"
+#include "base/text.h"
 
 namespace deferd::cloudtasks {
 namespace {
@@ -118,10 +119,8 @@ const std::string& code_name(int code) {
 std::string_view code_word(int code) {
   static const auto words = [] {
     std::array<std::string, google::rpc::Code_ARRAYSIZE> made;
-    for (std::size_t i = 0; i < made.size(); ++i) {
-      made[i] = code_name(static_cast<int>(i));
-      for (char& c : made[i]) c = static_cast<char>(c | (c == '_' ? 0 : 0x20));
-    }
+    for (std::size_t i = 0; i < made.size(); ++i)
+      made[i] = to_lower(code_name(static_cast<int>(i)));
     return made;
   }();
   const auto at = static_cast<std::size_t>(code);

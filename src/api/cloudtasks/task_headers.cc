@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "api/cloudtasks/text.h"
+#include "base/text.h"
 
 namespace deferd::cloudtasks {
 namespace {
@@ -21,19 +21,17 @@ bool is_value_char(char c) {
 }
 
 bool is_ours(std::string_view name, bool app_engine) {
-  return same_header(name, "Host") || same_header(name, "Content-Length") ||
-         (!app_engine && same_header(name, "User-Agent")) ||
+  return equal_ignoring_case(name, "Host") || equal_ignoring_case(name, "Content-Length") ||
+         (!app_engine && equal_ignoring_case(name, "User-Agent")) ||
          starts_ignoring_case(name, "X-Google-") || starts_ignoring_case(name, "X-AppEngine-") ||
          starts_ignoring_case(name, "X-CloudTasks-");
 }
 
 }  // namespace
 
-bool same_header(std::string_view a, std::string_view b) { return equal_ignoring_case(a, b); }
-
 const std::string* find_header(const HeaderList& headers, std::string_view name) {
   const auto found = std::ranges::find_if(
-      headers, [&](const auto& header) { return same_header(header.first, name); });
+      headers, [&](const auto& header) { return equal_ignoring_case(header.first, name); });
   return found == headers.end() ? nullptr : &found->second;
 }
 
@@ -64,7 +62,7 @@ Outcome<HeaderList> kept_headers(HeaderList given, bool app_engine) {
   HeaderList kept;
   for (auto& header : given) {
     const auto same = std::ranges::find_if(
-        kept, [&](const auto& one) { return same_header(one.first, header.first); });
+        kept, [&](const auto& one) { return equal_ignoring_case(one.first, header.first); });
     if (same != kept.end()) {
       *same = std::move(header);
     } else {

@@ -24,7 +24,6 @@ Outcome<void> check_headers(const HeaderList& given);
 // is left out. Fails as check_headers() does.
 Outcome<HeaderList> kept_headers(HeaderList given, bool app_engine);
 
-bool same_header(std::string_view a, std::string_view b);
 const std::string* find_header(const HeaderList& headers, std::string_view name);
 
 }  // namespace deferd::cloudtasks

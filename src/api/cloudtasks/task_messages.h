@@ -17,6 +17,7 @@
 #include "api/cloudtasks/queue_messages.h"
 #include "api/cloudtasks/task_headers.h"
 #include "api/cloudtasks/urls.h"
+#include "base/text.h"
 #include "engine/commands.h"
 #include "model/push_request.h"
 #include "model/time_text.h"
@@ -233,9 +234,9 @@ void write_app_engine_request(const PushRequestView& request, const QueueName& q
   std::string user_agent;
   Routing routing;
   for (const auto& [name, value] : request.headers) {
-    if (same_header(name, "User-Agent")) {
+    if (equal_ignoring_case(name, "User-Agent")) {
       user_agent = std::string(value) + " ";
-    } else if (same_header(name, "Host")) {
+    } else if (equal_ignoring_case(name, "Host")) {
       if (request.door == Door::cloudtasks) routing = routing_of_target(value);
     } else {
       headers[std::string(name)] = value;

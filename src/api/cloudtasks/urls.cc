@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "api/cloudtasks/text.h"
+#include "base/text.h"
 #include "model/target_url.h"
 
 namespace deferd::cloudtasks {

@@ -1,20 +1,10 @@
 #include "api/http/http.h"
 
-#include <algorithm>
-
 #include "api/http/json_writer.h"
 #include "base/assert.h"
+#include "base/text.h"
 
 namespace deferd {
-namespace {
-
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c; }
-
-}  // namespace
-
-bool equal_ignoring_case(std::string_view a, std::string_view b) {
-  return std::ranges::equal(a, b, [](char x, char y) { return lower(x) == lower(y); });
-}
 
 std::string_view HttpRequest::header(std::string_view name) const {
   for (const HttpHeader& header : headers) {

@@ -126,9 +126,6 @@ class HttpHandler {
   }
 };
 
-// Whether two header names or values are equal, ignoring ASCII case.
-bool equal_ignoring_case(std::string_view a, std::string_view b);
-
 // Whether a browser sends this for a page of somebody else. Any page that a user visits may post to
 // 127.0.0.1, and adding a task makes deferd call a url; such a page cannot read the answer, but it
 // need not. Clients that are no browsers send neither header.

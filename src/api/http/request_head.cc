@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "base/assert.h"
+#include "base/text.h"
 
 namespace deferd {
 namespace {

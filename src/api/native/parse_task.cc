@@ -2,12 +2,12 @@
 #include <boost/json/array.hpp>
 #include <boost/json/serialize.hpp>
 
-#include "api/http/http.h"
 #include "api/http/raw_json.h"
 #include "api/http/text.h"
 #include "api/native/json_fields.h"
 #include "api/native/parse_retry.h"
 #include "api/native/requests.h"
+#include "base/text.h"
 #include "model/duration_text.h"
 #include "model/push_request.h"
 #include "model/target_url.h"
@@ -45,8 +45,7 @@ bool is_kept(std::string_view name) {
   for (const std::string_view kept : headers_kept) {
     if (equal_ignoring_case(name, kept)) return true;
   }
-  return name.size() >= headers_kept_prefix.size() &&
-         equal_ignoring_case(name.substr(0, headers_kept_prefix.size()), headers_kept_prefix);
+  return starts_ignoring_case(name, headers_kept_prefix);
 }
 
 // One task's own parts, as views into the document; encoded before it goes.

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/text.h"
+
 namespace deferd::taskqueue_rest {
 namespace {
 

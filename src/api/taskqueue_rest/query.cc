@@ -5,6 +5,7 @@
 
 #include "api/http/http.h"
 #include "api/http/text.h"
+#include "base/text.h"
 
 namespace deferd::taskqueue_rest {
 namespace {

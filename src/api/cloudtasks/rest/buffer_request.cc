@@ -9,6 +9,7 @@
 #include "api/cloudtasks/rest/json_reader.h"
 #include "api/cloudtasks/text.h"
 #include "api/http/text.h"
+#include "base/text.h"
 
 namespace deferd::cloudtasks::rest {
 namespace {
@@ -30,7 +31,7 @@ std::string_view trimmed(std::string_view text) {
 
 bool is_left_out(std::string_view name, const std::vector<std::string_view>& of_connection) {
   const auto same = [name](std::string_view other) {
-    return cloudtasks::equal_ignoring_case(name, trimmed(other));
+    return equal_ignoring_case(name, trimmed(other));
   };
   return std::ranges::any_of(left_out, same) || std::ranges::any_of(of_connection, same) ||
          std::ranges::any_of(left_out_starts, [name](std::string_view start) {
@@ -67,7 +68,7 @@ void read_buffered(const HttpRequest& http, BufferTaskRequest& request) {
   auto& headers = *request.mutable_headers();
   for (const HttpHeader& header : http.headers) {
     if (is_left_out(header.name, of_connection)) continue;
-    if (body && cloudtasks::equal_ignoring_case(header.name, "content-type")) continue;
+    if (body && equal_ignoring_case(header.name, "content-type")) continue;
     headers[std::string(header.name)] = valid_utf8(header.value);
   }
   if (!body) {

@@ -12,8 +12,6 @@
 namespace deferd::cli {
 namespace {
 
-constexpr std::uint64_t screenful = 100;
-
 struct DeadOptions {
   std::string queue;
   std::vector<std::string> tasks;
@@ -26,7 +24,7 @@ struct DeadOptions {
   std::string until;
   bool all = false;
   bool yes = false;
-  std::uint64_t tasks_max = 0;  // 0: as many as there are, or a screenful for people
+  std::uint64_t tasks_max = 0;
 };
 
 // An instant, or how long ago: "1h".
@@ -47,49 +45,28 @@ json::object filter_of(const Session& session, const DeadOptions& options) {
 }
 
 int dead_ls(Session& session, const DeadOptions& options) {
-  const std::uint64_t most = options.tasks_max > 0 ? options.tasks_max
-                             : session.json()      ? UINT64_MAX
-                                                   : screenful;
-  std::string path = session.queue_path(options.queue) +
-                     "/dead?page_size=" + std::to_string(std::min<std::uint64_t>(most, 1000));
-  const json::value filter = filter_of(session, options);
-  for (const auto& member : filter.as_object()) {
-    path += "&" + std::string(member.key()) + "=" + url_encode(text_of(filter, member.key()));
-  }
-  std::uint64_t shown = 0;
-  bool more = false;
   const std::int64_t now = to_micros(session.world.now());
-  Table table({"TASK", "DIED", "REASON", ">ATTEMPTS", "ANSWER", "KEY", "TARGET"});
-  const Outcome<void> walked = each_page(session, path, "tasks", [&](const json::array& tasks) {
-    for (const json::value& task : tasks) {
-      if (shown == most) {
-        more = true;
-        return false;
-      }
-      ++shown;
-      if (session.json()) {
-        session.print_json(task);
-        continue;
-      }
-      const std::string name = text_of(task, "name");
-      table.add({name.empty() ? text_of(task, "id") : name, relative(text_of(task, "died"), now),
-                 text_of(task, "reason"), text_of(task, "attempts"),
-                 text_of(task, "last_status") + text_of(task, "last_failure"),
-                 printable(text_of(task, "key"), 40), printable(text_of(task, "url"), 60)});
-    }
-    more = shown == most;
-    return session.heard() && shown < most;
-  });
-  if (!walked) return session.fail(walked.error());
-  if (session.json()) return exit_done;
-  if (table.empty()) {
-    session.world.out << "no dead letters" << (filter.as_object().empty() ? "" : " of that kind")
-                      << " in " << options.queue << '\n';
-    return exit_done;
-  }
-  table.print(session.world.out);
-  if (more) session.world.out << "the first " << with_commas(shown) << "; --max N shows more\n";
-  return exit_done;
+  const json::value given = filter_of(session, options);
+  std::string filter;
+  for (const auto& member : given.as_object())
+    filter += "&" + std::string(member.key()) + "=" + url_encode(text_of(given, member.key()));
+  return list_tasks(
+      session,
+      {.path = session.queue_path(options.queue) + "/dead",
+       .filter = filter,
+       .tasks_max = options.tasks_max,
+       .columns = {"DIED", "REASON", ">ATTEMPTS", "ANSWER", "KEY", "TARGET"},
+       .row =
+           [now](const json::value& task) {
+             return std::vector{relative(text_of(task, "died"), now),
+                                text_of(task, "reason"),
+                                text_of(task, "attempts"),
+                                text_of(task, "last_status") + text_of(task, "last_failure"),
+                                printable(text_of(task, "key"), 40),
+                                printable(text_of(task, "url"), 60)};
+           },
+       .nothing = std::string("no dead letters") + (filter.empty() ? "" : " of that kind") +
+                  " in " + options.queue});
 }
 
 int dead_show(Session& session, const DeadOptions& options) {
@@ -198,8 +175,7 @@ void add_dead_commands(CLI::App& app, Session& session) {
   const auto [ls, listed] = add("ls", "Dead letters of a queue, those that died first first",
                                 [](Session& s, const DeadOptions& o) { return dead_ls(s, o); });
   add_filters(*ls, listed);
-  ls->add_option("--max", listed->tasks_max, "At most so many; 100 when not said, all as JSON")
-      ->type_name("N");
+  add_max_option(*ls, listed->tasks_max);
   ls->footer("Examples:\n  defer dead ls mail --reason attempts --since 1h");
 
   const auto [show, shown] = add("show", "All that is known of a dead letter, with its attempts",

@@ -1,5 +1,6 @@
 #include "cli/task_view.h"
 
+#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <iostream>
 
@@ -53,6 +54,54 @@ void print_history(std::ostream& out, const json::array& history, std::int64_t n
 }
 
 }  // namespace
+
+int list_tasks(Session& session, const TaskList& list) {
+  constexpr std::uint64_t screenful = 100;
+  const std::uint64_t most = list.tasks_max > 0 ? list.tasks_max
+                             : session.json()   ? UINT64_MAX
+                                                : screenful;
+  std::uint64_t shown = 0;
+  bool more = false;
+  std::vector<std::string> columns = list.columns;
+  columns.insert(columns.begin(), "TASK");
+  Table table(std::move(columns));
+  const std::string path =
+      list.path + "?page_size=" + std::to_string(std::min<std::uint64_t>(most, 1000)) + list.filter;
+  const Outcome<void> walked = each_page(session, path, "tasks", [&](const json::array& tasks) {
+    for (const json::value& task : tasks) {
+      if (shown == most) {
+        more = true;
+        return false;
+      }
+      ++shown;
+      if (session.json()) {
+        session.print_json(task);
+        continue;
+      }
+      const std::string name = text_of(task, "name");
+      std::vector<std::string> row = list.row(task);
+      row.insert(row.begin(), name.empty() ? text_of(task, "id") : name);
+      table.add(std::move(row));
+    }
+    // A full page may be followed by more; a stop here saves asking.
+    more = shown == most;
+    return session.heard() && shown < most;
+  });
+  if (!walked) return session.fail(walked.error());
+  if (session.json()) return exit_done;
+  if (table.empty()) {
+    session.world.out << list.nothing << '\n';
+    return exit_done;
+  }
+  table.print(session.world.out);
+  if (more) session.world.out << "the first " << with_commas(shown) << "; --max N shows more\n";
+  return exit_done;
+}
+
+void add_max_option(CLI::App& command, std::uint64_t& tasks_max) {
+  command.add_option("--max", tasks_max, "At most so many; 100 when not said, all as JSON")
+      ->type_name("N");
+}
 
 int each_task(Session& session, const std::vector<std::string>& tasks,
               const std::function<Outcome<void>(const std::string&)>& act) {

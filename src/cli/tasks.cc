@@ -13,53 +13,28 @@ namespace {
 struct ListOptions {
   std::string queue;
   std::string state;
-  std::uint64_t tasks_max = 0;  // 0: as many as there are, or a screenful for people
+  std::uint64_t tasks_max = 0;
 };
 
-constexpr std::uint64_t screenful = 100;
-
 int tasks_ls(Session& session, const ListOptions& options) {
-  const std::uint64_t most = options.tasks_max > 0 ? options.tasks_max
-                             : session.json()      ? UINT64_MAX
-                                                   : screenful;
-  std::uint64_t shown = 0;
-  bool more = false;
-  Table table({"TASK", "STATE", ">PRIORITY", "DUE", ">ATTEMPTS", "KEY", "TARGET"});
   const std::int64_t now = to_micros(session.world.now());
-  std::string path = session.queue_path(options.queue) +
-                     "/tasks?page_size=" + std::to_string(std::min<std::uint64_t>(most, 1000));
-  if (!options.state.empty()) path += "&state=" + url_encode(options.state);
-  const Outcome<void> walked = each_page(session, path, "tasks", [&](const json::array& tasks) {
-    for (const json::value& task : tasks) {
-      if (shown == most) {
-        more = true;
-        return false;
-      }
-      ++shown;
-      if (session.json()) {
-        session.print_json(task);
-        continue;
-      }
-      const std::string name = text_of(task, "name");
-      table.add({name.empty() ? text_of(task, "id") : name, text_of(task, "state"),
-                 text_of(task, "priority"), relative(text_of(task, "eta"), now),
-                 text_of(task, "attempts"), text_of(task, "key"),
-                 printable(text_of(task, "url"), 60)});
-    }
-    // A full page may be followed by more; a stop here saves asking.
-    more = shown == most;
-    return session.heard() && shown < most;
-  });
-  if (!walked) return session.fail(walked.error());
-  if (session.json()) return exit_done;
-  if (table.empty()) {
-    session.world.out << "no tasks" << (options.state.empty() ? "" : " that are " + options.state)
-                      << " in " << options.queue << '\n';
-    return exit_done;
-  }
-  table.print(session.world.out);
-  if (more) session.world.out << "the first " << with_commas(shown) << "; --max N shows more\n";
-  return exit_done;
+  return list_tasks(
+      session,
+      {.path = session.queue_path(options.queue) + "/tasks",
+       .filter = options.state.empty() ? "" : "&state=" + url_encode(options.state),
+       .tasks_max = options.tasks_max,
+       .columns = {"STATE", ">PRIORITY", "DUE", ">ATTEMPTS", "KEY", "TARGET"},
+       .row =
+           [now](const json::value& task) {
+             return std::vector{text_of(task, "state"),
+                                text_of(task, "priority"),
+                                relative(text_of(task, "eta"), now),
+                                text_of(task, "attempts"),
+                                text_of(task, "key"),
+                                printable(text_of(task, "url"), 60)};
+           },
+       .nothing = "no tasks" + (options.state.empty() ? "" : " that are " + options.state) +
+                  " in " + options.queue});
 }
 
 struct TaskOptions {
@@ -112,8 +87,7 @@ void add_tasks_commands(CLI::App& app, Session& session) {
   ls->add_option("--state", list->state, "Only those: scheduled, ready, in_flight or leased")
       ->check(CLI::IsMember({"scheduled", "ready", "in_flight", "leased"}))
       ->type_name("STATE");
-  ls->add_option("--max", list->tasks_max, "At most so many; 100 when not said, all as JSON")
-      ->type_name("N");
+  add_max_option(*ls, list->tasks_max);
   ls->footer(
       "Examples:\n  defer tasks ls default --state ready\n  defer tasks ls default --json | jq -r "
       ".id");

@@ -5,6 +5,7 @@
 #include "api/native/answers.h"
 #include "api/native/door.h"
 #include "api/native/first_answer.h"
+#include "api/native/page.h"
 
 namespace deferd::native {
 namespace {
@@ -79,12 +80,7 @@ void NativeDoor::list_dead(Call call) {
   command.tasks_max = call.query.page_size;
   if (!call.query.page_token.empty()) {
     const auto after = parse_dead_token(call.query.page_token);
-    if (!after) {
-      const Error error{Reason::invalid,
-                        "page_token is not one that a page gave as next_page_token", "page_token",
-                        std::nullopt};
-      return send_error(std::move(call.reply), error, call.route.queue);
-    }
+    if (!after) return send_error(std::move(call.reply), wrong_page_token(), call.route.queue);
     command.after = *after;
   }
   const TaskView view = call.query.full ? TaskView::full : TaskView::basic;
@@ -92,15 +88,11 @@ void NativeDoor::list_dead(Call call) {
                [name = std::move(call.route.queue), view](HttpReply reply,
                                                           const Result<ListDead::Answer>& page) {
                  if (!page) return send_error(std::move(reply), page.error(), name);
-                 std::string body;
-                 JsonWriter json(body);
-                 json.begin_object().key("tasks").begin_array();
-                 for (const Task& task : page->tasks)
-                   write_dead_task(json, name, task, view, nullptr);
-                 json.end_array();
-                 if (page->next) json.member("next_page_token", dead_token_text(*page->next));
-                 json.end_object();
-                 send_json(std::move(reply), 200, std::move(body));
+                 send_page(std::move(reply), page->tasks,
+                           page->next ? dead_token_text(*page->next) : std::string(),
+                           [&](JsonWriter& json, const Task& task) {
+                             write_dead_task(json, name, task, view, nullptr);
+                           });
                });
 }
 

@@ -3,6 +3,7 @@
 #include "api/native/door.h"
 #include "api/native/errors.h"
 #include "api/native/first_answer.h"
+#include "api/native/page.h"
 
 namespace deferd::native {
 namespace {
@@ -106,12 +107,8 @@ void NativeDoor::list_tasks(Call call) {
   command.tasks_max = call.query.page_size;
   if (!call.query.page_token.empty()) {
     auto after = parse_task_ref(call.query.page_token);
-    if (!after || !std::holds_alternative<TaskId>(*after)) {
-      const Error error{Reason::invalid,
-                        "page_token is not one that a page gave as next_page_token", "page_token",
-                        std::nullopt};
-      return send_error(std::move(call.reply), error, call.route.queue);
-    }
+    if (!after || !std::holds_alternative<TaskId>(*after))
+      return send_error(std::move(call.reply), wrong_page_token(), call.route.queue);
     command.after = std::get<TaskId>(*after);
   }
   const TaskView view = call.query.full ? TaskView::full : TaskView::basic;
@@ -119,15 +116,10 @@ void NativeDoor::list_tasks(Call call) {
       runtime_, std::move(command), std::move(call.reply),
       [name = std::move(call.route.queue), view](HttpReply reply, Result<ListTasks::Answer> page) {
         if (!page) return send_error(std::move(reply), page.error(), name);
-        std::string body;
-        JsonWriter json(body);
-        json.begin_object().key("tasks").begin_array();
-        for (const TaskInfo& info : page->tasks)
-          write_task(json, name, info.task, info.state, view);
-        json.end_array();
-        if (page->next) json.member("next_page_token", to_string(*page->next));
-        json.end_object();
-        send_json(std::move(reply), 200, std::move(body));
+        send_page(std::move(reply), page->tasks, page->next ? to_string(*page->next) : "",
+                  [&](JsonWriter& json, const TaskInfo& info) {
+                    write_task(json, name, info.task, info.state, view);
+                  });
       });
 }
 

@@ -306,6 +306,83 @@ TEST(Records, WhatWasWrittenBeforeOutcomesIsRead) {
   EXPECT_EQ(encode_moved(key, *moved), moved_bytes);
 }
 
+// Bytes of all formats that queues were ever written in: each is read, and written as it was.
+TEST(Records, QueuesOfEveryFormatAreRead) {
+  const std::string common = from_hex(
+      "0170016c017101ac02f6ffc389e5c5b206010090a10f809c9c390ed00f80aaea55030180a4e8030a0c0e"
+      "08f0a20480d1ca080201d8ffc389e5c5b206ab02ecffc389e5c5b206");
+  QueueRecord queue{.number = QueueNumber{1},
+                    .name = {"p", "l", "q"},
+                    .settings = {},
+                    .state = QueueState::paused,
+                    .generation = 300,
+                    .created = key.eta - Micros(5),
+                    .purges = {{1, key.eta - Micros(20)}, {299, key.eta - Micros(10)}}};
+  QueueSettings& settings = queue.settings;
+  settings.mode = QueueMode::pull;
+  settings.rate = {.count = 250'000, .period = Seconds(60), .unlimited = false};
+  settings.burst = 7;
+  settings.timeout = Seconds(90);
+  settings.priority = 3;
+  settings.retry = {.max_attempts = -1,
+                    .max_age = Seconds(4),
+                    .min_backoff = Micros(5),
+                    .max_backoff = Micros(6),
+                    .max_doublings = 7};
+  settings.max_tasks = 8;
+  settings.max_bytes = 70'000;
+  settings.tombstone = Seconds(9);
+  const auto expect = [&queue](const std::string& bytes) {
+    const auto read = decode_queue(QueueNumber{1}, bytes);
+    ASSERT_TRUE(read.has_value()) << read.error().message;
+    EXPECT_EQ(read->name, queue.name);
+    EXPECT_EQ(read->settings, queue.settings);
+    EXPECT_EQ(read->state, queue.state);
+    EXPECT_EQ(read->generation, queue.generation);
+    EXPECT_EQ(read->created, queue.created);
+    EXPECT_EQ(read->purges, queue.purges);
+    EXPECT_EQ(encode_queue(queue), bytes);
+  };
+  expect("\1" + common);
+
+  const std::string appengine = from_hex(
+      "0976312e776f726b65720431302f6d010f616461406578616d706c652e636f6d020362406303644065");
+  settings.appengine = {.target = "v1.worker",
+                        .rate_text = "10/m",
+                        .user_emails = {"ada@example.com"},
+                        .writer_emails = {"b@c", "d@e"}};
+  expect("\2" + common + appengine);
+
+  settings.note = "note";
+  const std::string noted = common + appengine + from_hex("046e6f7465");
+  expect("\3" + noted);
+
+  const std::string first_parts = from_hex(
+      "01068080bbdd83050230010101010b6578616d706c652e636f6d01903f01032f696e0103613d62010103"
+      "0101410162010003784079036175640003083fd0000000000000");
+  settings.task_ttl = std::chrono::hours(24);
+  settings.http_target = HttpTarget{
+      .scheme = HttpTarget::Scheme::https,
+      .host = "example.com",
+      .port = 8080,
+      .path = "/in",
+      .query = "a=b",
+      .enforce = HttpTarget::Enforce::if_not_exists,
+      .method = HttpMethod::put,
+      .headers = {{"A", "b"}},
+      .token =
+          PushToken{.kind = PushToken::Kind::oidc, .email = "x@y", .audience = "aud", .scope = ""}};
+  settings.log_sampling = 0.25;
+  expect("\4" + noted + "\3" + first_parts);
+
+  settings.dead = {Seconds(3), 5, "graves"};
+  settings.poison_after = 2;
+  settings.history = 20;
+  settings.result_bytes_max = 1000;
+  expect("\4" + noted + "\7" + first_parts +
+         from_hex("040c809bee0205066772617665730501020601140702e807"));
+}
+
 TEST(Records, ATaskKeepsWhatFewTasksHave) {
   Task task;
   task.id = TaskId{1003};

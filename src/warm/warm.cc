@@ -21,11 +21,13 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <charconv>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <initializer_list>
+#include <string_view>
 
 #include "warm/task_fork.h"
 #include "worker/warm_wire.h"
@@ -48,6 +50,20 @@ volatile int helper_error = 0;
 volatile pid_t helper_child = 0;
 const char* volatile helper_step = "";
 
+// What each task's process writes to, together: every page that it writes to is copied first.
+struct Variable {
+  std::string_view name;
+  char text[600];  // of the environment, "NAME=value"
+};
+struct TaskMemory {
+  Variable queue = {"DEFERD_QUEUE", "DEFERD_QUEUE="};
+  Variable task = {"DEFERD_TASK", "DEFERD_TASK="};
+  Variable attempt = {"DEFERD_ATTEMPT", "DEFERD_ATTEMPT="};
+  std::size_t used = 0;  // of:
+  char texts[6 << 10];
+};
+alignas(4096) TaskMemory memory;
+
 int fail_with(int error) {
   errno = error;
   return -1;
@@ -67,6 +83,8 @@ bool begin(int socket) {
     return fail_with(EPROTO) == 0;
   std::memcpy(filter, message + sizeof hello, hello.filter_size * sizeof(sock_filter));
   ::fcntl(control, F_SETFD, FD_CLOEXEC);
+  for (Variable* variable : {&memory.queue, &memory.task, &memory.attempt})
+    ::putenv(variable->text);
   state = State::ready;
   return true;
 }
@@ -213,11 +231,23 @@ void read_exactly(void* to, std::size_t size) {
 }
 
 char* read_text(std::size_t size) {
-  auto* const text = static_cast<char*>(std::malloc(size + 1));
+  const bool fits = size < sizeof memory.texts - memory.used;
+  auto* const text = fits ? memory.texts + memory.used : static_cast<char*>(std::malloc(size + 1));
   if (text == nullptr) give_up("read the task");
+  if (fits) memory.used += size + 1;
   read_exactly(text, size);
   text[size] = '\0';
   return text;
+}
+
+void set_variable(Variable& variable, std::string_view value) {
+  char* const at = variable.text + variable.name.size() + 1;
+  if (value.size() < static_cast<std::size_t>(variable.text + sizeof variable.text - at)) {
+    std::memcpy(at, value.data(), value.size());
+    at[value.size()] = '\0';
+  } else {
+    ::setenv(variable.name.data(), value.data(), 1);
+  }
 }
 
 void become_task(const Order& order) {
@@ -275,10 +305,11 @@ TaskRest read_facts(deferd_warm_task& task) {
   task.payload_size = header.payload_size;
   char* const arguments = read_text(header.arguments_size);
   char attempt[24];
-  std::snprintf(attempt, sizeof attempt, "%llu", static_cast<unsigned long long>(task.attempt));
-  ::setenv("DEFERD_QUEUE", task.queue, 1);
-  ::setenv("DEFERD_TASK", task.name[0] != '\0' ? task.name : task.id, 1);
-  ::setenv("DEFERD_ATTEMPT", attempt, 1);
+  const char* const end = std::to_chars(attempt, attempt + sizeof attempt, task.attempt).ptr;
+  set_variable(memory.queue, {task.queue, header.queue_size});
+  set_variable(memory.task, header.name_size > 0 ? std::string_view(task.name, header.name_size)
+                                                 : std::string_view(task.id, header.id_size));
+  set_variable(memory.attempt, {attempt, static_cast<std::size_t>(end - attempt)});
   return {arguments, header.arguments_size, task_fd};
 }
 
@@ -291,13 +322,14 @@ using namespace deferd;
 __attribute__((visibility("default"))) int deferd_warm_next(deferd_warm_task* task) {
   const char* const given = ::getenv("DEFERD_WARM_FD");
   if (given == nullptr && state == State::unknown) return fail_with(ENOTCONN);
-  const int is = next_fork(given == nullptr ? -1 : ::atoi(given));
+  const int socket = given == nullptr ? -1 : ::atoi(given);
+  for (const char* name : {"DEFERD_WARM", "DEFERD_WARM_FD", "DEFERD_WARM_LIBRARY"})
+    ::unsetenv(name);
+  const int is = next_fork(socket);
   if (is != 1) return is;
   read_facts(*task);
   task->payload = read_text(task->payload_size);
   ::close(task_fd);
-  for (const char* name : {"DEFERD_WARM", "DEFERD_WARM_FD", "DEFERD_WARM_LIBRARY"})
-    ::unsetenv(name);
   return 1;
 }
 

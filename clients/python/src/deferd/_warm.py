@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _NEVER_AGAIN = 65
 _CODES = {"done": 0, "retry": 1, "never": _NEVER_AGAIN}
+_exit = ctypes.pythonapi._exit
 _REHEARSALS = 20  # bytecode is specialised after some calls
 
 
@@ -58,17 +59,18 @@ def serve(modules: Sequence[str], library: str) -> None:
 def _run_task(lib: ctypes.PyDLL, task: _Task) -> None:
     code = 1
     try:
-        result_to = os.dup(1)
-        os.dup2(2, 1)  # what the function prints belongs to the log
-        code = _answer(lib, task, result_to)
+        code = _answer(lib, task)
     except BaseException:
         sys.excepthook(*sys.exc_info())  # a mistake of ours, into the log
     finally:
-        os._exit(code)  # taking an interpreter down costs more than most tasks
+        # Taking an interpreter down costs more than most tasks. os._exit() would do the same, and look up the function in each fork.
+        _exit(code)
 
 
-def _answer(lib: ctypes.PyDLL, task: _Task, result_to: int) -> int:
+def _answer(lib: ctypes.PyDLL, task: _Task) -> int:
     """The exit code."""
+    result_to = os.dup(1)
+    os.dup2(2, 1)  # what the function prints belongs to the log
     payload = task.payload  # up to the first zero
     if len(payload) != task.payload_size:
         payload = ctypes.string_at(ctypes.c_void_p.from_buffer(task, _Task.payload.offset), task.payload_size)
@@ -84,6 +86,7 @@ def _answer(lib: ctypes.PyDLL, task: _Task, result_to: int) -> int:
         written = os.write(result_to, result)
         while written < len(result):
             written += os.write(result_to, result[written:])
+    os.close(result_to)
     sys.stdout.flush()
     sys.stderr.flush()
     return _CODES[answer.verdict]
@@ -92,8 +95,15 @@ def _answer(lib: ctypes.PyDLL, task: _Task, result_to: int) -> int:
 def _rehearse(lib: ctypes.PyDLL) -> None:
     call = b'{"task":"deferd rehearses","args":[0],"kwargs":{},"max_attempts":1}'
     task = _Task(attempt=1, keep_result=1, payload=call, payload_size=len(call))
-    nowhere = os.open(os.devnull, os.O_WRONLY)
+    log, nowhere = os.dup(1), os.open(os.devnull, os.O_WRONLY)
     registry.add("deferd rehearses", lambda value: value)
     for _ in range(_REHEARSALS):
-        _answer(lib, task, nowhere)
+        os.dup2(nowhere, 1)
+        _answer(lib, task)
+    os.dup2(log, 1)
+    os.close(log)
     os.close(nowhere)
+    # A fork makes a thread-specific key anew; the functions for it are found once, here.
+    key = (ctypes.c_int * 2)()
+    ctypes.pythonapi.PyThread_tss_create(key)
+    ctypes.pythonapi.PyThread_tss_delete(key)

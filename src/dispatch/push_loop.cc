@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/assert.h"
+#include "base/header_text.h"
 #include "base/log.h"
 #include "dispatch/http_override.h"
 #include "dispatch/redirect.h"

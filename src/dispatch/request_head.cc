@@ -4,6 +4,7 @@
 #include <array>
 #include <utility>
 
+#include "base/header_text.h"
 #include "base/text.h"
 
 namespace deferd {
@@ -15,31 +16,16 @@ constexpr std::array<std::string_view, 12> of_connection = {
     "te",         "proxy-authorization", "proxy-connection",
     "trailer",    "transfer-encoding",   "upgrade"};
 
-// RFC 9110: tchar.
-bool is_token(std::string_view text) {
-  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           (c != '\0' && std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos);
-  });
-}
-
 bool always_has_length(HttpMethod method) {
   return method == HttpMethod::post || method == HttpMethod::put || method == HttpMethod::patch;
 }
 
 }  // namespace
 
-bool is_header_value(std::string_view text) {
-  return std::all_of(text.begin(), text.end(), [](char c) {
-    const auto byte = static_cast<unsigned char>(c);
-    return byte == '\t' || (byte >= 0x20 && byte != 0x7f);
-  });
-}
-
 Result<void> check_request_headers(const PushRequestView& request) {
   for (const auto& [name, value] : request.headers) {
-    if (is_token(name) && is_header_value(value)) continue;
-    return fail(Reason::invalid, "header \"" + std::string(is_token(name) ? name : "?") +
+    if (is_header_name(name) && is_header_value(value)) continue;
+    return fail(Reason::invalid, "header \"" + std::string(is_header_name(name) ? name : "?") +
                                      "\" cannot be sent as one line");
   }
   return {};

@@ -16,9 +16,6 @@ namespace deferd {
 // already.
 Result<void> check_request_headers(const PushRequestView& request);
 
-// Whether this can stand behind a header's name and be its whole value.
-bool is_header_value(std::string_view text);
-
 // Replaces `out`. Headers of the connection (Host, Content-Length, hop-by-hop ones, Expect) are
 // left out: they are the dispatcher's, and doors refuse them already. Requires that
 // check_request_headers() passed.

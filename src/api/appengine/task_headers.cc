@@ -1,20 +1,10 @@
 #include "api/appengine/task_headers.h"
 
-#include <algorithm>
-
+#include "base/header_text.h"
 #include "base/text.h"
 
 namespace deferd::appengine {
 namespace {
-
-bool is_token_char(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-         std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
-}
-
-bool is_sendable(char c) {
-  return c == '\t' || (static_cast<unsigned char>(c) >= 0x20 && c != 0x7f);
-}
 
 // Namespaces of the datastore: an application that has several tenants depends on them.
 constexpr std::string_view namespaces[] = {"X-AppEngine-Current-Namespace",
@@ -29,10 +19,7 @@ constexpr std::string_view dropped_names[] = {"Connection", "Content-Length",   
 }  // namespace
 
 HeaderFate fate_of(std::string_view name, std::string_view value) {
-  if (name.empty() || !std::ranges::all_of(name, is_token_char) ||
-      !std::ranges::all_of(value, is_sendable)) {
-    return HeaderFate::refused;
-  }
+  if (!is_header_name(name) || !is_header_value(value)) return HeaderFate::refused;
   for (const std::string_view kept : namespaces) {
     if (equal_ignoring_case(name, kept)) return HeaderFate::kept;
   }

@@ -2,23 +2,13 @@
 
 #include <algorithm>
 
+#include "base/header_text.h"
 #include "base/text.h"
 
 namespace deferd::cloudtasks {
 namespace {
 
 constexpr std::size_t headers_bytes_max = 80 * 1024;  // less than this
-
-bool is_token_char(char c) {
-  constexpr std::string_view others = "!#$%&'*+-.^_`|~";
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-         others.find(c) != std::string_view::npos;
-}
-
-bool is_value_char(char c) {
-  const auto byte = static_cast<unsigned char>(c);
-  return byte == '\t' || (byte >= 0x20 && byte != 0x7f);
-}
 
 bool is_ours(std::string_view name, bool app_engine) {
   return equal_ignoring_case(name, "Host") || equal_ignoring_case(name, "Content-Length") ||
@@ -38,11 +28,11 @@ const std::string* find_header(const HeaderList& headers, std::string_view name)
 Outcome<void> check_headers(const HeaderList& given) {
   std::size_t bytes = 0;
   for (const auto& [name, value] : given) {
-    if (name.empty() || !std::ranges::all_of(name, is_token_char)) {
+    if (!is_header_name(name)) {
       return refuse_argument("headers: \"" + name.substr(0, 100) +
                              "\" is not the name of a header.");
     }
-    if (!std::ranges::all_of(value, is_value_char)) {
+    if (!is_header_value(value)) {
       return refuse_argument("headers: the value of \"" + name +
                              "\" has a line break or another control character.");
     }

@@ -7,6 +7,7 @@
 #include "api/native/json_fields.h"
 #include "api/native/parse_retry.h"
 #include "api/native/requests.h"
+#include "base/header_text.h"
 #include "base/text.h"
 #include "model/duration_text.h"
 #include "model/push_request.h"
@@ -16,14 +17,9 @@
 namespace deferd::native {
 namespace {
 
-bool is_token_char(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-         std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
-}
-
 constexpr std::string_view header_name_rule = "1 to 256 letters, digits and -_.!#$%&'*+^`|~";
-bool is_header_name(std::string_view name) {
-  return !name.empty() && name.size() <= 256 && std::ranges::all_of(name, is_token_char);
+bool is_short_header_name(std::string_view name) {
+  return name.size() <= 256 && is_header_name(name);
 }
 
 // What belongs to the connection or to deferd, not to the task.
@@ -71,7 +67,7 @@ void parse_headers(Fields& fields, const json::value& value, PushRequestView& re
   for (const auto& member : *headers) {
     const std::string_view name(member.key().data(), member.key().size());
     // A name that is no name is not repeated in an error's field.
-    const bool is_token = is_header_name(name);
+    const bool is_token = is_short_header_name(name);
     const std::string field = is_token ? "headers." + std::string(name) : "headers";
     if (!is_token) {
       return fields.refuse(field, "a header's name is " + std::string(header_name_rule));
@@ -87,10 +83,7 @@ void parse_headers(Fields& fields, const json::value& value, PushRequestView& re
                                       std::string(kind_of(member.value())) + "; give a string");
     }
     const std::string_view content(text->data(), text->size());
-    const bool printable = std::ranges::all_of(content, [](char c) {
-      return c == '\t' || (static_cast<unsigned char>(c) >= 0x20 && c != 0x7f);
-    });
-    if (!printable) {
+    if (!is_header_value(content)) {
       return fields.refuse(field,
                            "header " + std::string(name) +
                                " contains a line break or another control character; take it out");
@@ -194,7 +187,7 @@ void parse_result_headers(Fields& fields, bool push, TaskOptions& options) {
     const json::string* text = each.if_string();
     const std::string_view name =
         text == nullptr ? std::string_view() : std::string_view(text->data(), text->size());
-    if (!is_header_name(name)) {
+    if (!is_short_header_name(name)) {
       return fields.refuse(
           "result_headers",
           "result_headers holds what is no header's name: one is " + std::string(header_name_rule));

@@ -523,9 +523,10 @@ constexpr Setting table[] = {
     {.name = "push_results_bytes_max",
      .kind = K::bytes,
      .hint = "BYTES",
-     .about = "Memory for what targets answer to tasks that keep their results, from its first byte "
-              "until it is committed, over all attempts; what there is no room for is cut off, and "
-              "the result says so",
+     .about =
+         "Memory for what targets answer to tasks that keep their results, from its first byte "
+         "until it is committed, over all attempts; what there is no room for is cut off, and "
+         "the result says so",
      .read = read_bytes<&C::push_results_bytes_max, 64 * kib, 1024 * gib>,
      .print = print_bytes<&C::push_results_bytes_max>},
     {.name = "push_throttling",

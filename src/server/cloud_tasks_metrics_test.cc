@@ -58,7 +58,7 @@ class CloudTasksMetrics : public cloudtasks::rest::RestTest {
         .status;
   }
 
-  // The one attempt that is due, started `late`, ends so.
+  // After `wait` one attempt is due; it ends so.
   void attempt(Micros wait, std::int16_t status) {
     clock_.advance(wait);
     stats();  // wakes the shard

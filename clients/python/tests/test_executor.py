@@ -208,7 +208,7 @@ def test_map_raises_where_the_call_failed(executor: Executor) -> None:
 
 def test_map_times_out_and_cancels_what_is_left(client: Client, idle: Make, queue: str) -> None:
     results = idle().map(jobs.add, [1, 2], timeout=0.2)
-    with pytest.raises(TimeoutError):
+    with pytest.raises(concurrent.futures.TimeoutError):
         next(results)
     assert client.stats(queue).tasks == 0
 

@@ -28,7 +28,7 @@ _POLL_TASKS = 1000
 _POLL_WAIT = 30.0
 _POLL_WAIT_CROWDED = 0.5  # while there is more to ask for than polls can hold
 # Before the rest of many are asked for again: a poll names them all, and ends with the first of them.
-_GATHER_PER_TASK = 0.0001
+_GATHER_PER_TASK = 0.0005
 _GATHER_MAX = 0.02
 _CANCELS_AT_ONCE = 16
 _CANCEL_ATTEMPTS = 4

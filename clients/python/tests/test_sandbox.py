@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from typing import Any
 
 import jobs
 import pytest
@@ -58,6 +59,16 @@ def test_what_a_function_prints_is_its_log_and_not_its_result(sandboxed: Executo
     assert future.result(60) == "said"
     (attempt,) = client.get_result("sandboxed", future.task_name, history=True).history
     assert attempt.log == "hello\n"
+
+
+def test_a_result_is_told_to_be_json(sandboxed: Executor, client: Client) -> None:
+    deep: list[Any] = []
+    for _ in range(40):
+        deep = [deep]
+    for value in (7, deep, [deep, "x" * 100], "\ud800", {"a": "\n"}):
+        future = sandboxed.submit(jobs.echo, value)
+        assert future.result(60) == value
+        assert client.get_result("sandboxed", future.task_name).headers == {"Content-Type": "application/json"}
 
 
 def test_what_kills_a_process_is_told_and_its_neighbours_are_done(sandboxed: Executor) -> None:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 _NEVER_AGAIN = 65
 _CODES = {"done": 0, "retry": 1, "never": _NEVER_AGAIN}
 _exit = ctypes.pythonapi._exit
+# The worker looks for itself whether a result is JSON; its parser goes 32 arrays deep, and takes no half of a surrogate pair.
+_SEEN_TO_BE_JSON = 64
 _REHEARSALS = 20  # bytecode is specialised after some calls
 
 
@@ -81,8 +83,9 @@ def _answer(lib: ctypes.PyDLL, task: _Task) -> int:
     if answer.delay is not None:
         lib.deferd_warm_retry_after(ctypes.c_uint64(round(answer.delay * 1000)))
     if answer.result is not None and task.keep_result:
-        lib.deferd_warm_content_type(b"application/json")
         result = answer.result.encode()
+        if len(result) >= _SEEN_TO_BE_JSON or b"\\" in result:
+            lib.deferd_warm_content_type(b"application/json")
         written = os.write(result_to, result)
         while written < len(result):
             written += os.write(result_to, result[written:])

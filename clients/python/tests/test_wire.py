@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from deferd import ServerError, Unreachable
+from deferd import Client, Executor, ServerError, Unreachable
 from deferd._calls import Call
 from deferd._wire import Wire
 
@@ -109,11 +109,26 @@ def test_a_connection_that_the_server_will_close_is_not_used_again() -> None:
 
 
 @pytest.mark.parametrize("answer", [None, b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nshort", b"SSH-2.0-OpenSSH\r\n\r\n",
-                                    b"HTTP/1.1 200 OK\r\nContent-Length: many\r\n\r\n", b"HTTP/1.1 200 OK\r\nX: " + b"x" * 70_000])
+                                    b"HTTP/1.1 200 OK\r\nContent-Length: many\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",
+                                    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\n", b"HTTP/1.1 200 OK\r\nX: " + b"x" * 70_000])
 def test_what_is_no_answer_is_told_as_such(answer: bytes | None) -> None:
     with pytest.raises(Unreachable) as told:
         run(Server(answer))
     assert told.value.sent
+
+
+@pytest.mark.parametrize("url", ["localhost:8123", "http://", "ftp://127.0.0.1"])
+def test_an_address_that_is_none_is_refused_at_once(url: str) -> None:
+    for make in (lambda: Executor(url=url), lambda: Client(url)):
+        with pytest.raises(ValueError, match="give one like http://127.0.0.1:8123"):
+            make()
+
+
+def test_a_key_that_is_none_is_refused_and_not_shown() -> None:
+    for key in ("secret\n", "secret\r\nX: y", "s\u20accret"):
+        with pytest.raises(ValueError, match="printable ASCII") as refused:
+            Executor(key=key)
+        assert key not in str(refused.value)
 
 
 def test_no_answer_in_time() -> None:

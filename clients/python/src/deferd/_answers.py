@@ -8,6 +8,7 @@ import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar, Union
+from urllib.parse import urlsplit
 
 from ._calls import Call
 from ._values import DEFAULT_URL
@@ -21,9 +22,14 @@ _LONGEST_PAUSE = 5.0
 
 
 def server_address(url: str | None, key: str | None) -> tuple[str, dict[str, str]]:
-    """Its URL, and the headers of each request."""
+    """Its URL, and the headers of each request. Raises ValueError for what is none."""
     url = url or os.environ.get("DEFERD_URL") or DEFAULT_URL
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError(f"url {url!r} is no server's; give one like {DEFAULT_URL}")
     key = key if key is not None else os.environ.get("DEFERD_KEY", "")
+    if not key.isascii() or not key.isprintable():
+        raise ValueError("the API key has characters that no key has, perhaps a line's end; it is printable ASCII")
     return url, {"Authorization": f"Bearer {key}"} if key else {}
 
 

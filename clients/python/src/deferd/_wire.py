@@ -192,7 +192,7 @@ class _Connection(asyncio.BufferedProtocol):
             self._head = (int(status), headers)
             self._chunks = [] if headers.get("transfer-encoding", "").lower() == "chunked" else None
             length = "0" if status in ("204", "304") else headers.get("content-length")
-            self._length = None if length is None or self._chunks is not None else int(length)
+            self._length = None if length is None or self._chunks is not None else _size(length, 10)
             ends = self._length is None and self._chunks is None
             self._stays = not ends and version == "HTTP/1.1" and headers.get("connection", "").lower() != "close"
             return
@@ -209,7 +209,7 @@ class _Connection(asyncio.BufferedProtocol):
 
     def _read_chunks(self, chunks: list[bytes]) -> None:
         while (line := self._received.find(b"\r\n")) >= 0:
-            size = int(self._received[:line].partition(b";")[0], 16)
+            size = _size(self._received[:line].partition(b";")[0].decode("latin-1"), 16)
             end = line + 2 + size
             if size == 0:
                 # What may follow are trailers, up to an empty line.
@@ -222,3 +222,10 @@ class _Connection(asyncio.BufferedProtocol):
                 return
             chunks.append(bytes(self._received[line + 2:end]))
             del self._received[:end + 2]
+
+
+def _size(text: str, base: int) -> int:
+    size = int(text, base)
+    if size < 0:
+        raise ValueError(f"a size of {text}")
+    return size

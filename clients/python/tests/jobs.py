@@ -7,6 +7,7 @@ import ctypes
 import json
 import os
 import signal
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -87,6 +88,12 @@ def wait_for_file(path: str, started: str) -> str:
     while not Path(path).exists():
         time.sleep(0.01)
     return "seen"
+
+
+def close_output() -> str:
+    sys.stdout.close()
+    sys.stderr = None
+    return "done"
 
 
 def tell_pid(path: str) -> None:

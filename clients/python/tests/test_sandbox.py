@@ -71,6 +71,17 @@ def test_a_result_is_told_to_be_json(sandboxed: Executor, client: Client) -> Non
         assert client.get_result("sandboxed", future.task_name).headers == {"Content-Type": "application/json"}
 
 
+def test_what_is_no_call_fails_for_good(sandboxed: Executor, client: Client) -> None:
+    for body in (b"", b"{}", b'{"task": "jobs:echo"}\0', b"\xff", b'{"task": "jobs:echo"} {}'):
+        outcome = client.get_result("sandboxed", client.add_task("sandboxed", body=body, keep_result="1m"), wait="30s")
+        assert (outcome.state, outcome.reason) == ("failed", "failed")
+        assert outcome.json()["error"]["message"].startswith("the payload "), body
+
+
+def test_a_function_that_closes_its_output_is_done(sandboxed: Executor) -> None:
+    assert sandboxed.submit(jobs.close_output).result(60) == "done"
+
+
 def test_what_kills_a_process_is_told_and_its_neighbours_are_done(sandboxed: Executor) -> None:
     neighbour = sandboxed.submit(jobs.sleep, 1, "fine")
     crashes = [sandboxed.submit(jobs.die), sandboxed.submit(jobs.hog), sandboxed.submit(jobs.spin)]

@@ -1,7 +1,8 @@
 """What a task's body and its result say (docs/reference/python-tasks.md).
 
 The process of each task is forked from one that has loaded this, and pays for every page of it: what few tasks need is imported where
-they need it, here and in what this imports.
+they need it, here and in what this imports. So is typing, which tasks do not need at all: hence a TYPE_CHECKING of our own, by which
+type checkers know it too.
 """
 
 from __future__ import annotations

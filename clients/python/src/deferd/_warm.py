@@ -40,6 +40,7 @@ def serve(modules: Sequence[str], library: str) -> None:
     """Returns in the loaded program, when the worker needs it no more; the processes of tasks end here."""
     registry.load(modules)
     if KEY_VARIABLE in os.environ:  # calls will be pickles
+        import base64  # noqa: F401
         import hmac  # noqa: F401
         import pickle  # noqa: F401
     lib = ctypes.PyDLL(library, use_errno=True)
@@ -90,8 +91,11 @@ def _answer(lib: ctypes.PyDLL, task: _Task) -> int:
         while written < len(result):
             written += os.write(result_to, result[written:])
     os.close(result_to)
-    sys.stdout.flush()
-    sys.stderr.flush()
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except Exception:
+        pass  # the function closed or replaced them: its business, and no reason to run it again
     return _CODES[answer.verdict]
 
 
@@ -107,6 +111,6 @@ def _rehearse(lib: ctypes.PyDLL) -> None:
     os.close(log)
     os.close(nowhere)
     # A fork makes a thread-specific key anew; the functions for it are found once, here.
-    key = (ctypes.c_int * 2)()
+    key = (ctypes.c_int * 2)()  # a Py_tss_t
     ctypes.pythonapi.PyThread_tss_create(key)
     ctypes.pythonapi.PyThread_tss_delete(key)

@@ -12,7 +12,7 @@
 // in it: both are slow to make, and one task after the other can do nothing to them that stays. The
 // mount, pid, ipc and uts namespaces of a sandbox are new for each task.
 //
-// It is started by sandbox_child.cc in namespaces of its own, with all rights there.
+// It is started by keeper_child.cc in namespaces of its own, with all rights there.
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <linux/filter.h>
@@ -203,6 +203,9 @@ class Keeper {
   void serve() {
     std::array<pollfd, 2> on = {pollfd{keeper_socket, POLLIN, 0}, pollfd{ended_, POLLIN, 0}};
     while (true) {
+      // No more sandboxes while many still go: what is counted as ours has a limit.
+      const bool many_go = own_.size() > places_.size() + sandboxes_going_max;
+      on[0].events = many_go ? 0 : POLLIN;
       if (::poll(on.data(), on.size(), -1) < 0 && errno != EINTR) return;
       if (on[1].revents != 0) tell_ended();
       if (on[0].revents == 0) continue;

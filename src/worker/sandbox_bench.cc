@@ -33,9 +33,9 @@ pid_t start_bare() {
   return child;
 }
 
-void must(bool done) {
+void must(bool done, const std::string& what = "") {
   if (done) return;
-  std::fputs("a task did not run\n", stderr);
+  std::fprintf(stderr, "a task did not run: %s\n", what.c_str());
   std::exit(1);
 }
 
@@ -61,7 +61,8 @@ class Handler {
     SandboxJob job;
     if (warm_) job.input = "x";  // which comes back
     sandboxes_->start(std::move(job), [this](const SandboxExit& exit) {
-      must(exit.cause == ExitCause::exited && exit.code == 0 && exit.output == (warm_ ? "x" : ""));
+      must(exit.cause == ExitCause::exited && exit.code == 0 && exit.output == (warm_ ? "x" : ""),
+           std::string(to_string(exit.cause)) + " " + exit.detail + exit.log);
       --running_;
     });
   }

@@ -150,7 +150,7 @@ class WaitingSandboxes final : public Sandboxes, KeeperListener, TemplateListene
     // quarter of this, the most of it in the kernel.
     constexpr std::uint64_t place_bytes = 1 << 20;
     Limits limits = options_.limits;
-    limits.processes += static_cast<std::uint32_t>(2 * places_.size() + 8);
+    limits.processes += static_cast<std::uint32_t>(2 * places_.size() + sandboxes_going_max + 8);
     limits.memory_bytes += place_bytes * places_.size();
     auto group = kit_.tree.make("keeper-" + std::to_string(keepers_++), limits);
     if (!group) return fail(group.error());

@@ -45,6 +45,9 @@ struct KeeperPlan {
 // The user of place 0 in the keeper's user namespace, when it has several.
 constexpr unsigned first_place_user = 2000;
 constexpr unsigned places_max = 2048;
+// Sandboxes whose task has ended, beside one of each place: more are not made before those are
+// gone.
+constexpr unsigned sandboxes_going_max = 16;
 
 // With `handler` come its end of the control socket and the writing end of its log.
 struct KeeperOrder {

@@ -337,7 +337,7 @@ Result<std::unique_ptr<Cgroup>> CgroupTree::make(std::string_view name,
     }
   }
   if (!made.processes.empty()) {
-    // One more: the first process of a sandbox, which waits for the task (sandbox.h).
+    // One more: who forks the task's process into it (warm/warm.cc).
     if (auto ok = set(made.processes + "/pids.max", std::uint64_t{limits.processes} + 1); !ok)
       return fail(ok.error());
   }

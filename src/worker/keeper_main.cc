@@ -30,6 +30,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <csignal>
@@ -428,7 +429,9 @@ class Keeper {
     check(::dup2(above, 3), "hand over the control socket");
     ::syscall(SYS_close_range, 4U, ~0U, 0);
     set_limit(RLIMIT_CORE, 0);
-    set_limit(RLIMIT_NOFILE, plan_.head.limits.open_files);
+    // An order brings some, which are moved out of the way; each task's limit is its own.
+    constexpr std::uint64_t open_files_min = 64;
+    set_limit(RLIMIT_NOFILE, std::max(plan_.head.limits.open_files, open_files_min));
     set_limit(RLIMIT_FSIZE, plan_.head.limits.file_bytes);
     set_limit(RLIMIT_MEMLOCK, 64 << 10);
     set_limit(RLIMIT_RTPRIO, 0);

@@ -109,6 +109,16 @@ TEST_P(HarmlessTest, ManyShortOnesDoNotOutrunTheEndOfTheirSandboxes) {
   for (const SandboxExit& exit : exits) EXPECT_TRUE(exited(exit, 0));
 }
 
+TEST_P(HarmlessTest, TheSmallestLimitsAreEnoughToStartIt) {
+  SandboxOptions few = options();
+  few.limits.open_files = 8;
+  few.limits.processes = 1;
+  few.limits.memory_bytes = 4 << 20;
+  few.limits.disk_bytes = 64 << 10;
+  make(std::move(few));
+  EXPECT_EQ(run(shell_job("ulimit -n")).output, "8\n");
+}
+
 TEST_P(HarmlessTest, AKeeperThatEndsTakesWhatRunsAlongAndIsStartedAgain) {
   SandboxExit exit;
   start(shell_job("sleep 3600"), exit);

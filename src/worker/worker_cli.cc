@@ -219,6 +219,8 @@ int run_worker(int argc, char** argv) {
   if (arguments.sandbox.limits.output_bytes > result_bytes_max)
     return complain("--output: a result is at most 1MiB", 2);
   if (auto ok = choose_command(arguments); !ok) return complain(ok.error().message, 2);
+  if (arguments.sandbox.warm && arguments.work.input == TaskInput::as_arguments)
+    return complain("--input: a warm handler is given its payload by the library", 2);
   arguments.work.limits = arguments.sandbox.limits;
   arguments.work.concurrency = arguments.sandbox.concurrency;
 

@@ -384,6 +384,7 @@ def test_a_server_that_is_away_is_waited_for(server, client, make_worker):
     (("--lease", "0s"), "is not above 0"),
     (("--env", "NO_SUCH_VARIABLE"), "the environment has no NO_SUCH_VARIABLE"),
     (("--server", "ftp://x"), "--server"),
+    (("--warm", "--input", "arguments"), "--input"),
 ])
 def test_a_wrong_command_line_says_what_is_wrong(make_worker, flags, says):
     worker = make_worker("/bin/true", flags=flags)

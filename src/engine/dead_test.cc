@@ -265,6 +265,31 @@ TEST(Dead, RetriedItMayDieAgain) {
   EXPECT_EQ(driver.stats("q").dead_total, 4U);
 }
 
+// Else its next life could end twice, or run twice at once.
+TEST(Dead, AnAttemptOfAnEarlierLifeDecidesNothing) {
+  EngineDriver driver;
+  driver.make("q", QueueMode::push, [](QueueSettings& settings) {
+    settings.task_ttl = Seconds(10);
+    settings.timeout = Seconds(600);
+  });
+  const auto added = driver.add("q", {});
+  ASSERT_TRUE(added);
+  driver.advance(Seconds(12));
+  ASSERT_TRUE(get_dead(driver, added->id));  // while its attempt goes on
+  ASSERT_TRUE(retry(driver, added->id));
+  ASSERT_EQ(driver.running().size(), 2U);
+  driver.finish(0, 500);
+  driver.advance(linger);
+  const auto told = driver.get("q", added->id);
+  ASSERT_TRUE(told);
+  EXPECT_EQ(told->state, TaskState::in_flight);
+  EXPECT_EQ(told->task.progress.attempts, 1U);
+  driver.finish(0, 200);
+  driver.advance(linger);
+  EXPECT_FALSE(driver.get("q", added->id));
+  EXPECT_EQ(driver.stats("q").completed_total, 1U);
+}
+
 TEST(Dead, ANameThatAnotherTookIsNotGivenBack) {
   EngineDriver driver;
   driver.make("q", QueueMode::push, [](QueueSettings& settings) {

@@ -22,6 +22,7 @@ struct AttemptKey {
   TaskId task;
   Mono started{};
   Wall started_wall{};
+  std::uint64_t order = 0;  // of the place where the task stood
   bool forced =
       false;  // run by hand: a failure is retried from the instant of the call (CT-spec 9.6)
 };

@@ -121,6 +121,30 @@ TEST(TaskTtl, AQueueWhoseTasksEndInTimeIsHardlyEverLookedAt) {
 }
 
 // Simulator seed 202: the look was under way when the queue was changed.
+// Seed 194 of the simulator: of two that are tried again and again one was always on its way.
+TEST(TaskTtl, EndsTasksOfWhichSomeAreAlwaysOnTheirWay) {
+  EngineDriver driver;
+  driver.make("q", QueueMode::push, [](QueueSettings& settings) {
+    settings.task_ttl = Seconds(10);
+    settings.retry.min_backoff = settings.retry.max_backoff = Micros(0);
+  });
+  ASSERT_TRUE(driver.add("q", {.payload = "a"}));
+  ASSERT_TRUE(driver.add("q", {.payload = "b"}));
+  driver.hold_commits = true;
+  const auto fail_one = [&](const std::string& payload) {
+    for (std::size_t i = 0; i < driver.running().size(); ++i) {
+      if (driver.running_payloads()[i] == payload) return driver.finish(i, 503);
+    }
+  };
+  for (int round = 1; round <= 40; ++round) {
+    fail_one(round % 2 == 1 ? "a" : "b");
+    driver.tick(Millis(500));
+    driver.settle();
+    driver.let_commit_go();
+  }
+  EXPECT_EQ(driver.stats("q").dead_total, 2U);
+}
+
 TEST(TaskTtl, TakenAwayDuringALookDropsNothing) {
   EngineDriver driver;
   driver.make("q", QueueMode::push, with_ttl);

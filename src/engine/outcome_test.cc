@@ -555,5 +555,81 @@ TEST_F(CallbackTest, Is_refused_where_it_cannot_be_made) {
   EXPECT_EQ(without.add("q", {.callback_url = "http://t"}).error().reason, Reason::unsupported);
 }
 
+// ---- On a busy queue, over a slow store
+
+TEST_F(OutcomeTest, A_search_ends_though_its_task_changes_during_each_read) {
+  driver.make("q", QueueMode::push,
+              [](QueueSettings& s) { s.retry.min_backoff = s.retry.max_backoff = Seconds(1); });
+  const Task task = add("q", {});
+  driver.finish(0, 503);
+  driver.hold_reads = true;
+  const auto got = driver.ask_later<TaskInfo>(GetTask{EngineDriver::name("q"), task.id, {}});
+  for (int round = 1; !*got && round <= 10; ++round) {
+    driver.advance(Seconds(1));
+    ASSERT_EQ(driver.running().size(), 1U);
+    driver.finish(0, 503);
+    driver.let_reads_go();
+    EXPECT_LE(round, 2);
+  }
+  ASSERT_TRUE(*got && **got);
+  driver.hold_reads = false;
+  EXPECT_EQ((**got)->task.progress.attempts, driver.get("q", task.id)->task.progress.attempts);
+  EXPECT_EQ(*(**got)->task.payload, "x");
+}
+
+TEST_F(OutcomeTest, A_search_by_name_ends_though_the_name_changes_during_each_read) {
+  driver.make("q", QueueMode::push, [](QueueSettings& s) { s.tombstone = Micros(0); });
+  add("q", {.name = "n"});
+  driver.hold_reads = true;
+  const auto got =
+      driver.ask_later<TaskInfo>(GetTask{EngineDriver::name("q"), std::string("n"), {}});
+  for (int round = 1; !*got && round <= 10; ++round) {
+    driver.finish(0, 200);  // and another task takes the name
+    driver.tick(Seconds(1));
+    driver.settle();
+    driver.ask_later<std::vector<Result<Task>>>(
+        AddTasks{EngineDriver::name("q"), driver.new_tasks({{.name = "n"}}), {}});
+    driver.let_reads_go();
+    EXPECT_LE(round, 3);
+  }
+  EXPECT_TRUE(*got);
+}
+
+// Seed 2586 of the simulator: of two that are tried again and again one was always on its way.
+TEST_F(OutcomeTest, An_end_is_told_though_others_that_are_waited_for_always_move) {
+  driver.make("q", QueueMode::push,
+              [](QueueSettings& s) { s.retry.min_backoff = s.retry.max_backoff = Micros(0); });
+  const Task ended = add("q", {.keep_result = hour});
+  driver.finish(0, 200);
+  const Task a = add("q", {.payload = "a", .keep_result = hour});
+  const Task b = add("q", {.payload = "b", .keep_result = hour});
+  driver.hold_commits = true;
+  const auto fail_one = [&](const std::string& payload) {
+    for (std::size_t i = 0; i < driver.running().size(); ++i) {
+      if (driver.running_payloads()[i] == payload) return driver.finish(i, 503);
+    }
+    FAIL() << payload << " does not run";
+  };
+  fail_one("a");
+  driver.tick(Millis(10));
+  driver.settle();  // committed now
+  fail_one("b");
+  const auto watched = watch({ended.id, a.id, b.id});
+  const auto told = wait_for({ended.id, a.id, b.id});
+  for (int round = 1; !(*watched && *told) && round <= 10; ++round) {
+    driver.let_commit_go();
+    driver.tick(Millis(10));
+    driver.settle();
+    fail_one(round % 2 == 1 ? "a" : "b");
+    EXPECT_LE(round, 2);
+  }
+  ASSERT_TRUE(*watched && **watched);
+  EXPECT_EQ(***watched, std::vector<TaskRef>{ended.id});
+  ASSERT_TRUE(*told && **told);
+  EXPECT_TRUE((***told)[0]->outcome);
+  EXPECT_TRUE((***told)[1]->pending);
+  EXPECT_TRUE((***told)[2]->pending);
+}
+
 }  // namespace
 }  // namespace deferd

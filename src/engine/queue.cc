@@ -323,7 +323,7 @@ void Queue::leave(const Task& task, const Now& now) {
   --lane_tasks;
   counters_.bytes -= task.bytes;
   pending_.bytes_ended += task.bytes;
-  held_.insert_or_assign(task.id, Held{nullptr, Hold::ending, 0});
+  held_.insert_or_assign(task.id, Held{.task = nullptr, .hold = Hold::ending});
   if (!task.name().empty()) {
     // By its name, too, its outcome is found as long as it is kept.
     set_name(task.options->name,
@@ -343,7 +343,8 @@ void Queue::move_task(std::unique_ptr<Task> task, Wall eta, const Now& now, bool
   const Place from = task->place;
   task->place = {from.priority, eta, next_order(now)};
   count_free(*task);
-  held_.insert_or_assign(task->id, Held{nullptr, Hold::moving, 0});
+  held_.insert_or_assign(task->id,
+                         Held{.task = nullptr, .hold = Hold::moving, .moved = task.get()});
   pending_.moves.push_back({from, std::move(task), remember_lease});
   mark_changed(now, durable);
 }

@@ -122,7 +122,10 @@ class Queue : public std::enable_shared_from_this<Queue> {
   void fail_all(const Error& error, const Now& now);
 
   // Whoever waits for a commit that will not come; each keeps its queue alive.
-  void forget_parked() { on_settle_.clear(); }
+  void forget_parked() {
+    on_settle_.clear();
+    followers_.clear();
+  }
 
   // One more read of what a restart left uncounted (queue_count.cc).
   void count_more(const Now& now);
@@ -139,8 +142,9 @@ class Queue : public std::enable_shared_from_this<Queue> {
  private:
   enum class Hold : std::uint8_t { pushing, moving, ending };
   struct Held {
-    std::unique_ptr<Task> task;  // null when ending
+    std::unique_ptr<Task> task;  // when pushing
     Hold hold = Hold::pushing;
+    const Task* moved = nullptr;  // when moving: as it will be, in pending_ or committing_
     // Of a recurring task that is pushed: it was started by hand before it was due, so this is not
     // its run; and one of its attempts succeeded.
     bool early = false;
@@ -182,7 +186,8 @@ class Queue : public std::enable_shared_from_this<Queue> {
 
   // What a caller's reference turned out to be.
   struct Found {
-    enum class Kind : std::uint8_t { missing, free, pushing, dead };
+    // moving: on its way to its next place, which it is told with; with Seek::lives and listed.
+    enum class Kind : std::uint8_t { missing, free, pushing, moving, dead };
     Kind kind = Kind::missing;
     bool gone = false;  // missing, and known to have ended: its name or number was given out
     TaskId id{};        // also when missing, if it is known
@@ -383,17 +388,28 @@ class Queue : public std::enable_shared_from_this<Queue> {
   Error project_error(std::uint64_t bytes) const;
 
   // -- queue_find.cc
+  enum class Seek : std::uint8_t {
+    headers,   // of live tasks, none of which is on its way (Hold::moving)
+    payloads,  // the same, with their payloads
+    lives,     // headers of live tasks; of those on their way as they will be
+    listed,    // the same, with their payloads
+    dead,      // dead letters, with their payloads, none of which is in anybody's hand
+  };
   // Finds tasks by what callers call them, and calls `then` with what each is at that instant: at
-  // once when all are in memory, else when the store has answered and nothing changed since. With
-  // `payloads`, tasks come with theirs.
-  void find(std::vector<TaskRef> refs, bool payloads, const Now& now, FoundAll then);
-  // The same for dead letters. When `then` is called none of them is in anybody's hand.
-  void find_dead(std::vector<TaskRef> refs, const Now& now, FoundAll then);
+  // once when all are in memory, else when the store has answered. What is settled after a second
+  // read began is told to the search (followers_), so that it ends however often its tasks change.
+  void find(std::vector<TaskRef> refs, Seek seek, const Now& now, FoundAll then);
   void continue_find(const std::shared_ptr<Finding>& finding, const Now& now);
   enum class Look : std::uint8_t { known, needs_name, needs_task, needs_settle };
   Look look(Finding& finding, std::size_t index, const Now& now);
   Look look_after_failure(const Finding& finding, Sought& sought, const Now& now) const;
   Look look_dead(const Finding& finding, Sought& sought) const;
+  void bring_up_to_date(const Finding& finding, TaskId id,
+                        std::optional<std::optional<Task>>& answer) const;
+  void bring_up_to_date(const Finding& finding, const std::string& name,
+                        std::optional<std::optional<NameEntry>>& answer) const;
+  void follow(const std::shared_ptr<Finding>& finding);
+  void tell_followers(const Changes& changes, bool of_tasks);
   bool name_is_gone(const NameEntry& entry, const Now& now) const;
   bool id_is_gone(TaskId id) const;
   Error missing_error(const Found& found, const TaskRef& ref, const char* field) const;
@@ -634,6 +650,7 @@ class Queue : public std::enable_shared_from_this<Queue> {
 
   RecentChanges<TaskId> task_changes_;
   RecentChanges<std::string> name_changes_;
+  std::vector<std::shared_ptr<Finding>> followers_;  // searches that had to read again
   boost::unordered_flat_map<std::string, NameInHand> names_in_hand_;
   std::list<std::shared_ptr<Waiter>> waiters_;
   // Where the live tasks of a key begin, so that leasing by key does not walk over the dead.

@@ -18,7 +18,7 @@ void Queue::end_by_caller(const Found& found, const Now& now) {
 }
 
 void Queue::delete_tasks(DeleteTasks command, const Now& now) {
-  find(command.tasks, false, now,
+  find(command.tasks, Seek::headers, now,
        [self = shared_from_this(), command = std::move(command)](Result<std::vector<Found>> found,
                                                                  const Now& later) mutable {
          using Answer = Result<std::vector<Result<void>>>;
@@ -56,7 +56,7 @@ void Queue::delete_tasks(DeleteTasks command, const Now& now) {
 }
 
 void Queue::cancel_tasks(CancelTasks command, const Now& now) {
-  find(command.tasks, true, now,
+  find(command.tasks, Seek::payloads, now,
        [self = shared_from_this(), command = std::move(command)](Result<std::vector<Found>> found,
                                                                  const Now& later) mutable {
          using Answer = Result<std::vector<Result<TaskInfo>>>;
@@ -106,7 +106,7 @@ void Queue::watch_tasks(WatchTasks command, const Now& now) {
 }
 
 void Queue::look_at_watched(const std::shared_ptr<Watching>& watching, const Now& now) {
-  find(watching->command.tasks, false, now,
+  find(watching->command.tasks, Seek::lives, now,
        [self = shared_from_this(), watching](Result<std::vector<Found>> found, const Now& later) {
          using Answer = Result<std::vector<TaskRef>>;
          WatchTasks& command = watching->command;

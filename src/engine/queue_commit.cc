@@ -122,7 +122,9 @@ void Queue::settle(const Now& now) {
     keeping_.settled_from = std::min(keeping_.settled_from, outcome.kept_until);
   }
   if (!changes.forgotten.empty()) keeping_.looking = false;
-  if (!dropped_ && changes.generation == record_.generation) {
+  const bool is_current = !dropped_ && changes.generation == record_.generation;
+  if (!followers_.empty()) tell_followers(changes, is_current);
+  if (is_current) {
     for (const auto& end : changes.ends) {
       held_.erase(end.id);
       task_changes_.changed(end.id);

@@ -107,44 +107,44 @@ void Queue::list_dead(ListDead command, const Now&) {
 }
 
 void Queue::get_dead(GetDead command, const Now& now) {
-  find_dead({command.task}, now,
-            [self = shared_from_this(), command = std::move(command)](
-                Result<std::vector<Found>> found, const Now& later) mutable {
-              if (found && found->front().kind == Found::Kind::dead) {
-                self->tell_story(self->info_of(found->front().task, false, later),
-                                 std::move(command.reply));
-                return;
-              }
-              self->core_.reply(std::move(command.reply),
-                                Result<TaskInfo>(fail(found ? self->not_dead_error(command.task)
-                                                            : found.error())));
-            });
+  find({command.task}, Seek::dead, now,
+       [self = shared_from_this(), command = std::move(command)](Result<std::vector<Found>> found,
+                                                                 const Now& later) mutable {
+         if (found && found->front().kind == Found::Kind::dead) {
+           self->tell_story(self->info_of(found->front().task, false, later),
+                            std::move(command.reply));
+           return;
+         }
+         self->core_.reply(
+             std::move(command.reply),
+             Result<TaskInfo>(fail(found ? self->not_dead_error(command.task) : found.error())));
+       });
 }
 
 void Queue::delete_dead(DeleteDead command, const Now& now) {
-  find_dead(command.tasks, now,
-            [self = shared_from_this(), command = std::move(command)](
-                Result<std::vector<Found>> found, const Now& later) mutable {
-              using Answer = Result<std::vector<Result<void>>>;
-              if (!found || self->core_.failed) {
-                self->core_.reply(std::move(command.reply),
-                                  Answer(fail(found ? self->store_error() : found.error())));
-                return;
-              }
-              std::vector<Result<void>> results;
-              bool any = false;
-              for (std::size_t i = 0; i < found->size(); ++i) {
-                const Found& one = (*found)[i];
-                if (one.kind == Found::Kind::missing || self->held_.contains(one.task.id)) {
-                  results.emplace_back(fail(self->not_dead_error(command.tasks[i])));
-                  continue;
-                }
-                self->end_aside(one.task, later, true);
-                results.emplace_back();
-                any = true;
-              }
-              self->answer_changed(std::move(command.reply), std::move(results), any);
-            });
+  find(command.tasks, Seek::dead, now,
+       [self = shared_from_this(), command = std::move(command)](Result<std::vector<Found>> found,
+                                                                 const Now& later) mutable {
+         using Answer = Result<std::vector<Result<void>>>;
+         if (!found || self->core_.failed) {
+           self->core_.reply(std::move(command.reply),
+                             Answer(fail(found ? self->store_error() : found.error())));
+           return;
+         }
+         std::vector<Result<void>> results;
+         bool any = false;
+         for (std::size_t i = 0; i < found->size(); ++i) {
+           const Found& one = (*found)[i];
+           if (one.kind == Found::Kind::missing || self->held_.contains(one.task.id)) {
+             results.emplace_back(fail(self->not_dead_error(command.tasks[i])));
+             continue;
+           }
+           self->end_aside(one.task, later, true);
+           results.emplace_back();
+           any = true;
+         }
+         self->answer_changed(std::move(command.reply), std::move(results), any);
+       });
 }
 
 // A RetryDead under way: tasks first, then the names that they want back and the outcomes that are
@@ -165,20 +165,20 @@ struct Queue::Retrying {
 };
 
 void Queue::retry_dead(RetryDead command, const Now& now) {
-  find_dead(command.tasks, now,
-            [self = shared_from_this(), command = std::move(command)](
-                Result<std::vector<Found>> found, const Now& later) mutable {
-              if (!found || self->core_.failed) {
-                self->core_.reply(std::move(command.reply),
-                                  Result<std::vector<Result<TaskInfo>>>(
-                                      fail(found ? self->store_error() : found.error())));
-                return;
-              }
-              auto retrying = std::make_shared<Retrying>();
-              retrying->command = std::move(command);
-              retrying->found = std::move(*found);
-              self->retry_found(retrying, later);
-            });
+  find(command.tasks, Seek::dead, now,
+       [self = shared_from_this(), command = std::move(command)](Result<std::vector<Found>> found,
+                                                                 const Now& later) mutable {
+         if (!found || self->core_.failed) {
+           self->core_.reply(std::move(command.reply),
+                             Result<std::vector<Result<TaskInfo>>>(
+                                 fail(found ? self->store_error() : found.error())));
+           return;
+         }
+         auto retrying = std::make_shared<Retrying>();
+         retrying->command = std::move(command);
+         retrying->found = std::move(*found);
+         self->retry_found(retrying, later);
+       });
 }
 
 void Queue::retry_found(const std::shared_ptr<Retrying>& retrying, const Now& now) {
@@ -315,7 +315,8 @@ void Queue::revive(Retrying& retry, const Now& now) {
     results.emplace_back(info_of(*task, false, now));
     if (const auto outcome = retry.outcomes.find(dead.id); outcome != retry.outcomes.end())
       forget_outcome(dead, outcome->second);
-    held_.insert_or_assign(dead.id, Held{nullptr, Hold::moving});
+    held_.insert_or_assign(dead.id,
+                           Held{.task = nullptr, .hold = Hold::moving, .moved = task.get()});
     pending_.moves.push_back({dead.place, std::move(task), false});
     mark_changed(now, true);
     any = true;

@@ -92,8 +92,13 @@ void Queue::expire_found(std::vector<Task> oldest, bool end, Wall unseen_from, s
             }
             self->due_counts_.fold(later.wall);
             bool all_old = true;
+            bool some_move = false;
             for (const Found& one : *found) {
               if (one.kind == Found::Kind::missing || self->ending(one.task.id)) continue;
+              if (one.kind == Found::Kind::moving) {
+                some_move = true;
+                continue;
+              }
               if (!is_too_old(one.task, self->record_.settings.task_ttl,
                               later)) {  // task_ttl was raised meanwhile
                 all_old = false;
@@ -108,7 +113,15 @@ void Queue::expire_found(std::vector<Task> oldest, bool end, Wall unseen_from, s
               self->conclude(one.task, {.state = OutcomeState::expired, .reason = DeathReason::age},
                              later, false);
             }
-            if (all_old) self->expiry_ = next;
+            if (some_move) {  // they are looked at again when that is settled
+              self->expiry_.looking = true;
+              self->on_settle_.push_back([self](const Now&) {
+                self->expiry_.looking = false;
+                self->core_.touch(*self);
+              });
+            } else if (all_old) {
+              self->expiry_ = next;
+            }
           });
 }
 

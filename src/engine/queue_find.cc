@@ -17,29 +17,23 @@ struct Queue::Sought {
 
 struct Queue::Finding {
   std::vector<Sought> sought;
-  bool payloads = false;
-  bool dead = false;  // dead letters are sought, not live tasks
+  Seek seek = Seek::headers;
   std::uint32_t generation = 0;
   std::optional<std::uint64_t> name_read;
   std::optional<std::uint64_t> task_read;
+  // What was settled since the last read began, of what that one looks for; null: nothing was. Not
+  // of a first read: what changed during that is read again. Without this a task that changes
+  // during each read would be read for ever.
+  boost::unordered_flat_map<TaskId, std::optional<std::optional<Task>>> task_news;
+  boost::unordered_flat_map<std::string, std::optional<NameEntry>> name_news;
   FoundAll then;
 };
 
-void Queue::find(std::vector<TaskRef> refs, bool payloads, const Now& now, FoundAll then) {
+void Queue::find(std::vector<TaskRef> refs, Seek seek, const Now& now, FoundAll then) {
   auto finding = std::make_shared<Finding>();
   finding->sought.resize(refs.size());
   for (std::size_t i = 0; i < refs.size(); ++i) finding->sought[i].ref = std::move(refs[i]);
-  finding->payloads = payloads;
-  finding->generation = record_.generation;
-  finding->then = std::move(then);
-  continue_find(finding, now);
-}
-
-void Queue::find_dead(std::vector<TaskRef> refs, const Now& now, FoundAll then) {
-  auto finding = std::make_shared<Finding>();
-  finding->sought.resize(refs.size());
-  for (std::size_t i = 0; i < refs.size(); ++i) finding->sought[i].ref = std::move(refs[i]);
-  finding->dead = true;
+  finding->seek = seek;
   finding->generation = record_.generation;
   finding->then = std::move(then);
   continue_find(finding, now);
@@ -48,7 +42,7 @@ void Queue::find_dead(std::vector<TaskRef> refs, const Now& now, FoundAll then) 
 void Queue::recheck(std::vector<Task> scanned, std::uint64_t read, std::uint32_t generation,
                     const Now& now, FoundAll then) {
   auto finding = std::make_shared<Finding>();
-  finding->payloads = true;
+  finding->seek = Seek::listed;
   finding->generation = generation;
   finding->task_read = read;
   for (Task& task : scanned) {
@@ -78,12 +72,64 @@ bool Queue::id_is_gone(TaskId id) const {
              static_cast<std::uint64_t>(std::max<std::int64_t>(0, to_micros(record_.created)));
 }
 
+// What the store said of it, as of now; nothing: it must be asked again.
+void Queue::bring_up_to_date(const Finding& finding, TaskId id,
+                             std::optional<std::optional<Task>>& answer) const {
+  if (!answer) return;
+  const auto followed = finding.task_news.find(id);
+  if (followed == finding.task_news.end()) {
+    if (task_changes_.changed_since(id, *finding.task_read)) answer.reset();
+    return;
+  }
+  const std::optional<std::optional<Task>>& news = followed->second;
+  if (!news) return;
+  SharedBytes payload = *answer ? (*answer)->payload : nullptr;
+  answer = news;
+  if (!*answer) return;
+  (*answer)->payload = std::move(payload);  // it never changes
+  if ((*answer)->payload == nullptr) answer.reset();
+}
+
+void Queue::bring_up_to_date(const Finding& finding, const std::string& name,
+                             std::optional<std::optional<NameEntry>>& answer) const {
+  if (!answer) return;
+  const auto followed = finding.name_news.find(name);
+  if (followed == finding.name_news.end()) {
+    if (name_changes_.changed_since(name, *finding.name_read)) answer.reset();
+  } else if (followed->second) {
+    answer = followed->second;
+  }
+}
+
+// What is settled now, for those that follow it.
+void Queue::tell_followers(const Changes& changes, bool of_tasks) {
+  for (const std::shared_ptr<Finding>& finding : followers_) {
+    auto& names = finding->name_news;
+    for (const auto& [name, entry] : changes.names) {
+      if (const auto at = names.find(name); at != names.end()) at->second = entry;
+    }
+    auto& tasks = finding->task_news;
+    if (!of_tasks || tasks.empty()) continue;
+    for (const auto& end : changes.ends) {
+      if (const auto at = tasks.find(end.id); at != tasks.end()) at->second.emplace(std::nullopt);
+    }
+    for (const auto& move : changes.moves) {
+      if (const auto at = tasks.find(move.task->id); at != tasks.end())
+        at->second.emplace(*move.task);
+    }
+  }
+}
+
+void Queue::follow(const std::shared_ptr<Finding>& finding) {
+  if (std::ranges::find(followers_, finding) == followers_.end()) followers_.push_back(finding);
+}
+
 // What is known of one task now: from memory if it is there, else from the store's answer if that
 // still holds.
 Queue::Look Queue::look(Finding& finding, std::size_t index, const Now& now) {
   Sought& sought = finding.sought[index];
   sought.found = Found{};
-  if (finding.dead) return look_dead(finding, sought);
+  if (finding.seek == Seek::dead) return look_dead(finding, sought);
   if (core_.failed) return look_after_failure(finding, sought, now);
   if (const auto* name = std::get_if<std::string>(&sought.ref)) {
     // In hand: just added and not acknowledged yet, or just ended. Either way there is no such
@@ -94,8 +140,7 @@ Queue::Look Queue::look(Finding& finding, std::size_t index, const Now& now) {
       if (free_at(entry) != Wall{}) sought.found.id = entry.id;
       return Look::known;
     }
-    if (sought.name_answer && name_changes_.changed_since(*name, *finding.name_read))
-      sought.name_answer.reset();
+    bring_up_to_date(finding, *name, sought.name_answer);
     if (!sought.name_answer) return Look::needs_name;
     const std::optional<NameEntry>& entry = *sought.name_answer;
     if (!entry || free_at(*entry) != Wall{}) {
@@ -117,9 +162,14 @@ Queue::Look Queue::look(Finding& finding, std::size_t index, const Now& now) {
       sought.found.gone = true;
       return Look::known;
     }
-    if (held->second.hold == Hold::moving) return Look::needs_settle;
-    sought.found.kind = Found::Kind::pushing;
-    in_memory = held->second.task.get();
+    if (held->second.hold == Hold::moving) {
+      if (finding.seek != Seek::lives && finding.seek != Seek::listed) return Look::needs_settle;
+      sought.found.kind = Found::Kind::moving;
+      in_memory = held->second.moved;
+    } else {
+      sought.found.kind = Found::Kind::pushing;
+      in_memory = held->second.task.get();
+    }
   } else if (unsettled(id)) {
     return Look::needs_settle;
   } else if (const auto lease = leases_.find(id); lease != leases_.end()) {
@@ -128,7 +178,8 @@ Queue::Look Queue::look(Finding& finding, std::size_t index, const Now& now) {
   }
   if (in_memory != nullptr) {
     sought.found.task = *in_memory;
-    if (!finding.payloads || in_memory->payload) return Look::known;
+    const bool with_payload = finding.seek == Seek::payloads || finding.seek == Seek::listed;
+    if (!with_payload || in_memory->payload) return Look::known;
     if (!sought.task_answer) return Look::needs_task;
     if (!*sought.task_answer) {
       sought.found.kind = Found::Kind::missing;
@@ -137,8 +188,7 @@ Queue::Look Queue::look(Finding& finding, std::size_t index, const Now& now) {
     }
     return Look::known;
   }
-  if (sought.task_answer && task_changes_.changed_since(id, *finding.task_read))
-    sought.task_answer.reset();
+  bring_up_to_date(finding, id, sought.task_answer);
   if (!sought.task_answer) return Look::needs_task;
   if (!*sought.task_answer || is_aside((*sought.task_answer)->place)) {
     sought.found.gone = id_is_gone(id);
@@ -191,8 +241,7 @@ Queue::Look Queue::look_dead(const Finding& finding, Sought& sought) const {
     if (in_hand != names_in_hand_.end() && !core_.failed) {
       entry = in_hand->second.entry;
     } else {
-      if (sought.name_answer && name_changes_.changed_since(*name, *finding.name_read))
-        sought.name_answer.reset();
+      bring_up_to_date(finding, *name, sought.name_answer);
       if (!sought.name_answer) return Look::needs_name;
       entry = *sought.name_answer;
     }
@@ -205,8 +254,7 @@ Queue::Look Queue::look_dead(const Finding& finding, Sought& sought) const {
   }
   if (const auto held = held_.find(sought.id); held != held_.end() && !core_.failed)
     return held->second.hold == Hold::pushing ? Look::known : Look::needs_settle;
-  if (sought.task_answer && task_changes_.changed_since(sought.id, *finding.task_read))
-    sought.task_answer.reset();
+  bring_up_to_date(finding, sought.id, sought.task_answer);
   if (!sought.task_answer) return Look::needs_task;
   const std::optional<Task>& found = *sought.task_answer;
   if (!found || found->place.priority != dead_lane) return Look::known;
@@ -254,13 +302,17 @@ void Queue::continue_find(const std::shared_ptr<Finding>& finding, const Now& no
     return;
   }
   if (needs_names) {
-    if (search.name_read) name_changes_.end_read(*search.name_read);
+    const bool is_again = search.name_read.has_value();
+    if (is_again) name_changes_.end_read(*search.name_read);
     search.name_read = name_changes_.begin_read();
+    search.name_news.clear();
+    if (is_again) follow(finding);
     // All names anew: an answer holds from the beginning of the one read that is open.
     FindNames read{record_.number, {}};
     std::vector<std::size_t> asked;
     for (std::size_t i = 0; i < search.sought.size(); ++i) {
       if (const auto* name = std::get_if<std::string>(&search.sought[i].ref)) {
+        if (is_again) search.name_news.try_emplace(*name);
         read.names.push_back(*name);
         asked.push_back(i);
       }
@@ -280,10 +332,17 @@ void Queue::continue_find(const std::shared_ptr<Finding>& finding, const Now& no
     return;
   }
   if (needs_tasks) {
-    if (search.task_read) task_changes_.end_read(*search.task_read);
+    const bool is_again = search.task_read.has_value();
+    if (is_again) task_changes_.end_read(*search.task_read);
     search.task_read = task_changes_.begin_read();
+    search.task_news.clear();
+    if (is_again) follow(finding);
     FindTasks read{{record_.number, record_.generation}, {}};
-    for (const std::size_t i : tasks_to_read) read.ids.push_back(search.sought[i].id);
+    for (const std::size_t i : tasks_to_read) {
+      const TaskId id = search.sought[i].id;
+      read.ids.push_back(id);
+      if (is_again) search.task_news.try_emplace(id);
+    }
     core_.read(std::move(read),
                [self = shared_from_this(), finding, asked = std::move(tasks_to_read),
                 generation = record_.generation](Result<ReadAnswer> answer, const Now& later) {
@@ -312,6 +371,8 @@ void Queue::end_find(Finding& finding, Result<std::vector<Found>> result, const 
   if (finding.task_read) task_changes_.end_read(*finding.task_read);
   finding.name_read.reset();
   finding.task_read.reset();
+  if (!followers_.empty())
+    std::erase_if(followers_, [&](const auto& one) { return one.get() == &finding; });
   FoundAll then = std::move(finding.then);
   then(std::move(result), now);
 }
@@ -329,7 +390,7 @@ Error Queue::missing_error(const Found& found, const TaskRef& ref, const char* f
 }
 
 void Queue::get_task(GetTask command, const Now& now) {
-  find({command.task}, true, now,
+  find({command.task}, Seek::payloads, now,
        [self = shared_from_this(), command = std::move(command)](Result<std::vector<Found>> found,
                                                                  const Now& later) mutable {
          Result<TaskInfo> answer = fail(Reason::internal, "");

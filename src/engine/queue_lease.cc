@@ -96,7 +96,7 @@ void Queue::with_leases(Command command, const Now& now, Act act) {
   std::vector<TaskRef> refs;
   refs.reserve(command.leases.size());
   for (const Lease& lease : command.leases) refs.push_back(lease.task);
-  find(std::move(refs), false, now,
+  find(std::move(refs), Seek::headers, now,
        [self = shared_from_this(), command = std::move(command), act = std::move(act)](
            Result<std::vector<Found>> found, const Now& later) mutable {
          using Answer = Result<std::vector<Result<Item>>>;
@@ -175,7 +175,7 @@ void Queue::modify_lease(ModifyLease command, const Now& now) {
     core_.reply(std::move(command.reply), Result<TaskInfo>(fail(paused_error())));
     return;
   }
-  find({command.task}, false, now,
+  find({command.task}, Seek::headers, now,
        [self = shared_from_this(), command = std::move(command)](Result<std::vector<Found>> found,
                                                                  const Now& later) mutable {
          std::optional<Error> error;

@@ -117,7 +117,7 @@ void Queue::get_outcomes(GetOutcomes command, const Now& now) {
 }
 
 void Queue::look_for_outcomes(const std::shared_ptr<Asking>& asking, const Now& now) {
-  find(asking->command.tasks, false, now,
+  find(asking->command.tasks, Seek::lives, now,
        [self = shared_from_this(), asking](Result<std::vector<Found>> found, const Now& later) {
          if (!found) {
            self->core_.reply(std::move(asking->command.reply),

@@ -355,7 +355,7 @@ void Queue::drop_exhausted(const Now& now) {
     refs.emplace_back(leases.back().task);
     last_leases_.erase(last_leases_.begin());
   }
-  find(std::move(refs), false, now,
+  find(std::move(refs), Seek::headers, now,
        [self = shared_from_this(), leases = std::move(leases)](Result<std::vector<Found>> found,
                                                                const Now& later) {
          if (self->dropped_ || self->core_.failed) return;

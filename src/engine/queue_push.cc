@@ -69,8 +69,9 @@ void Queue::start_attempt_again(Held& held, const Now& now) {
   const Micros timeout = task.options && task.options->timeout > Micros(0)
                              ? task.options->timeout
                              : record_.settings.timeout;
-  core_.effects.attempts.push_back({AttemptKey{record_.number, task.id, now.mono, now.wall, false},
-                                    Attempt{name_, target_, http_target_, task, timeout}});
+  core_.effects.attempts.push_back(
+      {AttemptKey{record_.number, task.id, now.mono, now.wall, task.place.order, false},
+       Attempt{name_, target_, http_target_, task, timeout}});
   Progress& progress = task.progress;
   ++progress.attempts;
   if (progress.first_attempt == Wall{}) progress.first_attempt = now.wall;
@@ -99,6 +100,8 @@ void Queue::attempt_done(const AttemptKey& key, const AttemptResult& result, con
   // recorded any more: the task runs again after the restart.
   if (at == held_.end() || at->second.hold != Hold::pushing || core_.failed) return;
   Held& held = at->second;
+  // It died of its age meanwhile, was retried, and is pushed anew.
+  if (held.task->place.order != key.order) return;
   DEFERD_ASSERT(held.running > 0, "task", key.task);
   --held.running;
   const bool logged = log_answer(*held.task, key, result, now);
@@ -256,7 +259,7 @@ void Queue::move_on(std::unique_ptr<Task> task, Wall due, const Now& now) {
 }
 
 void Queue::run_task(RunTask command, const Now& now) {
-  find({command.task}, true, now,
+  find({command.task}, Seek::payloads, now,
        [self = shared_from_this(), command = std::move(command)](Result<std::vector<Found>> found,
                                                                  const Now& later) mutable {
          Result<TaskInfo> answer = fail(Reason::internal, "");

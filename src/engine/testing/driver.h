@@ -233,9 +233,8 @@ class EngineDriver {
       }
       for (auto& reply : effects.replies) reply();
       if (!effects.logged.empty()) options_.task_log->write(std::move(effects.logged));
-      for (auto& result : std::exchange(committed_, {})) shard_->committed(result, now_);
-      for (auto& [id, answer] : std::exchange(answers_, {}))
-        shard_->read_done(id, std::move(answer), now_);
+      if (!hold_commits) deliver_commits();
+      if (!hold_reads) deliver_reads();
       for (auto& [id, result] : std::exchange(forwarded_, {})) {
         more = true;
         shard_->forwarded(id, result, now_);
@@ -249,7 +248,28 @@ class EngineDriver {
   std::size_t forwards = 0;
   bool lose_forwards = false;  // the source is never told how they ended
 
+  // ---- A slow store: while these are set, its answers come when they are let go ----
+  bool hold_reads = false;
+  bool hold_commits = false;
+  // Those that wait by now; what is asked because of them waits in turn.
+  void let_reads_go() {
+    deliver_reads();
+    settle();
+  }
+  void let_commit_go() {
+    deliver_commits();
+    settle();
+  }
+
  private:
+  void deliver_reads() {
+    for (auto& [id, answer] : std::exchange(answers_, {}))
+      shard_->read_done(id, std::move(answer), now_);
+  }
+  void deliver_commits() {
+    for (auto& result : std::exchange(committed_, {})) shard_->committed(result, now_);
+  }
+
   void open() {
     store_ = std::make_unique<MemoryStore>(disk_, MemoryStore::Options{});
     auto loaded = store_->load();

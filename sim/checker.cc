@@ -34,7 +34,14 @@ constexpr std::optional<QueueMode> mode_of() {
 
 bool is_tight(const QueueSettings& settings) { return settings.result_bytes_max < (1 << 20); }
 bool is_tight(const DeadLetters& dead) {
-  return dead.keep < std::chrono::hours(24) || (dead.bytes_max != 0 && dead.bytes_max < (1 << 20));
+  return !dead.queue.empty() || dead.keep < std::chrono::hours(24) ||
+         (dead.bytes_max != 0 && dead.bytes_max < (1 << 20));
+}
+
+// Or so old that it ends before it is sent or seen.
+bool may_lose_strangers(const QueueSettings& settings) {
+  return settings.task_ttl > Micros(0) || settings.dead.keep < std::chrono::hours(24) ||
+         (!settings.dead.queue.empty() && is_tight(settings.dead));
 }
 
 bool has_name(const NewTask& task) { return task.options && !task.options->name.empty(); }
@@ -205,6 +212,9 @@ void Checker::apply(Call& call) {
           }
           if constexpr (std::is_same_v<C, ConfigureQueue>) {
             if (call.queue != nullptr) call.before = call.queue->settings;
+            if (!call.wanted.dead.queue.empty())
+              strangers_go_to(
+                  {command.queue.project, command.queue.location, call.wanted.dead.queue});
             if (!call.wanted.check()) {
               call.must_fail = Reason::invalid;
             } else if (call.queue != nullptr && call.wanted.mode != call.queue->settings.mode) {
@@ -216,6 +226,7 @@ void Checker::apply(Call& call) {
               queue.settings = call.wanted;
               queue.results_are_tight |= is_tight(call.wanted);
               queue.dead_are_tight |= is_tight(call.wanted.dead);
+              queue.loses_strangers |= may_lose_strangers(call.wanted);
               queue.log.emplace_back(event_, queue.settings);
               queue.bucket.change(call.wanted.rate, call.wanted.burst, now_.mono);
               queue.tombstone_min = std::min(queue.tombstone_min, call.wanted.tombstone);
@@ -234,6 +245,7 @@ void Checker::apply(Call& call) {
               made->settings = call.wanted;
               made->results_are_tight = is_tight(call.wanted);
               made->dead_are_tight = is_tight(call.wanted.dead);
+              made->loses_strangers = may_lose_strangers(call.wanted);
               made->created = now_.wall;
               made->made_by = call.id;
               made->bucket.reset(call.wanted.rate, call.wanted.burst, now_.mono);
@@ -241,6 +253,7 @@ void Checker::apply(Call& call) {
               made->versions.push_back({made->settings, made->state, call.id});
               made->running_event = event_;
               made->log.emplace_back(event_, made->settings);
+              made->may_hold_strangers = strangers_go_.contains(made->name);
               gone_.erase(command.queue);
               call.queue = made.get();
               current_[command.queue] = made.get();
@@ -287,6 +300,7 @@ void Checker::apply(Call& call) {
             queue.versions.push_back({queue.settings, queue.state, call.id});
           } else if constexpr (std::is_same_v<C, PurgeQueue>) {
             purge_dead(queue, false, event_);
+            queue.loses_strangers = true;
             for (ModelTask* task : queue.tasks) {
               // Names must be looked up first: such an add may be carried out after the purge.
               const auto add =
@@ -319,6 +333,8 @@ void Checker::apply(Call& call) {
               task->given = given;
               task->added_by = call.id;
               task->priority = given.priority.value_or(queue.settings.priority);
+              if (const std::string calls = task->callback_queue(); !calls.empty())
+                strangers_go_to({queue.name.project, queue.name.location, calls});
               task->bytes = static_cast<std::uint32_t>(task_overhead_bytes + given.payload->size() +
                                                        task->name().size() + task->key().size() +
                                                        task->recurrence().size());
@@ -329,11 +345,12 @@ void Checker::apply(Call& call) {
                 fit = Fit::too_many;
               } else if (s.max_bytes != 0 && bytes.low + task->bytes > s.max_bytes) {
                 fit = s.max_tasks != 0 && tasks.high >= s.max_tasks ? Fit::unknown : Fit::too_large;
-              } else if ((s.max_tasks != 0 && tasks.high >= s.max_tasks) ||
+              } else if ((queue.may_hold_strangers && (s.max_tasks != 0 || s.max_bytes != 0)) ||
+                         (s.max_tasks != 0 && tasks.high >= s.max_tasks) ||
                          (s.max_bytes != 0 && bytes.high + task->bytes > s.max_bytes)) {
                 fit = Fit::unknown;
               }
-              if (given.has_target == (s.mode == QueueMode::push)) {
+              if (is_valid(*task)) {
                 if (fit == Fit::fits) ++tasks.low, bytes.low += task->bytes;
                 if (fit == Fit::fits || fit == Fit::unknown)
                   ++tasks.high, bytes.high += task->bytes;
@@ -350,6 +367,9 @@ void Checker::apply(Call& call) {
                       std::ranges::find(other.names, task->name()) == other.names.end())
                     continue;
                   mark(other, task.get(), other.may_end, other.may_move);
+                  if (std::holds_alternative<RetryDead>(other.command) ||
+                      std::holds_alternative<DeleteDead>(other.command))
+                    exhume(other, task.get());
                 }
               }
               const Tag tag = task->tag;
@@ -357,7 +377,10 @@ void Checker::apply(Call& call) {
             }
           } else if constexpr (std::is_same_v<C, DeleteTasks> || std::is_same_v<C, CancelTasks>) {
             mark_all(command.tasks, true, false, itself);
-          } else if constexpr (std::is_same_v<C, DeleteDead>) {
+          } else if constexpr (std::is_same_v<C, DeleteDead> || std::is_same_v<C, RetryDead>) {
+            for (const TaskRef& ref : command.tasks) {
+              if (const auto* name = std::get_if<std::string>(&ref)) call.names.push_back(*name);
+            }
             exhume(call, command.tasks);
           } else if constexpr (std::is_same_v<C, RunTask>) {
             mark_all(std::span(&command.task, 1), false, true, itself);
@@ -383,6 +406,33 @@ void Checker::apply(Call& call) {
         }
       },
       call.command);
+}
+
+bool Checker::is_valid(const ModelTask& task) {
+  const bool is_push = task.queue->settings.mode == QueueMode::push;
+  return task.given.has_target == is_push &&
+         (is_push || task.callback_queue() != task.queue->name.queue);
+}
+
+bool Checker::refers(const Command& command, const ModelTask& task) {
+  const auto fits = [&](const TaskRef& ref) {
+    const auto* name = std::get_if<std::string>(&ref);
+    return name != nullptr ? task.name() == *name : task.id == std::get<TaskId>(ref);
+  };
+  return std::visit(
+      [&](const auto& given) {
+        if constexpr (requires { given.leases; }) {
+          return std::ranges::any_of(given.leases,
+                                     [&](const Lease& lease) { return fits(lease.task); });
+        } else if constexpr (requires { fits(given.task); }) {
+          return fits(given.task);
+        } else if constexpr (requires { fits(given.tasks.front()); }) {
+          return std::ranges::any_of(given.tasks, fits);
+        } else {
+          return false;
+        }
+      },
+      command);
 }
 
 // ---- The model
@@ -420,9 +470,14 @@ bool Checker::sure(ModelTask& task) {
       task.queue->settings.mode == QueueMode::pull && task.attempts > 0 &&
       task.eta_from <= now_.wall &&
       exhausted(policy_of(task), task.attempts, now_.wall - task.first_attempt);
+  const std::int32_t poison_after = task.queue->settings.poison_after;
+  const bool may_be_poisoned = task.queue->settings.mode == QueueMode::pull &&
+                               would_be_death(task) && task.eta_from <= now_.wall &&
+                               poison_after > 0 &&
+                               task.deaths + 1 >= static_cast<std::uint32_t>(poison_after);
   const bool may_be_old = may_be_too_old(task);
   if (may_be_old && !task.doubt) ++marks_.aged;
-  if (may_be_dropped || may_be_old) {
+  if (may_be_dropped || may_be_poisoned || may_be_old) {
     task.doubt = true;
     task.unsure_event = event_;
   }
@@ -470,6 +525,7 @@ void Checker::finish(ModelTask& task, EndCause cause, Wall from, Wall to, bool i
   task.end_is_durable = is_durable;
   Grave grave;
   grave.endings = task.grave.endings;
+  grave.revivals = task.grave.revivals;
   grave.doubt = task.grave.doubt;
   grave.unsure_event = event_;
   if (is_durable) grave.settled_event = event_;
@@ -495,8 +551,8 @@ void Checker::durable(Call& call) {
 std::string Checker::describe(const ModelTask& task) const {
   static constexpr const char* lives[] = {"asked for", "refused", "live", "ended"};
   static constexpr const char* causes[] = {
-      "",           " (completed)", " (dropped)",       " (acked)",
-      " (deleted)", " (purged)",    " (queue deleted)", " (lost in a crash)"};
+      "",          " (completed)",     " (dropped)",         " (acked)",   " (deleted)",
+      " (purged)", " (queue deleted)", " (lost in a crash)", " (poisoned)"};
   std::string text = "task " + std::to_string(task.tag) + " of " + task.queue->name.queue + " [#" +
                      std::to_string(task.id.value) + ", priority " + std::to_string(task.priority) +
                      ", " + lives[static_cast<int>(task.life)] +
@@ -514,6 +570,13 @@ Checker::Recount Checker::recount(ModelQueue& queue) {
   };
   const std::int64_t slot_now = std::chrono::floor<Millis>(now_.wall.time_since_epoch()).count();
   count_dead(queue, count);
+  // A retry counts before it is answered.
+  for (const auto& [id, task] : queue.by_id) {
+    if (task->life != Life::ended || task->grave.revivals == 0) continue;
+    ++count.tasks.high;
+    count.bytes.high += task->bytes;
+    ++count.ready.high;
+  }
   for (ModelTask* task : queue.tasks) {
     const bool is_sure = sure(*task);
     count.tasks.low += is_sure ? 1 : 0;
@@ -550,6 +613,7 @@ Checker::Recount Checker::recount(ModelQueue& queue) {
 void Checker::start(const Started& started) {
   ++marks_.starts;
   const Task& sent = started.what.task;
+  if (is_stranger(sent)) return start_stranger(started);
   ModelTask* const found = task_of(sent);
   if (found == nullptr) return violated(2, "an attempt of a task that was never added");
   ModelTask& task = *found;
@@ -565,7 +629,7 @@ void Checker::start(const Started& started) {
     if (task.life == Life::ended &&
         task.cause == EndCause::completed) {  // it went out, and its twin came back
       --task.forced;
-      attempts_[started.attempt] = {&task, now_, true};
+      attempts_[started.attempt] = {.task = &task, .started = now_, .forced = true};
       ++task.running;
       ++queue.running;
       ++running_;
@@ -656,7 +720,7 @@ void Checker::start(const Started& started) {
     return bad(15, "sent with another timeout");
   }
 
-  attempts_[started.attempt] = {&task, now_, forced};
+  attempts_[started.attempt] = {.task = &task, .started = now_, .forced = forced};
   ++task.attempts;
   ++task.running;
   ++queue.running;
@@ -686,9 +750,10 @@ void Checker::end_attempt(const AttemptEnded& ended) {
   if (at == attempts_.end()) return violated(16, "an attempt ended that never began");
   const RunningAttempt attempt = at->second;
   attempts_.erase(at);
+  if (attempt.stranger != nullptr) return end_stranger(attempt, ended.result);
   ModelTask& task = *attempt.task;
   ModelQueue& queue = *task.queue;
-  --task.running;
+  if (!attempt.is_of_an_earlier_life) --task.running;
   --queue.running;
   --running_;
   if (queue.dropped) {  // if the deletion is lost in a crash, so is this end
@@ -701,7 +766,7 @@ void Checker::end_attempt(const AttemptEnded& ended) {
   const bool cut_off = ended.result.status == status_cancelled;
   ++queue.executed;
   if (!succeeded && !cut_off) ++queue.failed;
-  if (task.life != Life::live) return;
+  if (task.life != Life::live || attempt.is_of_an_earlier_life) return;
   if (cut_off) ++marks_.cut_off;
   if (cut_off && !failed_ && sure(task))
     return violated(26, "cut off though it lives: " + describe(task));
@@ -801,15 +866,21 @@ void Checker::die(const Died& died) {
       task->is_on_disk = task->movings == 0 && !may_be_granted && survives(*task);
     }
     for (const auto& [id, task] : queue.by_id) {
-      task->grave.doubt = task->grave.doubt || task->grave.endings > 0;
-      task->grave.endings = 0;
+      Grave& grave = task->grave;
+      grave.doubt = grave.doubt || grave.endings > 0;
+      grave.may_live = grave.may_live || grave.revivals > 0;
+      grave.endings = grave.revivals = 0;
+      if (!grave.may_live || task->life != Life::ended || queue.dropped_durable) continue;
+      task->end_is_durable = false;
+      if (std::ranges::find(queue.ended, task) == queue.ended.end()) queue.ended.push_back(task);
     }
     for (ModelTask* task : queue.ended) {
       task->end_is_durable = task->end_is_durable || task->changed_run <= horizon_;
-      task->is_on_disk = task->end_is_durable || survives(*task);
+      task->is_on_disk = !task->grave.may_live && (task->end_is_durable || survives(*task));
     }
     queue.leases_out = 0;
     queue.running = 0;
+    for (auto& [id, stranger] : queue.strangers) stranger.running = 0;
   }
   calls_.clear();
   inbox_.clear();
@@ -821,6 +892,8 @@ void Checker::die(const Died& died) {
 
 void Checker::open(const Opened& opened) {
   now_ = opened.now;
+  ++process_;
+  is_opening_ = true;
   undisturbed_since_ = now_.mono;
   next_number_ = opened.next_number;
   current_.clear();
@@ -859,6 +932,7 @@ void Checker::open(const Opened& opened) {
   }
   if (!stored.empty()) return violated(19, "the disk holds a queue that nobody made");
   open_projects(opened);
+  is_opening_ = false;
   failed_ = false;
   stopping_ = false;
 }
@@ -893,12 +967,14 @@ void Checker::open_queue(ModelQueue& queue, const StoredQueue& stored,
 
   std::map<Tag, const Task*> on_disk;
   for (const Task& task : tasks) {
+    if (meets_stranger(queue, task)) continue;
     const ModelTask* const known = task_of(task);
     if (known == nullptr || known->queue != &queue)
       return violated(2, "the disk holds a task that was never added");
     if (known->life == Life::refused)
       return violated(16, "refused, and yet on the disk: " + describe(*known));
-    if (known->life == Life::ended && (known->end_is_durable || known->is_on_disk)) {
+    if (known->life == Life::ended && !known->grave.may_live &&
+        (known->end_is_durable || known->is_on_disk)) {
       const bool by_caller = known->cause == EndCause::acked || known->cause == EndCause::deleted;
       const bool by_purge =
           known->cause == EndCause::purged || known->cause == EndCause::queue_deleted;
@@ -913,6 +989,7 @@ void Checker::open_queue(ModelQueue& queue, const StoredQueue& stored,
     task.life = Life::live;
     task.cause = EndCause::none;
     task.grave = {};
+    task.outcome.reset();
     task.doubt = false;
     task.endings = task.movings = task.forced = task.running = 0;
     task.id = found.id;
@@ -929,6 +1006,9 @@ void Checker::open_queue(ModelQueue& queue, const StoredQueue& stored,
       task.old_tokens.push_back(task.lease_token);
     task.lease_token = found.progress.lease_token;
     task.lease_end = found.place.eta;
+    task.lease_is_named = found.progress.lease_is_named;
+    task.deaths = found.progress.deaths;
+    task.is_retried = found.progress.death != DeathReason::none;
     task.unsure_event = event_;
     task.changed_event = event_;
     // What a killed process had committed survives, but not yet a loss of power.
@@ -961,6 +1041,12 @@ void Checker::open_queue(ModelQueue& queue, const StoredQueue& stored,
         return violated(7, "stored with " + std::to_string(found.progress.attempts) +
                                " attempts: " + describe(*task));
       }
+      if (found.progress.deaths != task->deaths ||
+          (found.progress.lease_token != 0 &&
+           found.progress.lease_is_named != task->lease_is_named)) {
+        return violated(29, "stored with " + std::to_string(found.progress.deaths) +
+                                " deaths, or another holder: " + describe(*task));
+      }
       if (found.payload == nullptr || *found.payload != *task->given.payload ||
           found.place.priority != task->priority) {
         return violated(15, "stored with another payload or priority: " + describe(*task));
@@ -991,6 +1077,7 @@ void Checker::end(const Ended& ended) {
       if (sure(*task)) return violated(ended.drained ? 1 : 17, "never ended: " + describe(*task));
     }
   }
+  if (ended.drained) end_strangers();
   if (!ended.drained) violated(17, "the queues did not drain after the faults ended");
 }
 

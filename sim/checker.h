@@ -64,6 +64,19 @@
 // history gives, until it is deleted, purged, or forgotten; no other is, and what is told of it is
 // what it was. Lists are in order and leave none out; counters are a recount.
 //
+// 28. Retries: what was dead lives anew, due now, with no attempts, under its own priority and
+// name, and without the outcome of its death; nothing else does. A retry is refused only for a
+// reason, and what it brought back is not lost.
+//
+// 29. Poison: a worker dies of a task when it says so, or when the lease of one that gave its name
+// runs out; so often is counted, and at poison_after the task is dead, for that reason.
+//
+// 30. Callbacks: of each end of a task that asked for it, whatever ends it but a purge, a push task
+// tells once; of nothing else, and of no end that a crash took back.
+//
+// 31. Forwarding: what died in a queue with another for its dead goes on there, once for each
+// death, with its payload, key and priority; nothing else does.
+//
 // Sound: a true engine never trips it. To be so it works with intervals: between a call and its
 // answer the effect has no known instant. It uses what a history does tell exactly: a run takes the
 // mailbox in order; a call that needs no read is carried out right there; commits are made in
@@ -78,6 +91,7 @@
 #include <string>
 #include <vector>
 
+#include "sim/callbacks.h"
 #include "sim/history.h"
 #include "sim/model.h"
 
@@ -98,6 +112,9 @@ class Checker {
   explicit Checker(const Options& options) : options_(options) {}
 
   void on(Event event);
+
+  // A task that nobody asked to be added: a callback, or what was forwarded.
+  static bool is_stranger(const Task& task);
 
   // The first one.
   const std::optional<Violation>& violation() const { return violation_; }
@@ -134,6 +151,10 @@ class Checker {
     std::uint64_t dead = 0;
     std::uint64_t dead_deleted = 0;
     std::uint64_t dead_counted = 0;
+    std::uint64_t retried = 0;
+    std::uint64_t poisoned = 0;
+    std::uint64_t called_back = 0;
+    std::uint64_t forwarded = 0;
   };
   const Marks& marks() const { return marks_; }
 
@@ -196,6 +217,9 @@ class Checker {
     ModelTask* task = nullptr;
     Now started{};
     bool forced = false;
+    bool is_of_an_earlier_life = false;
+    Stranger* stranger = nullptr;  // then `task` is null
+    ModelQueue* queue = nullptr;   // of a stranger
   };
 
   void violated(int property, std::string text);
@@ -224,6 +248,9 @@ class Checker {
   std::vector<ModelTask*> candidates(ModelQueue& queue, const TaskRef& ref) const;
   ModelTask* task_of(const Task& task) const;
   void mark(Call& call, ModelTask* task, bool may_end, bool may_move);
+  static bool refers(const Command& command, const ModelTask& task);
+  // Its queue may take it, if there is room.
+  static bool is_valid(const ModelTask& task);
   void unmark(const Call& call);
   void forget_marks(const Call& call);
   void changed(ModelTask& task, bool is_settled);
@@ -264,6 +291,11 @@ class Checker {
   void judge(Call& call, const ReleaseTasks& command,
              const Result<std::vector<Result<void>>>& answer);
   void judge_added(Call& call, ModelTask& task, const Task& added);
+  // What lives now may not pass limits that were in force since the call was taken.
+  void judge_limits(Call& call);
+  // It has its name now. False after a violation.
+  bool judge_name(Call& call, const ModelTask& task);
+  bool may_be_taken(const Call& call, const ModelTask& task, const Error& error) const;
   void judge_refused(Call& call, std::size_t index, ModelTask& task, const Error& error);
   void judge_granted(Call& call, const LeaseTasks& command, const TaskInfo& info);
   void judge_missing(Call& call, const TaskRef& ref, const char* what, const Error& error);
@@ -283,6 +315,8 @@ class Checker {
   void judge_outcome(Call& call, const TaskRef& ref, const GetOutcomes::Item& item);
   void judge_pending(Call& call, const TaskRef& ref, const TaskInfo& info);
   void judge_no_outcome(Call& call, const TaskRef& ref, const Error& error);
+  // How it ended, as far as the history tells (ended_surely()).
+  static std::pair<OutcomeState, DeathReason> expected_end(const ModelTask& task);
   void judge_wait(const Call& call, Micros wait, bool is_over);
   void open_outcomes(const ModelQueue& queue, const StoredQueue& stored,
                      const std::set<TaskId>& outcomes);
@@ -314,6 +348,31 @@ class Checker {
   static void note_death(ModelTask& task, DeathReason reason);
   void purge_dead(ModelQueue& queue, bool for_good, EventNumber before);
   void open_dead(ModelQueue& queue, const StoredQueue& stored, const std::vector<Task>& dead);
+  // -- retries and poison (checker_retry.cc)
+  void judge(Call& call, const RetryDead& command,
+             const Result<std::vector<Result<TaskInfo>>>& answer);
+  void judge_retried(Call& call, const TaskRef& ref, const TaskInfo& info);
+  void judge_not_retried(Call& call, const TaskRef& ref, const Error& error);
+  void revive(ModelTask& task, const Task& told);
+  // A lease of it ran out, or is given back: whether its worker died of it.
+  static bool is_death(const Lease& lease);
+  static bool would_be_death(const ModelTask& task) {
+    return task.lease_token != 0 && task.lease_is_named;
+  }
+  bool may_be_poison(const ModelTask& task) const;
+  // -- callbacks and what was forwarded (checker_strangers.cc)
+  static bool is_stranger(const ModelQueue& queue, const TaskRef& ref);
+  // True: it is one, and was judged.
+  bool meets_stranger(ModelQueue& queue, const Task& task);
+  void judge_called_back(const ModelQueue& queue, const ToldEnd& end);
+  void judge_forwarded(const ModelQueue& queue, const Task& sent);
+  void start_stranger(const Started& started);
+  void end_stranger(const RunningAttempt& attempt, const AttemptResult& result);
+  bool may_lose(const QueueName& name, QueueMode mode) const;
+  void end_strangers();
+  // Some queue's dead go to it.
+  bool takes_the_dead(const std::string& name) const;
+  void strangers_go_to(const QueueName& name);
   // -- projects and names of deleted queues (checker_projects.cc)
   void judge(Call& call, const SetProjectLimit& command, const Result<void>& answer);
   void judge(Call& call, const GetProjectUse& command, const Result<GetProjectUse::Answer>& answer);
@@ -344,6 +403,8 @@ class Checker {
 
   EventNumber event_ = 0;
   std::uint64_t run_ = 0;
+  std::uint64_t process_ = 0;  // counts them
+  bool is_opening_ = false;
   std::uint64_t horizon_ = 0;  // all changes of runs up to this one are durable
   Now now_{};
   Mono undisturbed_since_{};  // the process opened, or a clock jumped ahead
@@ -370,6 +431,7 @@ class Checker {
   std::vector<std::pair<CallId, std::uint64_t>> limit_versions_{{CallId{}, 0}};  // as of queues
   std::uint64_t bytes_asked_ = 0;  // of all tasks that were ever to be added
   std::map<QueueName, GoneName> gone_;
+  std::set<QueueName> strangers_go_;
   std::set<std::pair<QueueName, Wall>> deletions_;  // all with a tombstone that were asked for
 
   // What the next run takes from the mailbox.

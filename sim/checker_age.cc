@@ -8,7 +8,8 @@ namespace deferd::sim {
 
 bool Checker::may_be_too_old(const ModelTask& task) const {
   const Micros ttl = task.queue->settings.task_ttl;
-  return ttl > Micros(0) && !task.is_recurring() && task.created + ttl <= now_.wall;
+  return ttl > Micros(0) && !task.is_recurring() && !task.is_retried &&
+         task.created + ttl <= now_.wall;
 }
 
 void Checker::note_disturbance(const Now& now) {
@@ -21,7 +22,7 @@ void Checker::judge_age(const ModelTask& task, Wall seen) {
   // A look a second, the reads and commits that it waits for; after a restart its tasks are counted
   // first.
   const Nanos late_max = options_.answer_within;
-  if (late_max == Nanos::max() || failed_ || task.is_recurring()) return;
+  if (late_max == Nanos::max() || failed_ || task.is_recurring() || task.is_retried) return;
   if (now_.mono - undisturbed_since_ <= late_max) return;
   // A clock that was set back between two processes: the young behind an older id wait for it.
   for (const auto& [id, other] : task.queue->by_id) {

@@ -38,6 +38,9 @@ void Checker::answer(const Answered& answered) {
               std::vector<ModelTask*> touched = call.added;
               for (const Call::Mark& mark : call.endings) touched.push_back(mark.task);
               for (const Call::Mark& mark : call.movings) touched.push_back(mark.task);
+              if (std::holds_alternative<RetryDead>(call.command)) {
+                for (const Call::Mark& mark : call.exhumed) mark.task->grave.may_live = true;
+              }
               for (ModelTask* task : touched) {
                 task->doubt = true;
                 task->unsure_event = event_;
@@ -210,7 +213,7 @@ void Checker::judge(Call& call, const GetQueueStats&, const Result<QueueStats>& 
   };
   for (const auto& [told, range] :
        {std::pair(stats.dead, count.dead), std::pair(stats.dead_bytes, count.dead_bytes)}) {
-    if (range.holds(told)) continue;
+    if (range.holds(told) || (call.queue->may_hold_strangers && told > range.low)) continue;
     std::string believed;
     for (const auto& [id, task] : call.queue->by_id) {
       if (is_dead(*task)) believed += "\n  " + describe(*task);
@@ -223,6 +226,7 @@ void Checker::judge(Call& call, const GetQueueStats&, const Result<QueueStats>& 
   bool exact = stats.counted;
   for (const auto& check : checks) {
     exact = exact && check.range.low == check.range.high;
+    if (call.queue->may_hold_strangers && check.told > check.range.low) continue;
     if ((check.always || stats.counted) && !check.range.holds(check.told)) {
       std::string believed;
       for (const ModelTask* task : call.queue->tasks) believed += "\n  " + describe(*task);
@@ -273,8 +277,12 @@ void Checker::judge(Call& call, const AddTasks& command,
   durable(call);
   judge_project_added(call);
   if (is_violated()) return;
-  // Calls whose names had to be looked up have no exact instant; but what surely lives now was all
-  // there by the last of them.
+  judge_limits(call);
+}
+
+// Calls whose names had to be looked up have no exact instant; but what surely lives now was all
+// there by the last of them.
+void Checker::judge_limits(Call& call) {
   if (call.queue->settings.max_tasks == 0 && call.queue->settings.max_bytes == 0) return;
   std::uint64_t tasks = 0;
   std::uint64_t bytes = 0;
@@ -335,20 +343,7 @@ void Checker::judge_added(Call& call, ModelTask& task, const Task& added) {
   if (asked_from > to && eta < asked_from)
     return bad(2, "added with an earlier eta " + std::to_string(to_micros(eta)));
 
-  if (!task.name().empty()) {
-    for (ModelTask* other : queue.by_name.find(task.name())->second) {
-      if (other == &task || other->life == Life::asked || other->life == Life::refused) continue;
-      if (sure_since(*other, call.applied_event))
-        return bad(10, "takes the name of the live " + describe(*other));
-      if (other->life == Life::ended && other->cause != EndCause::lost_in_crash &&
-          other->ended_event < call.applied_event &&
-          wall_max_ < other->ended_from + std::max(queue.tombstone_min, ended_surely(*other)
-                                                                            ? other->keep_result()
-                                                                            : Micros(0))) {
-        return bad(10, "takes the name of " + describe(*other) + " before its tombstone is over");
-      }
-    }
-  }
+  if (!judge_name(call, task)) return;
   task.id = added.id;
   task.created = added.created;
   task.priority = priority;
@@ -361,6 +356,41 @@ void Checker::judge_added(Call& call, ModelTask& task, const Task& added) {
   changed(task, true);
 }
 
+bool Checker::judge_name(Call& call, const ModelTask& task) {
+  if (task.name().empty()) return true;
+  ModelQueue& queue = *call.queue;
+  for (ModelTask* other : queue.by_name.find(task.name())->second) {
+    if (other == &task || other->life == Life::asked || other->life == Life::refused) continue;
+    if (sure_since(*other, call.applied_event)) {
+      violated(10, describe(task) + " takes the name of the live " + describe(*other));
+      return false;
+    }
+    const Micros tombstone =
+        std::max(queue.tombstone_min, ended_surely(*other) ? other->keep_result() : Micros(0));
+    if (other->life == Life::ended && other->cause != EndCause::lost_in_crash &&
+        other->ended_event < call.applied_event && wall_max_ < other->ended_from + tombstone) {
+      violated(10, describe(task) + " takes the name of " + describe(*other) +
+                       " before its tombstone is over");
+      return false;
+    }
+  }
+  return true;
+}
+
+// By another task, or by what is left of one; `error` says which.
+bool Checker::may_be_taken(const Call& call, const ModelTask& task, const Error& error) const {
+  const ModelQueue& queue = *call.queue;
+  if (task.name().empty()) return false;
+  return std::ranges::any_of(queue.by_name.find(task.name())->second, [&](const ModelTask* other) {
+    if (other == &task || other->life == Life::refused) return false;
+    const bool is_over = other->life == Life::ended && other->ended_event <= call.applied_event;
+    if (error.reason == Reason::task_name_taken) return !is_over || other->grave.revivals > 0;
+    return other->life != Life::ended ||
+           other->ended_to + std::max(queue.tombstone_max, other->keep_result()) >
+               call.applied_at.wall;
+  });
+}
+
 void Checker::judge_refused(Call& call, std::size_t index, ModelTask& task, const Error& error) {
   ModelQueue& queue = *call.queue;
   const auto bad = [&](int property) {
@@ -370,7 +400,7 @@ void Checker::judge_refused(Call& call, std::size_t index, ModelTask& task, cons
   const Fit fit = call.fits.empty() ? Fit::unknown : call.fits[index];
   switch (error.reason) {
     case Reason::invalid:
-      if (task.given.has_target == (queue.settings.mode == QueueMode::push)) bad(16);
+      if (is_valid(task)) bad(16);
       return;
     case Reason::queue_full_tasks:
       ++marks_.full;
@@ -390,21 +420,10 @@ void Checker::judge_refused(Call& call, std::size_t index, ModelTask& task, cons
       return;
     case Reason::task_name_taken:
     case Reason::task_name_recent: {
-      if (task.name().empty()) return bad(10);
       const bool taken = error.reason == Reason::task_name_taken;
       ++(taken ? marks_.names_taken : marks_.names_recent);
-      for (const ModelTask* other : queue.by_name.find(task.name())->second) {
-        if (other == &task || other->life == Life::refused) continue;
-        if (taken) {
-          if (other->life != Life::ended || other->ended_event > call.applied_event) return;
-        } else {
-          if (other->life != Life::ended ||
-              other->ended_to + std::max(queue.tombstone_max, other->keep_result()) >
-                  call.applied_at.wall)
-            return;
-        }
-      }
-      return bad(10);
+      if (!may_be_taken(call, task, error)) bad(10);
+      return;
     }
     default:
       return bad(16);
@@ -434,6 +453,8 @@ ModelTask* Checker::judge_sighting(Call& call, const TaskInfo& info) {
   // Started by hand again in the run in which its attempt ended: that may have come first, and then
   // the failure decided nothing.
   if (task.forced > 0 && task.end_run == run_ && task.cause == EndCause::dropped) return &task;
+  // Told as alive before its retry is answered.
+  if (task.grave.revivals > 0 && (task.life == Life::ended || !sure(task))) return &task;
   if (task.life == Life::ended && task.ended_event < call.applied_event) {
     switch (task.cause) {
       case EndCause::acked:
@@ -469,6 +490,8 @@ ModelTask* Checker::judge_sighting(Call& call, const TaskInfo& info) {
   }
   if (seen.progress.lease_token != task.lease_token)
     return bad(15, "read with another lease token");
+  if (seen.progress.deaths != task.deaths)
+    return bad(29, "read with " + std::to_string(seen.progress.deaths) + " deaths");
   const bool may_lie_ahead = seen.place.eta > call.applied_at.wall;
   const bool may_be_due = seen.place.eta <= now_.wall;
   const bool fits = task.running > 0                 ? info.state == TaskState::in_flight
@@ -517,6 +540,7 @@ void Checker::judge(Call& call, const GetTask& command, const Result<TaskInfo>& 
     if (is_missing(answer.error())) judge_missing(call, command.task, "get", answer.error());
     return;
   }
+  if (meets_stranger(*call.queue, answer->task)) return;
   const ModelTask* const task = judge_sighting(call, *answer);
   if (task == nullptr) return;
   const auto* name = std::get_if<std::string>(&command.task);
@@ -534,6 +558,7 @@ void Checker::judge(Call& call, const ListTasks& command, const Result<ListTasks
   for (const TaskInfo& info : answer->tasks) {
     if (info.task.id <= last) return violated(15, "a page is out of order");
     last = info.task.id;
+    if (meets_stranger(*call.queue, info.task)) continue;
     if (answer->next && last > *answer->next)
       return violated(15, "a page goes on beyond the mark for the next");
     if (command.state && info.state != *command.state)
@@ -590,6 +615,11 @@ bool Checker::judge_ended(Call& call, const TaskRef& ref, const Error* error) {
     }
     return false;
   }
+  const auto* id = std::get_if<TaskId>(&ref);
+  if (id != nullptr && call.queue->may_hold_strangers && by_id(*call.queue, *id) == nullptr) {
+    call.queue->loses_strangers = true;
+    return true;
+  }
   // Whom it can have met. With a name, several tasks may have had it one after another.
   std::vector<ModelTask*> met = candidates(*call.queue, ref);
   std::erase_if(met, [](const ModelTask* task) { return task->life != Life::live; });
@@ -622,6 +652,10 @@ void Checker::judge(Call& call, const RunTask& command, const Result<TaskInfo>& 
   }
   if (failed_ && call.applied_run > failed_run_)
     return violated(18, "run by hand after a failed commit");
+  if (meets_stranger(*call.queue, answer->task)) {
+    ++call.queue->strangers.at(answer->task.id).forced;
+    return;
+  }
   ModelTask* const task = task_of(answer->task);
   if (task == nullptr) return violated(15, "ran a task that was never added");
   if (task->life != Life::live && task->ended_event < call.applied_event)
@@ -668,9 +702,12 @@ void Checker::judge(Call& call, const LeaseTasks& command,
   }
   durable(call);
   if (stopping_ && call.applied_run > stopping_run_) return violated(18, "leased while stopping");
+  std::vector<TaskInfo> granted = *answer;
+  std::erase_if(granted, [&](const TaskInfo& info) { return meets_stranger(queue, info.task); });
+  if (granted.empty()) return;
 
   Wall granted_at = Wall::max();
-  for (const TaskInfo& info : *answer) {
+  for (const TaskInfo& info : granted) {
     const ModelTask* const task = task_of(info.task);
     if (task == nullptr)
       return violated(2, "leased a task that was never added, or without its payload");
@@ -682,10 +719,10 @@ void Checker::judge(Call& call, const LeaseTasks& command,
   // Order first, as all of them waited until they were granted together.
   for (ModelTask* other : queue.tasks) {
     const bool among = std::ranges::any_of(
-        *answer, [&](const TaskInfo& info) { return task_of(info.task) == other; });
+        granted, [&](const TaskInfo& info) { return task_of(info.task) == other; });
     if (among || keyless || command.by == LeaseTasks::By::oldest_key || !waited(*other, granted_at))
       continue;
-    for (const TaskInfo& info : *answer) {
+    for (const TaskInfo& info : granted) {
       const ModelTask& task = *task_of(info.task);
       const bool higher = command.by == LeaseTasks::By::any && other->priority > task.priority;
       const bool before = (command.by == LeaseTasks::By::key || other->priority == task.priority) &&
@@ -695,13 +732,13 @@ void Checker::judge(Call& call, const LeaseTasks& command,
     }
   }
   if (command.by == LeaseTasks::By::oldest_key) {
-    const std::string_view key = task_of(answer->front().task)->key();
-    for (const TaskInfo& info : *answer) {
+    const std::string_view key = task_of(granted.front().task)->key();
+    for (const TaskInfo& info : granted) {
       if (task_of(info.task)->key() != key)
         return violated(15, "leased by oldest key, and got two keys");
     }
   }
-  for (const TaskInfo& info : *answer) {
+  for (const TaskInfo& info : granted) {
     judge_granted(call, command, info);
     if (is_violated()) return;
   }
@@ -756,11 +793,23 @@ void Checker::judge_granted(Call& call, const LeaseTasks& command, const TaskInf
     return task.attempts > 0 && exhausted(policy, task.attempts, at - task.first_attempt);
   };
   const auto may_go_on = [&](const QueueSettings& settings) { return !over(settings); };
+  const std::uint32_t deaths = task.deaths + (would_be_death(task) ? 1 : 0);
+  if (given.progress.deaths != deaths)
+    return bad(29, "leased with " + std::to_string(given.progress.deaths) + " deaths");
+  const auto harmless = [&](const QueueSettings& s) {
+    return s.poison_after == 0 || deaths < static_cast<std::uint32_t>(s.poison_after);
+  };
+  if (would_be_death(task) && !any_since(queue, call.applied_event, harmless))
+    return bad(29, "leased though its workers died of it");
+  if (given.progress.lease_is_named != !command.worker.empty())
+    return bad(29, "leased, and another holder is noted");
   if (!any_since(queue, call.applied_event, may_go_on))
     return bad(7, "leased after its last attempt");
 
   if (task.lease_token != 0) task.old_tokens.push_back(task.lease_token);
   task.lease_token = token;
+  task.lease_is_named = given.progress.lease_is_named;
+  task.deaths = deaths;
   task.lease_end = given.place.eta;
   task.eta_from = task.eta_to = given.place.eta;
   task.order = given.place.order;
@@ -829,7 +878,9 @@ void Checker::judge(Call& call, const AckTasks& command,
     return violated(16, "an ack has more or fewer results than leases");
   bool any = false;
   for (std::size_t i = 0; i < answer->size(); ++i) {
-    if (!(*answer)[i]) {
+    if (is_stranger(*call.queue, command.leases[i].task)) {
+      any = any || (*answer)[i];
+    } else if (!(*answer)[i]) {
       judge_lease_refused(call, command.leases[i], (*answer)[i].error());
     } else {
       ++marks_.acks;
@@ -900,20 +951,30 @@ void Checker::judge(Call& call, const ReleaseTasks& command,
         const Wall to = now_.wall;
         bool may_end = false;
         bool may_stay = false;
+        bool may_be_harmless = false;
+        const bool is_deadly = is_death(command.leases[i]);
+        if (is_deadly) ++task->deaths;
         Micros low = command.delay.value_or(Micros::max());
         Micros high = command.delay.value_or(Micros(0));
         static_cast<void>(any_since(*call.queue, call.applied_event, [&](const QueueSettings& s) {
           const RetryPolicy policy = own.over(s.retry);
-          may_end = may_end || exhausted(policy, task->attempts, to - task->first_attempt);
-          may_stay = may_stay || !exhausted(policy, task->attempts, from - task->first_attempt);
+          const bool is_poison = is_deadly && s.poison_after > 0 &&
+                                 task->deaths >= static_cast<std::uint32_t>(s.poison_after);
+          may_be_harmless = may_be_harmless || !is_poison;
+          task->may_be_poison = task->may_be_poison || is_poison;
+          may_end =
+              may_end || is_poison || exhausted(policy, task->attempts, to - task->first_attempt);
+          may_stay = may_stay ||
+                     (!is_poison && !exhausted(policy, task->attempts, from - task->first_attempt));
           if (command.delay) return false;
           low = std::min(low, backoff(policy, task->attempts));
           high = std::max(high, backoff(policy, task->attempts));
           return false;
         }));
         if (!may_stay) {
-          ++marks_.dropped;
-          finish(*task, EndCause::dropped, from, to, true);
+          ++(may_be_harmless ? marks_.dropped : marks_.poisoned);
+          finish(*task, may_be_harmless ? EndCause::dropped : EndCause::poisoned, from, to, true);
+          if (may_be_harmless && task->may_be_poison) task->ended_from = Wall{};  // why?
         } else {
           if (may_end) task->doubt = true;
           task->eta_from = from + low;
@@ -921,6 +982,7 @@ void Checker::judge(Call& call, const ReleaseTasks& command,
           task->order = 0;
           task->old_tokens.push_back(task->lease_token);
           task->lease_token = 0;
+          task->lease_is_named = false;
           task->unsure_event = event_;
           changed(*task, true);
         }

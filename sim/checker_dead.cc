@@ -24,6 +24,7 @@ std::optional<DeathReason> Checker::death_of(const ModelTask& task) const {
   // What began by hand in the very run of its last end may have begun before it.
   if (!ended_surely(task) || task.end_run == run_) return std::nullopt;
   if (task.cause == EndCause::dropped) return DeathReason::attempts;
+  if (task.cause == EndCause::poisoned) return DeathReason::poison;
   return task.cause == EndCause::acked && task.failed ? DeathReason::failed : DeathReason::none;
 }
 
@@ -61,14 +62,23 @@ void Checker::count_dead(ModelQueue& queue, Recount& count) {
 
 void Checker::exhume(Call& call, ModelTask* task) {
   ++task->grave.endings;
+  if (std::holds_alternative<RetryDead>(call.command)) {
+    ++task->grave.revivals;
+    ++task->lives_max;
+    bytes_asked_ += task->bytes;
+  }
   call.exhumed.push_back({task, event_, task->grave.unsure_event});
   task->grave.unsure_event = event_;
 }
 
 void Checker::exhume(Call& call, const std::vector<TaskRef>& refs) {
   for (const TaskRef& ref : refs) {
-    for (const auto& [id, task] : call.queue->by_id) {
-      if (fits(ref, *task)) exhume(call, task);
+    if (const auto* name = std::get_if<std::string>(&ref)) {
+      const auto at = call.queue->by_name.find(*name);
+      if (at == call.queue->by_name.end()) continue;
+      for (ModelTask* task : at->second) exhume(call, task);
+    } else if (ModelTask* const task = by_id(*call.queue, std::get<TaskId>(ref))) {
+      exhume(call, task);
     }
   }
 }
@@ -77,6 +87,7 @@ void Checker::unexhume(const Call& call) {
   for (auto mark = call.exhumed.rbegin(); mark != call.exhumed.rend(); ++mark) {
     Grave& grave = mark->task->grave;
     if (grave.endings > 0) --grave.endings;
+    if (std::holds_alternative<RetryDead>(call.command) && grave.revivals > 0) --grave.revivals;
     if (grave.unsure_event == mark->at) grave.unsure_event = mark->before;
   }
 }
@@ -123,6 +134,7 @@ void Checker::judge(Call& call, const DeleteDead& command,
       continue;
     }
     ModelTask* const task = by_id(*call.queue, *id);
+    if (task == nullptr && call.queue->may_hold_strangers) continue;
     if (task == nullptr) return violated(27, "deleted a dead letter that nobody added");
     if (task->life == Life::live && sure_since(*task, call.applied_event))
       return violated(27, "deleted as dead: " + describe(*task));
@@ -142,7 +154,9 @@ void Checker::judge(Call& call, const DeleteDead& command,
 
 // That it is dead is known, but not what led to it.
 void Checker::note_death(ModelTask& task, DeathReason reason) {
-  task.cause = reason == DeathReason::failed ? EndCause::acked : EndCause::dropped;
+  task.cause = reason == DeathReason::failed   ? EndCause::acked
+               : reason == DeathReason::poison ? EndCause::poisoned
+                                               : EndCause::dropped;
   task.failed = reason == DeathReason::failed;
   task.ended_from = Wall{};
 }
@@ -185,6 +199,10 @@ ModelTask* Checker::judge_dead(Call& call, const Task& told) {
   if (task.life == Life::live) {
     if (sure_since(task, call.applied_event)) return bad("told as dead");
     if (task.endings > 0 || task.grave.endings > 0) return &task;
+    if (task.retried_event > call.applied_event) return &task;  // told as it was before
+    if (reason == DeathReason::poison && !may_be_poison(task))
+      violated(29, "dead of poison, after " + std::to_string(task.deaths) +
+                       " deaths: " + describe(task));
     finish(task, EndCause::dropped, Wall{}, now_.wall, false);
     changed(task, false);
     task.is_settled = true;
@@ -218,7 +236,7 @@ void Checker::judge(Call& call, const GetDead& command, const Result<TaskInfo>& 
     if (answer.error().reason == Reason::task_missing) judge_not_dead(call, command.task);
     return;
   }
-  if (failed_) return;
+  if (failed_ || meets_stranger(*call.queue, answer->task)) return;
   const ModelTask* const task = judge_dead(call, answer->task);
   if (task == nullptr) return;
   if (!fits(command.task, *task)) violated(27, "another task is told as dead: " + describe(*task));
@@ -235,6 +253,7 @@ void Checker::judge(Call& call, const ListDead& command, const Result<ListDead::
     last = task.place;
     if (answer->next && last > *answer->next)
       return violated(27, "a page of the dead goes on beyond the mark for the next");
+    if (meets_stranger(*call.queue, task)) continue;
     const ModelTask* const model = judge_dead(call, task);
     if (model == nullptr) return;
     if (!command.filter.takes(task))
@@ -272,6 +291,7 @@ void Checker::open_dead(ModelQueue& queue, const StoredQueue& stored,
     return violated(27, "queue " + queue.name.queue + " counts other dead letters than it has");
   std::set<ModelTask*> found;
   for (const Task& task : dead) {
+    if (meets_stranger(queue, task)) continue;
     ModelTask* const known = task_of(task);
     if (known == nullptr || known->queue != &queue)
       return violated(27, "the disk holds a dead task that was never added");
@@ -292,6 +312,7 @@ void Checker::open_dead(ModelQueue& queue, const StoredQueue& stored,
     task->grave.doubt = false;
   }
   for (const Task& task : dead) {
+    if (is_stranger(task)) continue;
     ModelTask& known = *task_of(task);
     if (death_of(known) != task.progress.death) note_death(known, task.progress.death);
     known.grave = {.seen = task.progress.death,

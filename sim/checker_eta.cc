@@ -55,6 +55,7 @@ void Checker::judge(Call& call, const ModifyLease& command, const Result<TaskInf
       return bad("modified with another token");
     if (answer->state != TaskState::leased) return bad("modified, and told in another state");
     if (told.progress.attempts != task.attempts) return bad("modified, and counted as an attempt");
+    if (!was_leased) task.lease_is_named = false;
     task.lease_token = token;
     task.lease_end = told.place.eta;
   } else {
@@ -74,6 +75,7 @@ void Checker::judge(Call& call, const ModifyLease& command, const Result<TaskInf
     if (may_end) task.doubt = true;
     if (was_leased) task.old_tokens.push_back(task.lease_token);
     task.lease_token = 0;
+    task.lease_is_named = false;
   }
   task.eta_from = task.eta_to = told.place.eta;
   task.order = told.place.order;
@@ -99,6 +101,7 @@ void Checker::judge(Call& call, const ListTasksByEta& command,
     if (command.key && info.task.key().empty())
       return violated(24, "a list by key holds a task without one");
     last = at;
+    if (meets_stranger(*call.queue, info.task)) continue;
     ModelTask* const task = judge_sighting(call, info);
     if (task == nullptr) return;
     seen.push_back(task);
@@ -130,6 +133,7 @@ void Checker::judge_oldest(Call& call, const QueueStats& stats) {
   Wall most = Wall::max();
   Wall least = call.least;
   bool all_still = true;
+  if (call.queue->may_hold_strangers) least = Wall::min();
   for (ModelTask* task : call.queue->tasks) {
     least = std::min(least, task->eta_from);
     const bool is_still =

@@ -81,6 +81,23 @@ void Checker::judge_told(const Call& call, const ModelTask& task) {
     violated(26, "who waits is told late of the end of " + describe(task));
 }
 
+std::pair<OutcomeState, DeathReason> Checker::expected_end(const ModelTask& task) {
+  switch (task.cause) {
+    case EndCause::deleted:
+      return {OutcomeState::cancelled, DeathReason::none};
+    case EndCause::dropped:
+      return {OutcomeState::failed, DeathReason::attempts};
+    case EndCause::poisoned:
+      return {OutcomeState::failed, DeathReason::poison};
+    case EndCause::acked:
+      if (task.failed) return {OutcomeState::failed, DeathReason::failed};
+      break;
+    default:
+      break;
+  }
+  return {OutcomeState::succeeded, DeathReason::none};
+}
+
 void Checker::judge_outcome(Call& call, const TaskRef& ref, const GetOutcomes::Item& item) {
   ++marks_.outcomes;
   const Outcome& told = *item.outcome;
@@ -115,21 +132,7 @@ void Checker::judge_outcome(Call& call, const TaskRef& ref, const GetOutcomes::I
   if (is_violated()) return;
   if (told.ended < task.ended_from || told.ended > task.ended_to)
     return bad("an outcome with another end");
-  const auto expected = [&]() -> std::pair<OutcomeState, DeathReason> {
-    switch (task.cause) {
-      case EndCause::deleted:
-        return {OutcomeState::cancelled, DeathReason::none};
-      case EndCause::dropped:
-        return {OutcomeState::failed, DeathReason::attempts};
-      case EndCause::acked:
-        if (task.failed) return {OutcomeState::failed, DeathReason::failed};
-        break;
-      default:
-        break;
-    }
-    return {OutcomeState::succeeded, DeathReason::none};
-  }();
-  if (std::pair(told.state, told.reason) != expected)
+  if (std::pair(told.state, told.reason) != expected_end(task))
     return bad("an outcome that is " + std::string(to_string(told.state)));
 }
 
@@ -141,7 +144,8 @@ void Checker::judge_pending(Call& call, const TaskRef& ref, const TaskInfo& info
   if (!fits(ref, *task)) return violated(26, "another task is told as pending: " + describe(*task));
   if (task->keep_result() == Micros(0))
     return violated(26, "pending, and its outcome will not be kept: " + describe(*task));
-  if (task->life == Life::ended && task->ended_event < call.applied_event)
+  if (task->life == Life::ended && task->ended_event < call.applied_event &&
+      task->grave.revivals == 0)
     violated(26, "told as pending though it ended: " + describe(*task));
 }
 
@@ -210,7 +214,8 @@ void Checker::judge(Call& call, const WatchTasks& command,
     for (const TaskRef& ref : command.tasks) {
       const auto* id = std::get_if<TaskId>(&ref);
       const ModelTask* const task = id == nullptr ? nullptr : by_id(*call.queue, *id);
-      if (task != nullptr && task->life == Life::ended && task->ended_event < call.applied_event)
+      if (task != nullptr && task->life == Life::ended && task->ended_event < call.applied_event &&
+          task->grave.revivals == 0)
         return violated(26, "not told as ended: " + describe(*task));
     }
   }

@@ -8,12 +8,18 @@ namespace deferd::sim {
 // Between what surely is there, and all that may be, or ended so lately that it may still count.
 Checker::Range Checker::project_use() {
   Range use;
+  const bool may_hold_strangers =
+      std::ranges::any_of(queues_, [](const auto& queue) { return queue->may_hold_strangers; });
+  if (may_hold_strangers) use.high = std::numeric_limits<std::uint64_t>::max() / 2;
   for (const auto& queue : queues_) {
     for (ModelTask* task : queue->tasks) {
       use.high += task->bytes;
       if (!queue->dropped && sure(*task)) use.low += task->bytes;
     }
     for (const ModelTask* task : queue->ended) use.high += task->bytes;
+    for (const auto& [id, task] : queue->by_id) {
+      if (task->life == Life::ended && task->grave.revivals > 0) use.high += task->bytes;
+    }
   }
   return use;
 }

@@ -87,6 +87,7 @@ class Story {
     std::optional<std::uint8_t> priority;
     std::string name;
     std::string key;
+    std::string callback_url = {};
   };
   NewTask new_task(Tag tag, const Options& options) const {
     NewTask task;
@@ -97,6 +98,7 @@ class Story {
     TaskOptions given;
     given.name = options.name;
     given.key = options.key;
+    given.callback_url = options.callback_url;
     if (!given.empty()) task.options = std::make_shared<const TaskOptions>(given);
     return task;
   }
@@ -138,19 +140,33 @@ class Story {
                               settings_.timeout}});
     return id;
   }
+  // Of a task that nobody asked to be added.
+  AttemptId start_stranger(Tag id, const SharedBytes& payload, const std::string& task_name = {}) {
+    NewTask given;
+    given.payload = payload;
+    auto options = std::make_shared<TaskOptions>();
+    options->name = task_name;
+    given.options = options;
+    Task task = stored(given);
+    task.id = TaskId{id};
+    return start(task);
+  }
   void end(AttemptId attempt, std::int16_t status) {
     event(AttemptEnded{attempt, {.status = status, .detail = {}, .retry_after = Micros(0)}});
     run();
   }
 
   // A grant to a caller who asked just now.
-  Task lease(const Task& task, std::uint64_t token, Micros duration = Seconds(10)) {
+  Task lease(const Task& task, std::uint64_t token, Micros duration = Seconds(10),
+             const std::string& worker = {}) {
     Task leased = task;
     leased.place.eta = wall() + duration;
     leased.place.order = next_id_++;
     leased.progress.lease_token = token;
+    leased.progress.lease_is_named = !worker.empty();
     ++leased.progress.attempts;
     LeaseTasks command;
+    command.worker = worker;
     command.queue = name;
     command.tasks_max = 1;
     command.duration = duration;
@@ -1098,6 +1114,148 @@ TEST(Checker, Property27WhatWasDeletedIsDeadNoMore) {
   story.ask(DeleteDead{story.name, {task.id}, {}}, Story::one(Result<void>()));
   list_dead(story, {task});
   EXPECT_VIOLATES(story, 27);
+}
+
+// ---- 28
+
+// As it is told when it lives again.
+Task alive_again(Story& story, const Task& dead) {
+  Task task = dead;
+  task.place = {dead.progress.own_priority, story.wall(), 200};
+  task.progress = Progress{.death = dead.progress.death};
+  return task;
+}
+void retry(Story& story, const Task& dead, Result<TaskInfo> answer) {
+  story.ask(RetryDead{story.name, {dead.id}, {}}, Story::one(std::move(answer)));
+}
+TEST(Checker, Property28WhatWasRetriedLivesAnew) {
+  for (const int wrong : {0, 1, 2, 3, 4, 5}) {
+    Story story({.settle_within = Millis(10)});
+    const Task dead_task = dead(story);
+    story.wait(Seconds(1));
+    Task task = alive_again(story, dead_task);
+    TaskState state = TaskState::ready;
+    if (wrong == 1) task.progress.attempts = 1;
+    if (wrong == 2) task.place.eta += Seconds(1);
+    if (wrong == 3) task.place.priority = 9;
+    if (wrong == 4) task.progress.death = DeathReason::none;
+    if (wrong == 5) state = TaskState::scheduled;
+    retry(story, dead_task, TaskInfo{task, state});
+    if (wrong == 0) story.end(story.start(task), 200);
+    EXPECT_VIOLATES(story, wrong == 0 ? 0 : 28);
+  }
+}
+TEST(Checker, Property28WhatLivesIsRetried) {
+  Story story;
+  story.make(push());
+  const Task task = story.add(1);
+  retry(story, task, TaskInfo{task, TaskState::ready});
+  EXPECT_VIOLATES(story, 28);
+}
+TEST(Checker, Property28ARetryIsRefusedWithoutAReason) {
+  for (const Reason reason : {Reason::queue_full_tasks, Reason::queue_full_bytes,
+                              Reason::project_full, Reason::task_name_taken, Reason::task_gone}) {
+    Story story({.settle_within = Millis(10)});
+    const Task task = dead(story);
+    story.wait(Seconds(1));
+    retry(story, task, fail(reason, ""));
+    EXPECT_VIOLATES(story, 28);
+  }
+}
+TEST(Checker, Property1WhatWasRetriedIsGoneAfterARestart) {
+  Story story({.settle_within = Millis(10)});
+  const Task task = dead(story);
+  story.wait(Seconds(1));
+  retry(story, task, TaskInfo{alive_again(story, task), TaskState::ready});
+  story.die(Death::power_cut, {});
+  EXPECT_VIOLATES(story, 1);
+}
+
+// ---- 29
+
+TEST(Checker, Property29TheDeathsOfWorkersAreCounted) {
+  for (const bool counted : {true, false}) {
+    Story story;
+    story.make(pull());
+    Task first = story.lease(story.add(1), 7, Seconds(1), "w");
+    story.wait(Seconds(2));
+    if (counted) first.progress.deaths = 1;
+    story.lease(first, 8, Seconds(1), "w");
+    EXPECT_VIOLATES(story, counted ? 0 : 29);
+  }
+}
+TEST(Checker, Property29TheLeaseOfNobodyIsNoDeath) {
+  Story story;
+  story.make(pull());
+  Task first = story.lease(story.add(1), 7, Seconds(1));
+  story.wait(Seconds(2));
+  first.progress.deaths = 1;
+  story.lease(first, 8, Seconds(1));
+  EXPECT_VIOLATES(story, 29);
+}
+TEST(Checker, Property29PoisonIsLeasedAgain) {
+  Story story;
+  QueueSettings settings = pull();
+  settings.poison_after = 1;
+  story.make(settings);
+  Task first = story.lease(story.add(1), 7, Seconds(1), "w");
+  story.wait(Seconds(2));
+  first.progress.deaths = 1;
+  story.lease(first, 8, Seconds(1), "w");
+  EXPECT_VIOLATES(story, 29);
+}
+
+// ---- 30
+
+TEST(Checker, Property30EachEndIsToldOnce) {
+  for (const int wrong : {0, 1, 2, 3, 4, 5}) {
+    Story story;
+    story.make(push());
+    const Task task = story.add(1, {.callback_url = "http://caller/"});
+    if (wrong != 1) story.end(story.start(task), 200);
+    ToldEnd told{"q", task.id, story.wall(), OutcomeState::succeeded, DeathReason::none};
+    if (wrong == 2) told.ended -= Seconds(1);
+    if (wrong == 3) told.state = OutcomeState::failed;
+    if (wrong != 4) story.end(story.start_stranger(100, share(told.words())), 200);
+    if (wrong == 5) story.start_stranger(101, share(told.words()));
+    story.event(Ended{});
+    EXPECT_VIOLATES(story, wrong == 0 ? 0 : 30);
+  }
+}
+TEST(Checker, Property30NobodyAskedToBeCalledBack) {
+  Story story;
+  story.make(push());
+  const Task task = story.add(1);
+  story.end(story.start(task), 200);
+  const ToldEnd told{"q", task.id, story.wall(), OutcomeState::succeeded, DeathReason::none};
+  story.start_stranger(100, share(told.words()));
+  EXPECT_VIOLATES(story, 30);
+}
+
+// ---- 31
+
+TEST(Checker, Property31OnlyTheDeadGoOnAndOnlyWhereTheyAreSentTo) {
+  Story story;
+  QueueSettings settings = push();
+  settings.dead.queue = "graves";
+  story.make(settings);
+  const Task task = story.add(1);
+  story.start_stranger(100, task.payload, "forwarded-1-5");
+  EXPECT_VIOLATES(story, 31);
+}
+TEST(Checker, Property31TheDeadGoOn) {
+  Story story;
+  QueueSettings settings = push();
+  settings.retry.max_attempts = 1;
+  settings.dead.queue = "graves";
+  story.make(settings);
+  const QueueInfo graves{{"p", "l", "graves"}, push(), QueueState::running, story.wall(), {}};
+  story.ask(ConfigureQueue{graves.name, {}, {}},
+            Result<ConfigureQueue::Answer>(ConfigureQueue::Answer{graves, true}), push());
+  story.end(story.start(story.add(1)), 500);
+  story.run();
+  story.event(Ended{});
+  EXPECT_VIOLATES(story, 31);
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <type_traits>
 
 #include "model/duration_text.h"
+#include "sim/callbacks.h"
 
 namespace deferd::sim {
 
@@ -94,7 +95,9 @@ std::string text(const Error& error) {
 
 std::string text(const Task& task) {
   const std::optional<Tag> tag = tag_of(task.payload);
-  std::string out = "task " + (tag ? std::to_string(*tag) : std::string("?")) + " #" +
+  const std::optional<ToldEnd> end = ToldEnd::of(task.payload);
+  std::string out = (end ? "callback (" + end->words() + ") " : "") + "task " +
+                    (tag ? std::to_string(*tag) : std::string("?")) + " #" +
                     std::to_string(task.id.value) + " priority " +
                     std::to_string(task.place.priority) + " eta " + text(task.place.eta) +
                     " order " + std::to_string(task.place.order) + " attempts " +
@@ -103,6 +106,7 @@ std::string text(const Task& task) {
   if (!task.key().empty()) out += " key " + std::string(task.key());
   if (task.options && !task.options->recurrence.empty())
     out += " recurs '" + task.options->recurrence + "'";
+  if (task.progress.deaths != 0) out += " deaths " + std::to_string(task.progress.deaths);
   if (task.progress.lease_token != 0) out += " token " + std::to_string(task.progress.lease_token);
   return out;
 }
@@ -118,6 +122,7 @@ std::string text(const QueueSettings& s) {
          format_duration(s.retry.min_backoff) + ".." + format_duration(s.retry.max_backoff) +
          " tasks " + std::to_string(s.max_tasks) + " bytes " + std::to_string(s.max_bytes) +
          " tombstone " + format_duration(s.tombstone);
+  if (!s.dead.queue.empty()) out += " dead go to " + s.dead.queue;
   return out;
 }
 std::string text(QueueState state) {
@@ -187,8 +192,11 @@ std::string refs_text(const std::vector<TaskRef>& refs) {
 }
 std::string leases_text(const std::vector<Lease>& leases) {
   std::string out;
-  for (const Lease& lease : leases)
+  for (const Lease& lease : leases) {
     out += " " + to_text(lease.task) + "/" + std::to_string(lease.token);
+    if (lease.report && lease.report->usage)
+      out += " " + std::string(to_string(lease.report->usage->cause));
+  }
   return out;
 }
 
@@ -221,6 +229,8 @@ struct CommandText {
         out += " recurs '" + task.options->recurrence + "'";
       if (task.options && task.options->keep_result > Micros(0))
         out += " keeps its outcome " + format_duration(task.options->keep_result);
+      if (task.options && !task.options->callback_url.empty())
+        out += " calls back by '" + task.options->callback_queue + "'";
     }
     return out;
   }
@@ -268,7 +278,7 @@ struct CommandText {
     static constexpr const char* by[] = {"any", "key", "oldest key"};
     return "lease " + c.queue.queue + " max " + std::to_string(c.tasks_max) + " for " +
            format_duration(c.duration) + " by " + by[static_cast<int>(c.by)] + " '" + c.key +
-           "' wait " + format_duration(c.wait);
+           "' wait " + format_duration(c.wait) + (c.worker.empty() ? "" : " as " + c.worker);
   }
   std::string operator()(const AckTasks& c) const {
     return (c.failed ? "fail " : "ack ") + c.queue.queue + leases_text(c.leases);

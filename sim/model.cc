@@ -4,6 +4,12 @@
 
 namespace deferd::sim {
 
+std::string ModelTask::callback_queue() const {
+  if (!given.options || given.options->callback_url.empty()) return {};
+  if (!given.options->callback_queue.empty()) return given.options->callback_queue;
+  return queue->settings.mode == QueueMode::push ? queue->name.queue : "default";
+}
+
 // count thousandths of a token every period: a nanosecond drains `count` units when a token is
 // period[us] * 1e6 units.
 static std::int64_t units_of(const Rate& rate) { return rate.period.count() * 1'000'000; }

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -32,7 +33,8 @@ enum class EndCause : std::uint8_t {
   deleted,
   purged,
   queue_deleted,
-  lost_in_crash
+  lost_in_crash,
+  poisoned
 };
 
 struct ModelQueue;
@@ -46,8 +48,19 @@ struct Grave {
   bool gone_for_good = false;            // and no crash brings it back
   bool doubt = false;                    // it may be gone
   std::uint32_t endings = 0;             // calls under way that may end it
+  std::uint32_t revivals = 0;            // of them, those that may bring its task back to life
+  bool may_live = false;                 // one of those was under way at a crash
   EventNumber unsure_event = 0;          // the last at which it may have gone
   EventNumber settled_event = 0;         // from which on it is known to be committed; 0: unknown
+};
+
+// A task that nobody asked to be added (checker_strangers.cc).
+struct Stranger {
+  std::string what;  // what it tells, or the name under which it was forwarded
+  Wall seen{};       // first, in which process
+  std::uint64_t life = 0;
+  std::uint32_t running = 0;  // attempts
+  std::uint32_t forced = 0;   // started by hand, and the start is still to come
 };
 
 struct ModelTask {
@@ -92,6 +105,16 @@ struct ModelTask {
   std::uint64_t lease_token = 0;  // the live or last one
   Wall lease_end{};
   std::vector<std::uint64_t> old_tokens;
+  bool lease_is_named = false;  // whoever has the live or last lease gave a name
+  std::uint32_t deaths = 0;     // of workers that had it, as far as they were noticed
+  bool may_be_poison = false;   // for a reason that the history does not tell
+  // Ends of which somebody was called back, as they were told; how often it went on to another
+  // queue; and how often it may have died at most.
+  std::set<Wall> called_back;
+  std::uint32_t forwarded = 0;
+  std::uint32_t lives_max = 1;
+  EventNumber retried_event = 0;  // the last at which it came to life again
+  bool is_retried = false;        // it was dead once, so that it grows too old no more
 
   Life life = Life::asked;
   bool doubt =
@@ -126,6 +149,8 @@ struct ModelTask {
   std::string_view recurrence() const {
     return given.options ? std::string_view(given.options->recurrence) : std::string_view();
   }
+  // The queue that calls back of its end; empty: none does.
+  std::string callback_queue() const;
   Micros keep_result() const { return given.options ? given.options->keep_result : Micros(0); }
   bool is_recurring() const { return !recurrence().empty(); }
   Wall run_due() const { return recurs.due != Wall{} ? recurs.due : eta_from; }
@@ -175,6 +200,9 @@ struct ModelQueue {
 
   std::vector<ModelTask*> tasks;  // those that have not ended
   std::vector<ModelTask*> ended;  // whose end may not survive a crash
+  std::map<TaskId, Stranger> strangers;
+  bool may_hold_strangers = false;  // so that what it holds can only be bounded from below
+  bool loses_strangers = false;     // it may end them unseen, or was made to
   std::map<TaskId, ModelTask*> by_id;
   std::map<std::string, std::vector<ModelTask*>, std::less<>> by_name;
   std::uint64_t last_id = 0;

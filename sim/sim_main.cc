@@ -76,6 +76,10 @@ void add(Checker::Marks& sum, const Checker::Marks& more) {
   sum.dead += more.dead;
   sum.dead_deleted += more.dead_deleted;
   sum.dead_counted += more.dead_counted;
+  sum.retried += more.retried;
+  sum.poisoned += more.poisoned;
+  sum.called_back += more.called_back;
+  sum.forwarded += more.forwarded;
 }
 
 }  // namespace
@@ -171,6 +175,10 @@ int main(int argc, char** argv) {
   show("dead", marks.dead);
   show("dead deleted", marks.dead_deleted);
   show("dead counted", marks.dead_counted);
+  show("retried", marks.retried);
+  show("poisoned", marks.poisoned);
+  show("called back", marks.called_back);
+  show("forwarded", marks.forwarded);
   show("too old", marks.aged);
   std::printf("back after a crash %llu\n", static_cast<unsigned long long>(marks.resurrected));
   return 0;

@@ -128,11 +128,31 @@ Weather Weather::choose(Random& random) {
   }
   Random deaths = Random(outcomes).fork();
   if (deaths.chance(60)) {
-    for (std::size_t deed = first_dead_deed; deed < deed_count; ++deed)
+    for (std::size_t deed = first_dead_deed; deed < first_retry_deed; ++deed)
       w.deed_weights[deed] = pick(deaths, weights);
     w.tight_dead = deaths.chance(20);
     w.fail_percent = std::max(w.fail_percent, pick(deaths, {0U, 20U, 60U}));
   }
+  Random returns = Random(deaths).fork();
+  if (returns.chance(50)) {
+    for (std::size_t deed = first_retry_deed; deed < deed_count; ++deed)
+      w.deed_weights[deed] = std::max(1U, pick(returns, weights));
+    if (weight_of(Deed::list_dead) == 0) weight_of(Deed::list_dead) = 1;
+  }
+  if (returns.chance(40)) {
+    w.named_percent = pick(returns, {50U, 100U});
+    w.death_percent = pick(returns, {0U, 30U, 100U});
+  }
+  if (returns.chance(40)) {
+    w.callback_percent = pick(returns, {20U, 100U});
+    w.push_queues = std::max(1U, w.push_queues);
+  }
+  if (returns.chance(40)) {
+    w.forwards = true;
+    if (w.push_queues > 0) w.push_queues = 2;
+    if (w.pull_queues > 0) w.pull_queues = 2;
+  }
+  w.forward_max = pick(returns, {Nanos(0), Nanos(Millis(1)), Nanos(Seconds(1))});
   return w;
 }
 

@@ -42,11 +42,13 @@ enum class Deed : std::uint8_t {
   list_dead,
   get_dead,
   delete_dead,
+  retry_dead,
 };
-constexpr std::size_t deed_count = 27;
+constexpr std::size_t deed_count = 28;
 constexpr std::size_t first_extra_deed = 17;  // those from here on only in some runs
 constexpr std::size_t first_outcome_deed = 21;
 constexpr std::size_t first_dead_deed = 24;
+constexpr std::size_t first_retry_deed = 27;
 
 enum class Mishap : std::uint8_t {
   stop,         // a clean end and a new start
@@ -94,6 +96,11 @@ struct Weather {
   bool tight_results = false;           // result_bytes_max of a few
   std::uint32_t fail_percent = 0;       // of acks that say that trying again is of no use
   bool tight_dead = false;              // dead letters of a few bytes, or for a short while
+  std::uint32_t named_percent = 0;      // of leases by workers that give their names
+  std::uint32_t death_percent = 0;      // of releases that report that the worker died
+  std::uint32_t callback_percent = 0;   // of tasks that ask for a callback
+  bool forwards = false;                // the dead of some queues go on to others
+  Nanos forward_max{};                  // how long that takes
   bool slow_rates = false;
   bool tight_limits = false;  // max_tasks, max_bytes, max_attempts, concurrency of a few
   Micros tombstone_max{};

@@ -100,6 +100,11 @@ QueueSettings Workload::some_settings(std::size_t queue) {
     if (random_.chance(50))
       settings.dead.bytes_max = static_cast<std::uint64_t>(random_.between(1, 1'000));
   }
+  const bool is_first = queue == 0 || queue == weather_.push_queues;
+  if (weather_.forwards && is_first && settings.dead.keep > Micros(0))
+    settings.dead.queue = name_of(queue + 1).queue;
+  if (weather_.named_percent > 0)
+    settings.poison_after = static_cast<std::int32_t>(random_.between(0, 3));
   return settings;
 }
 
@@ -164,6 +169,11 @@ void Workload::add(std::size_t queue) {
     }
     if (weather_.keep_percent > 0 && random_.chance(weather_.keep_percent))
       options.keep_result = Micros(random_.between(1, weather_.keep_max.count()));
+    if (weather_.callback_percent > 0 && random_.chance(weather_.callback_percent)) {
+      options.callback_url = "http://caller/ended";
+      if (!is_push(queue) || random_.chance(50))
+        options.callback_queue = name_of(random_.below(weather_.push_queues)).queue;
+    }
     if (!options.empty()) task.options = std::make_shared<const TaskOptions>(std::move(options));
     command.tasks.push_back(std::move(task));
   }
@@ -200,6 +210,7 @@ void Workload::lease(std::size_t queue) {
     command.by = random_.chance(50) ? LeaseTasks::By::key : LeaseTasks::By::oldest_key;
     if (command.by == LeaseTasks::By::key && !random_.chance(10)) command.key = some_key();
   }
+  if (weather_.named_percent > 0 && random_.chance(weather_.named_percent)) command.worker = "w";
   if (command.wait > Micros(0) && random_.chance(10)) {
     command.gone = std::make_shared<std::atomic<bool>>(false);
     world_.after(Nanos(random_.between(0, Nanos(command.wait).count())),
@@ -211,6 +222,7 @@ void Workload::lease(std::size_t queue) {
           [this, queue](const Result<std::vector<TaskInfo>>& answer) {
             if (!answer) return;
             for (const TaskInfo& info : *answer) {
+              if (Checker::is_stranger(info.task)) continue;
               TaskRef ref = info.task.id;
               if (!info.task.name().empty() && random_.chance(50))
                 ref = std::string(info.task.name());
@@ -336,14 +348,9 @@ void Workload::do_deed(Deed deed) {
                               {}},
                   ignore<std::vector<Result<TaskInfo>>>());
       break;
-    case Deed::release: {
-      ReleaseTasks command{name, some_leases(queue), std::nullopt, {}};
-      if (random_.chance(50))
-        command.delay =
-            Micros(random_.chance(50) ? 0 : random_.between(0, weather_.delay_max.count()));
-      world_.call(std::move(command), ignore<std::vector<Result<void>>>());
+    case Deed::release:
+      release(queue);
       break;
-    }
     case Deed::cancel: {
       CancelTasks command{name, some_tasks(queue), {}};
       world_.call(std::move(command), ignore<std::vector<Result<TaskInfo>>>());
@@ -374,6 +381,9 @@ void Workload::do_deed(Deed deed) {
       world_.call(std::move(command), ignore<std::vector<Result<void>>>());
       break;
     }
+    case Deed::retry_dead:
+      world_.call(RetryDead{name, some_tasks(queue), {}}, ignore<std::vector<Result<TaskInfo>>>());
+      break;
     case Deed::modify:
       modify(queue);
       break;
@@ -408,6 +418,26 @@ void Workload::ack(std::size_t queue) {
       lease.report = std::make_shared<AttemptReport>();
       lease.report->log = random_.chance(50) ? "what it did" : "";
       lease.report->result = ResultBody{.headers = {}, .body = to_text(lease.task)};
+    }
+  }
+  world_.call(std::move(command), ignore<std::vector<Result<void>>>());
+}
+
+void Workload::release(std::size_t queue) {
+  ReleaseTasks command{name_of(queue), some_leases(queue), std::nullopt, {}};
+  if (random_.chance(50))
+    command.delay = Micros(random_.chance(50) ? 0 : random_.between(0, weather_.delay_max.count()));
+  if (weather_.death_percent > 0) {
+    static constexpr ExitCause harmless[] = {ExitCause::exited, ExitCause::cpu_time,
+                                             ExitCause::killed};
+    for (Lease& lease : command.leases) {
+      AttemptUsage usage;
+      usage.cause = !random_.chance(weather_.death_percent)
+                        ? harmless[random_.below(std::size(harmless))]
+                    : random_.chance(50) ? ExitCause::signalled
+                                         : ExitCause::out_of_memory;
+      lease.report = std::make_shared<AttemptReport>();
+      lease.report->usage = usage;
     }
   }
   world_.call(std::move(command), ignore<std::vector<Result<void>>>());
@@ -473,12 +503,24 @@ void Workload::list_dead(std::size_t queue, Place after) {
     command.filter.until = world_.engine_wall() - Micros(random_.between(0, 1'000'000));
   world_.call(std::move(command), Callback<void(const Result<ListDead::Answer>&)>(
                                       [this, queue](const Result<ListDead::Answer>& answer) {
+                                        if (answer) retry(queue, answer->tasks);
                                         if (!answer || !answer->next || deeds_left_ == 0) return;
                                         const Nanos pause(random_.between(0, 2'000'000));
                                         world_.after(pause, [this, queue, next = *answer->next] {
                                           list_dead(queue, next);
                                         });
                                       }));
+}
+
+// As a door does that retries by a filter: those that a page told.
+void Workload::retry(std::size_t queue, const std::vector<Task>& dead) {
+  if (weather_.deed_weights[first_retry_deed] == 0 || dead.empty() || !random_.chance(50)) return;
+  RetryDead command{name_of(queue), {}, {}};
+  for (const Task& task : dead) {
+    if (!Checker::is_stranger(task)) command.tasks.emplace_back(task.id);
+  }
+  if (command.tasks.empty()) return;
+  world_.call(std::move(command), ignore<std::vector<Result<TaskInfo>>>());
 }
 
 void Workload::limit() {
@@ -518,11 +560,22 @@ void Workload::drain(const std::vector<QueueInfo>& queues) {
     std::uint64_t tasks = 0;
   };
   auto count = std::make_shared<Count>();
+  const auto takes = [&](const std::string& name, QueueMode mode) {
+    return std::ranges::any_of(queues, [&](const QueueInfo& info) {
+      return info.name.queue == name && info.settings.mode == mode;
+    });
+  };
+  bool calls_back = true;
+  for (std::size_t queue = 0; queue < weather_.push_queues; ++queue)
+    calls_back = calls_back && takes(name_of(queue).queue, QueueMode::push);
+  const bool strangers = weather_.forwards || weather_.callback_percent > 0;
+  if (strangers) world_.call(SetProjectLimit{"p", 0, {}}, ignore<void>());
   for (const QueueInfo& info : queues) {
     QueueSettings wanted = info.settings;
     wanted.rate = {.count = 1'000'000, .period = Seconds(1), .unlimited = false};
     wanted.burst = 100;
     wanted.concurrency = 100;
+    if (strangers) wanted.max_tasks = wanted.max_bytes = 0;
     wanted.timeout = Seconds(5);
     wanted.retry.max_backoff = std::min<Micros>(wanted.retry.max_backoff, Seconds(3));
     wanted.retry.min_backoff = std::min(wanted.retry.min_backoff, wanted.retry.max_backoff);
@@ -535,12 +588,17 @@ void Workload::drain(const std::vector<QueueInfo>& queues) {
       world_.call(SetQueueState{info.name, QueueState::running, {}}, ignore<QueueInfo>());
     }
     if (info.settings.mode == QueueMode::pull) drain_leases(info.name, 0);
+    // What goes to another queue gets there, if that is there to take it.
+    const bool goes_on = takes(info.settings.dead.queue, info.settings.mode);
     world_.call(GetQueueStats{info.name, {}},
                 Callback<void(const Result<QueueStats>&)>(
-                    [this, count, all = queues.size()](const Result<QueueStats>& answer) {
+                    [this, count, goes_on, calls_back,
+                     all = queues.size()](const Result<QueueStats>& answer) {
                       if (!answer) return;
                       ++count->answers;
                       count->tasks += answer->tasks;
+                      if (calls_back) count->tasks += answer->outgoing;
+                      if (goes_on) count->tasks += answer->dead;
                       if (count->answers == all && count->tasks == 0 && is_quiet()) drained_ = true;
                     }));
   }

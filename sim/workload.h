@@ -50,6 +50,8 @@ class Workload {
   void modify(std::size_t queue);
   void list_by_eta(std::size_t queue);
   void list_dead(std::size_t queue, Place after);
+  void retry(std::size_t queue, const std::vector<Task>& dead);
+  void release(std::size_t queue);
   void limit();
   void walk(std::size_t queue, std::optional<TaskState> state, TaskId after);
   void note(std::size_t queue, const Task& task);

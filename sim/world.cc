@@ -220,6 +220,7 @@ void World::open() {
   ShardOptions options = weather_.shard;
   options.seed = random_.next();
   options.recurrences = &recurrences_;
+  options.callbacks = &callbacks_;
   options.projects = std::make_shared<ProjectUse>();
   for (const ProjectRecord& project : loaded->projects)
     options.projects->account(project.project)->limit(project.bytes_max);
@@ -230,10 +231,23 @@ void World::open() {
       [this, life = life_] {
         if (life == life_) plan_run(clock_.now().mono + between(Nanos(0), weather_.wake_max));
       },
-      [this](Command command) { loop_->post(std::move(command), 0); });
+      [this](Command command) { forward(std::move(command)); });
   loop_->load(std::move(loaded->queues), now, std::move(loaded->gone));
   next_run_ = Mono::max();
   plan_run(now.mono);
+}
+
+void World::forward(Command command) {
+  auto& add = std::get<AddTasks>(command);
+  add.reply = [this, life = life_,
+               reply = std::move(add.reply)](Result<std::vector<Result<Task>>> result) mutable {
+    plan(clock_.now().mono + between(Nanos(0), weather_.forward_max), life,
+         [reply = std::move(reply), result = std::move(result)]() mutable {
+           reply(std::move(result));
+         });
+  };
+  plan(clock_.now().mono + between(Nanos(0), weather_.forward_max), life_,
+       [this, command = std::move(command)]() mutable { loop_->post(std::move(command), 0); });
 }
 
 void World::die(Death how) {

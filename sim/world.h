@@ -15,6 +15,7 @@
 #include "runtime/clock.h"
 #include "runtime/engine_time.h"
 #include "runtime/shard_loop.h"
+#include "sim/callbacks.h"
 #include "sim/checker.h"
 #include "sim/history.h"
 #include "sim/recurrences.h"
@@ -94,6 +95,9 @@ class World final : private Dispatcher {
   AttemptResult outcome(const Attempt& attempt, Nanos& takes);
 
   void plan(Mono at, std::uint64_t life, Callback<void()> act);
+  // As if another shard owned the queue that it goes to: it takes a while to get there, and so does
+  // the answer.
+  void forward(Command command);
   void plan_run(Mono at);
   void run();
   void stop();
@@ -113,6 +117,7 @@ class World final : private Dispatcher {
   bool is_slow_ = false;
 
   const ScriptedRecurrences recurrences_;
+  const ScriptedCallbacks callbacks_;
   std::shared_ptr<MemoryDisk> disk_ = std::make_shared<MemoryDisk>(MemoryDisk::Crashes::possible);
   // Of one life of the process.
   std::uint64_t life_ = any_life;

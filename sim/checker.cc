@@ -33,15 +33,15 @@ constexpr std::optional<QueueMode> mode_of() {
 }
 
 bool is_tight(const QueueSettings& settings) { return settings.result_bytes_max < (1 << 20); }
-bool is_tight(const DeadLetters& dead) {
-  return !dead.queue.empty() || dead.keep < std::chrono::hours(24) ||
-         (dead.bytes_max != 0 && dead.bytes_max < (1 << 20));
+bool forgets(const DeadLetters& dead) {
+  return dead.keep < std::chrono::hours(24) || (dead.bytes_max != 0 && dead.bytes_max < (1 << 20));
 }
+// Nobody tells when one of them goes.
+bool is_tight(const DeadLetters& dead) { return forgets(dead) || !dead.queue.empty(); }
 
 // Or so old that it ends before it is sent or seen.
 bool may_lose_strangers(const QueueSettings& settings) {
-  return settings.task_ttl > Micros(0) || settings.dead.keep < std::chrono::hours(24) ||
-         (!settings.dead.queue.empty() && is_tight(settings.dead));
+  return settings.task_ttl > Micros(0) || forgets(settings.dead);
 }
 
 bool has_name(const NewTask& task) { return task.options && !task.options->name.empty(); }

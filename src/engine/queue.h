@@ -534,6 +534,11 @@ class Queue : public std::enable_shared_from_this<Queue> {
   void look_for_outcomes(const std::shared_ptr<Asking>& asking, const Now& now);
   void outcomes_found(const std::shared_ptr<Asking>& asking, const std::vector<Found>& found,
                       const Now& now);
+  // After a wait for those tasks, all of which lived.
+  void look_for_ended(const std::shared_ptr<Asking>& asking, const std::vector<TaskId>& awaited,
+                      const Now& now);
+  void look_for_others(const std::shared_ptr<Asking>& asking, std::vector<TaskId> awaited,
+                       std::vector<std::optional<std::string>> stored, const Now& now);
   void outcomes_read(const std::shared_ptr<Asking>& asking,
                      const std::vector<std::size_t>& read_for,
                      const std::vector<std::optional<std::string>>& stored, const Now& now);

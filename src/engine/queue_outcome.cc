@@ -161,7 +161,7 @@ void Queue::outcomes_found(const std::shared_ptr<Asking>& asking, const std::vec
       may_wait(ask.deadline, ask.command.gone, now)) {
     std::optional<Error> error = wait_for_end(
         awaited, ask.deadline, ask.command.gone,
-        [this, asking](const Now& later) { look_for_outcomes(asking, later); }, now);
+        [this, asking, awaited](const Now& later) { look_for_ended(asking, awaited, later); }, now);
     if (!error) return;
     core_.reply(std::move(ask.command.reply),
                 Result<std::vector<Result<GetOutcomes::Item>>>(fail(std::move(*error))));
@@ -184,6 +184,52 @@ void Queue::outcomes_found(const std::shared_ptr<Asking>& asking, const std::vec
                         Result<std::vector<Result<GetOutcomes::Item>>>(fail(outcomes.error())));
     }
   });
+}
+
+// Outcomes first, which takes one read: whoever ended has one. Names need not be found again.
+void Queue::look_for_ended(const std::shared_ptr<Asking>& asking,
+                           const std::vector<TaskId>& awaited, const Now& now) {
+  if (asking->deadline <= now.mono || waits_are_over_) return look_for_outcomes(asking, now);
+  core_.read(FindOutcomes{record_.number, awaited}, [self = shared_from_this(), asking, awaited](
+                                                        Result<ReadAnswer> answer,
+                                                        const Now& later) mutable {
+    if (answer) {
+      self->look_for_others(asking, std::move(awaited),
+                            std::move(std::get<FindOutcomesAnswer>(*answer).outcomes), later);
+    } else {
+      self->core_.reply(std::move(asking->command.reply),
+                        Result<std::vector<Result<GetOutcomes::Item>>>(fail(answer.error())));
+    }
+  });
+}
+
+// What those do that have none; one that has ended since is told as it was before.
+void Queue::look_for_others(const std::shared_ptr<Asking>& asking, std::vector<TaskId> awaited,
+                            std::vector<std::optional<std::string>> stored, const Now& now) {
+  std::vector<std::size_t> ended;
+  std::vector<std::size_t> others;
+  std::vector<TaskRef> refs;
+  for (std::size_t i = 0; i < stored.size(); ++i) {
+    (stored[i] ? ended : others).push_back(i);
+    if (!stored[i]) refs.emplace_back(awaited[i]);
+  }
+  if (ended.empty()) return look_for_outcomes(asking, now);  // deleted, or purged
+  std::vector<std::optional<std::string>> outcomes;
+  for (const std::size_t i : ended) outcomes.push_back(std::move(stored[i]));
+  if (others.empty()) return outcomes_read(asking, ended, outcomes, now);
+  find(std::move(refs), false, now,
+       [self = shared_from_this(), asking, ended = std::move(ended), others = std::move(others),
+        outcomes = std::move(outcomes)](Result<std::vector<Found>> found, const Now& later) {
+         for (std::size_t i = 0; found && i < others.size(); ++i) {
+           const Found& one = (*found)[i];
+           if (one.kind == Found::Kind::missing) continue;
+           GetOutcomes::Item item;
+           item.pending = self->info_of(one.task, one.kind == Found::Kind::pushing, later);
+           item.pending->task.payload.reset();
+           asking->items[others[i]] = std::move(item);
+         }
+         self->outcomes_read(asking, ended, outcomes, later);
+       });
 }
 
 void Queue::outcomes_read(const std::shared_ptr<Asking>& asking,

@@ -217,7 +217,7 @@ void Queue::look_for_others(const std::shared_ptr<Asking>& asking, std::vector<T
   std::vector<std::optional<std::string>> outcomes;
   for (const std::size_t i : ended) outcomes.push_back(std::move(stored[i]));
   if (others.empty()) return outcomes_read(asking, ended, outcomes, now);
-  find(std::move(refs), false, now,
+  find(std::move(refs), Seek::lives, now,
        [self = shared_from_this(), asking, ended = std::move(ended), others = std::move(others),
         outcomes = std::move(outcomes)](Result<std::vector<Found>> found, const Now& later) {
          for (std::size_t i = 0; found && i < others.size(); ++i) {
@@ -240,8 +240,14 @@ void Queue::outcomes_read(const std::shared_ptr<Asking>& asking,
   for (std::size_t i = 0; i < read_for.size(); ++i) {
     if (!stored[i]) continue;
     Result<Outcome> outcome = decode_outcome(*stored[i]);
-    if (outcome && outcome->kept_until <= now.wall) continue;
     Result<GetOutcomes::Item>& item = ask.items[read_for[i]];
+    if (outcome && outcome->kept_until <= now.wall) {
+      Found over;
+      over.gone = true;
+      over.id = outcome->id;
+      item = fail(missing_error(over, ask.command.tasks[read_for[i]], ""));
+      continue;
+    }
     if (!outcome) {
       item = fail(outcome.error());
       continue;

@@ -265,6 +265,26 @@ TEST(Dead, RetriedItMayDieAgain) {
   EXPECT_EQ(driver.stats("q").dead_total, 4U);
 }
 
+// Seed 1433 of the simulator: it was read anew again and again until then.
+TEST(Dead, ARetryWaitsForOutcomesThatAreBeingForgotten) {
+  EngineDriver driver;
+  driver.make("q", QueueMode::push, once);
+  ASSERT_TRUE(driver.add("q", {.keep_result = Seconds(1)}));
+  driver.finish_all(200);
+  driver.advance(linger);
+  const TaskId id = die(driver, {.keep_result = hours(1)});
+  driver.hold_commits = true;
+  driver.advance(Seconds(3));  // the first one's is over
+  const std::size_t reads = driver.reads;
+  const auto retried =
+      driver.ask_later<std::vector<Result<TaskInfo>>>(RetryDead{driver.name("q"), {id}, {}});
+  EXPECT_LE(driver.reads, reads + 3);
+  driver.let_commit_go();
+  driver.let_commit_go();
+  ASSERT_TRUE(*retried && **retried);
+  EXPECT_TRUE((**retried)->front());
+}
+
 // Else its next life could end twice, or run twice at once.
 TEST(Dead, AnAttemptOfAnEarlierLifeDecidesNothing) {
   EngineDriver driver;

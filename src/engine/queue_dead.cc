@@ -246,6 +246,11 @@ void Queue::retry_read(const std::shared_ptr<Retrying>& retrying, const Now& now
     core_.reply(std::move(retry.command.reply),
                 Result<std::vector<Result<TaskInfo>>>(
                     fail(retry.error ? std::move(*retry.error) : store_error())));
+  } else if (is_stale && !(pending_.forgotten.empty() && committing_.forgotten.empty())) {
+    core_.hurry = true;
+    on_settle_.push_back([self = shared_from_this(), retrying](const Now& later) {
+      self->retry_dead(std::move(retrying->command), later);
+    });
   } else if (is_stale) {
     retry_dead(std::move(retry.command), now);
   } else {

@@ -1,5 +1,5 @@
-"""HTTP/1.1 on an event loop, for the calls of executors: those are many and small, and what httpx does around one (which is for all
-that HTTP can be) takes several times as long as all the rest of a call.
+"""Calls of executors over connections that are kept, on an event loop. They are many and small, and what httpx does around one takes
+several times as long as all the rest of a call (docs/decisions/0031-executors-read-http-with-httptools.md).
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ import ssl
 from collections.abc import Mapping
 from typing import TypeVar
 from urllib.parse import urlencode, urlsplit
+
+import httptools
 
 from ._answers import Verify, read_answer, server_address, trust
 from ._calls import Call
@@ -102,10 +104,11 @@ class _Connection(asyncio.BufferedProtocol):
         self._transport: asyncio.Transport | None = None
         self._waiting: asyncio.Future[_Answer] | None = None
         self._read = bytearray(_READ_BYTES)  # asyncio's own is 256 KiB, made and unmapped for each read
-        self._received = bytearray()
-        self._head: tuple[int, dict[str, str]] | None = None
-        self._length: int | None = None  # of the content; None: it ends with the connection
-        self._chunks: list[bytes] | None = None  # of a chunked one
+        self._parser = httptools.HttpResponseParser(self)
+        self._received = False  # something of an answer
+        self._headers: dict[str, str] = {}
+        self._head_bytes = 0
+        self._content: list[bytes] | None = None  # not before the head is read
         self._stays = True
 
     @property
@@ -142,27 +145,46 @@ class _Connection(asyncio.BufferedProtocol):
         return self._read
 
     def buffer_updated(self, nbytes: int) -> None:
-        self._received += memoryview(self._read)[:nbytes]
+        self._received = True
         try:
             if self._waiting is None:
-                raise ValueError("an answer that nothing was asked for")
-            if self._head is None:
-                self._read_head()
-            if self._head is not None:
-                self._read_content()
-        except (ValueError, IndexError) as error:
-            self._fail(ValueError(f"this is no answer in HTTP/1.1: {error}"))
+                raise ValueError("nothing was asked for")
+            self._parser.feed_data(memoryview(self._read)[:nbytes])
+        except (ValueError, httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
+            self._fail(ValueError(f"this is no answer in HTTP/1.1: {error.__context__ or error}"))
 
     def connection_lost(self, error: Exception | None) -> None:
         self._stays = False
         if self in self._idle:
             self._idle.remove(self)
-        if self._head is not None and self._length is None and self._chunks is None and error is None:
-            self._answer(bytes(self._received))
-        elif self._head is None and not self._received:
+        if self._ends_with_connection() and error is None:
+            self._answer()
+        elif not self._received:
             self._fail(_Closed())
         else:
             self._fail(error or ConnectionError("the connection was closed within an answer"))
+
+    # ---- Called by the parser
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._head_bytes += len(name) + len(value)
+        if self._head_bytes > _HEAD_BYTES_MAX:
+            raise ValueError("its head is too long")
+        self._headers[name.decode("latin-1").lower()] = value.decode("latin-1")
+
+    def on_headers_complete(self) -> None:
+        self._content = []
+
+    def on_body(self, body: bytes) -> None:
+        assert self._content is not None
+        self._content.append(body)
+
+    def on_message_complete(self) -> None:
+        if self._parser.get_status_code() < 200:  # 100 Continue, 103 Early Hints: the answer is still to come
+            self._forget()
+            return
+        self._stays = self._parser.should_keep_alive()
+        self._answer()
 
     # ----
 
@@ -172,60 +194,18 @@ class _Connection(asyncio.BufferedProtocol):
             waiting.set_exception(error)
         self.close()
 
-    def _answer(self, content: bytes) -> None:
-        assert self._head is not None
+    def _answer(self) -> None:
         waiting, self._waiting = self._waiting, None
         if waiting is not None and not waiting.done():
-            waiting.set_result((*self._head, content))
-        self._head = None
+            waiting.set_result((self._parser.get_status_code(), self._headers, b"".join(self._content or [])))
+        self._forget()
 
-    def _read_head(self) -> None:
-        while (end := self._received.find(b"\r\n\r\n")) >= 0:
-            first, *lines = self._received[:end].decode("latin-1").split("\r\n")
-            del self._received[:end + 4]
-            version, status = first.split(" ", 2)[:2]
-            if not version.startswith("HTTP/1."):
-                raise ValueError(first)
-            if status.startswith("1"):
-                continue  # 100 Continue, 103 Early Hints: the answer is still to come
-            headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
-            self._head = (int(status), headers)
-            self._chunks = [] if headers.get("transfer-encoding", "").lower() == "chunked" else None
-            length = "0" if status in ("204", "304") else headers.get("content-length")
-            self._length = None if length is None or self._chunks is not None else _size(length, 10)
-            ends = self._length is None and self._chunks is None
-            self._stays = not ends and version == "HTTP/1.1" and headers.get("connection", "").lower() != "close"
-            return
-        if len(self._received) > _HEAD_BYTES_MAX:
-            raise ValueError("its head is too long")
+    def _forget(self) -> None:
+        self._received = False
+        self._headers = {}
+        self._head_bytes = 0
+        self._content = None
 
-    def _read_content(self) -> None:
-        if self._chunks is not None:
-            self._read_chunks(self._chunks)
-        elif self._length is not None and len(self._received) >= self._length:
-            content = bytes(self._received[:self._length])
-            del self._received[:self._length]
-            self._answer(content)
-
-    def _read_chunks(self, chunks: list[bytes]) -> None:
-        while (line := self._received.find(b"\r\n")) >= 0:
-            size = _size(self._received[:line].partition(b";")[0].decode("latin-1"), 16)
-            end = line + 2 + size
-            if size == 0:
-                # What may follow are trailers, up to an empty line.
-                last = self._received.find(b"\r\n\r\n", line)
-                if last >= 0:
-                    del self._received[:last + 4]
-                    self._answer(b"".join(chunks))
-                return
-            if len(self._received) < end + 2:
-                return
-            chunks.append(bytes(self._received[line + 2:end]))
-            del self._received[:end + 2]
-
-
-def _size(text: str, base: int) -> int:
-    size = int(text, base)
-    if size < 0:
-        raise ValueError(f"a size of {text}")
-    return size
+    def _ends_with_connection(self) -> bool:
+        framed = "content-length" in self._headers or "transfer-encoding" in self._headers
+        return self._content is not None and not framed

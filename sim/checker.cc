@@ -344,7 +344,8 @@ void Checker::apply(Call& call) {
               if (s.max_tasks != 0 && tasks.low >= s.max_tasks) {
                 fit = Fit::too_many;
               } else if (s.max_bytes != 0 && bytes.low + task->bytes > s.max_bytes) {
-                fit = s.max_tasks != 0 && tasks.high >= s.max_tasks ? Fit::unknown : Fit::too_large;
+                const bool may_be_full = queue.may_hold_strangers || tasks.high >= s.max_tasks;
+                fit = s.max_tasks != 0 && may_be_full ? Fit::unknown : Fit::too_large;
               } else if ((queue.may_hold_strangers && (s.max_tasks != 0 || s.max_bytes != 0)) ||
                          (s.max_tasks != 0 && tasks.high >= s.max_tasks) ||
                          (s.max_bytes != 0 && bytes.high + task->bytes > s.max_bytes)) {

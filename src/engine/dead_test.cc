@@ -285,6 +285,21 @@ TEST(Dead, ARetryWaitsForOutcomesThatAreBeingForgotten) {
   EXPECT_TRUE((**retried)->front());
 }
 
+// Seed 1385 of the simulator: until it lived, nobody of that name had ever been there.
+TEST(Dead, ByItsNameATaskIsFoundThatIsOnItsWayBack) {
+  EngineDriver driver;
+  driver.make("q", QueueMode::push, once);
+  const TaskId id = die(driver, {.name = "a"});
+  driver.hold_commits = true;
+  const auto retried =
+      driver.ask_later<std::vector<Result<TaskInfo>>>(RetryDead{driver.name("q"), {id}, {}});
+  const auto found = driver.ask_later<TaskInfo>(GetTask{driver.name("q"), "a", false, {}});
+  while (!*retried || !*found) driver.let_commit_go();
+  ASSERT_TRUE(**retried);
+  ASSERT_TRUE(**found) << (*found)->error().message;
+  EXPECT_EQ((**found)->task.id, id);
+}
+
 // Else its next life could end twice, or run twice at once.
 TEST(Dead, AnAttemptOfAnEarlierLifeDecidesNothing) {
   EngineDriver driver;

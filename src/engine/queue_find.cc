@@ -132,21 +132,26 @@ Queue::Look Queue::look(Finding& finding, std::size_t index, const Now& now) {
   if (finding.seek == Seek::dead) return look_dead(finding, sought);
   if (core_.failed) return look_after_failure(finding, sought, now);
   if (const auto* name = std::get_if<std::string>(&sought.ref)) {
-    // In hand: just added and not acknowledged yet, or just ended. Either way there is no such
-    // task.
+    std::optional<NameEntry> entry;
     if (const auto in_hand = names_in_hand_.find(*name); in_hand != names_in_hand_.end()) {
-      const NameEntry& entry = in_hand->second.entry;
-      sought.found.gone = name_is_gone(entry, now);
-      if (free_at(entry) != Wall{}) sought.found.id = entry.id;
-      return Look::known;
-    }
-    bring_up_to_date(finding, *name, sought.name_answer);
-    if (!sought.name_answer) return Look::needs_name;
-    const std::optional<NameEntry>& entry = *sought.name_answer;
-    if (!entry || free_at(*entry) != Wall{}) {
-      sought.found.gone = entry && name_is_gone(*entry, now);
-      if (entry) sought.found.id = entry->id;
-      return Look::known;
+      entry = in_hand->second.entry;
+      // Just added and not acknowledged yet, or just ended: either way there is no such task. But a
+      // dead one that is to live again is on its way.
+      const bool lives_again = free_at(*entry) == Wall{} && held_.contains(entry->id);
+      if (!lives_again) {
+        sought.found.gone = name_is_gone(*entry, now);
+        if (free_at(*entry) != Wall{}) sought.found.id = entry->id;
+        return Look::known;
+      }
+    } else {
+      bring_up_to_date(finding, *name, sought.name_answer);
+      if (!sought.name_answer) return Look::needs_name;
+      entry = *sought.name_answer;
+      if (!entry || free_at(*entry) != Wall{}) {
+        sought.found.gone = entry && name_is_gone(*entry, now);
+        if (entry) sought.found.id = entry->id;
+        return Look::known;
+      }
     }
     if (sought.id != entry->id) sought.task_answer.reset();  // the name is another task's by now
     sought.id = entry->id;

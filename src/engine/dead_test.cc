@@ -285,6 +285,27 @@ TEST(Dead, ARetryWaitsForOutcomesThatAreBeingForgotten) {
   EXPECT_TRUE((**retried)->front());
 }
 
+// Seed 4519 of the simulator: it was counted out twice.
+TEST(Dead, ARetryKnowsThatAnOutcomeWasForgottenSinceItWasRead) {
+  EngineDriver driver;
+  driver.make("q", QueueMode::push, once);
+  const TaskId id = die(driver, {.keep_result = Seconds(30)});
+  driver.hold_reads = true;
+  const auto retried =
+      driver.ask_later<std::vector<Result<TaskInfo>>>(RetryDead{driver.name("q"), {id}, {}});
+  driver.let_reads_go();  // it is found; its outcome is read, and told later
+  const std::size_t commits = driver.commits;
+  driver.advance(Seconds(31));  // the outcome is over
+  driver.let_newest_read_go();
+  driver.advance(linger);
+  ASSERT_EQ(driver.commits, commits + 1) << "it was not forgotten";
+  while (!*retried) driver.let_reads_go();
+  driver.hold_reads = false;
+  driver.advance(Seconds(1));
+  EXPECT_TRUE(**retried);
+  EXPECT_EQ(driver.stats("q").outcomes, 0U);
+}
+
 // Seed 1385 of the simulator: until it lived, nobody of that name had ever been there.
 TEST(Dead, ByItsNameATaskIsFoundThatIsOnItsWayBack) {
   EngineDriver driver;

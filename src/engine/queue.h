@@ -266,6 +266,7 @@ class Queue : public std::enable_shared_from_this<Queue> {
     Wall over_from = Wall::max();     // none that is settled is to be forgotten before
     Wall settled_from = Wall::max();  // of those that were settled since the last look began
     bool looking = false;
+    std::uint64_t forgotten = 0;  // how many commits have settled that forgot some
   };
 
   // What is known of the age of dead letters.

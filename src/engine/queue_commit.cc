@@ -121,7 +121,10 @@ void Queue::settle(const Now& now) {
     keeping_.over_from = std::min(keeping_.over_from, outcome.kept_until);
     keeping_.settled_from = std::min(keeping_.settled_from, outcome.kept_until);
   }
-  if (!changes.forgotten.empty()) keeping_.looking = false;
+  if (!changes.forgotten.empty()) {
+    keeping_.looking = false;
+    ++keeping_.forgotten;
+  }
   const bool is_current = !dropped_ && changes.generation == record_.generation;
   if (!followers_.empty()) tell_followers(changes, is_current);
   if (is_current) {

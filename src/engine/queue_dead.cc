@@ -156,6 +156,7 @@ struct Queue::Retrying {
   std::uint32_t generation = 0;
   std::uint64_t task_read = 0;
   std::uint64_t name_read = 0;
+  std::uint64_t forgotten = 0;  // Keeping::forgotten when the reads began
   std::vector<std::string> names;
   std::vector<TaskId> kept;  // those that keep their outcome
   std::map<std::string, std::optional<NameEntry>, std::less<>> stored_names;
@@ -192,6 +193,7 @@ void Queue::retry_found(const std::shared_ptr<Retrying>& retrying, const Now& no
   retry.generation = record_.generation;
   retry.task_read = task_changes_.begin_read();
   retry.name_read = name_changes_.begin_read();
+  retry.forgotten = keeping_.forgotten;
   retry.reads = 1;
   const auto answered = [this, retrying](Result<ReadAnswer>& answer, const Now& later) {
     if (!answer) retrying->error = answer.error();
@@ -230,9 +232,11 @@ void Queue::retry_found(const std::shared_ptr<Retrying>& retrying, const Now& no
 void Queue::retry_read(const std::shared_ptr<Retrying>& retrying, const Now& now) {
   Retrying& retry = *retrying;
   if (--retry.reads > 0) return;
-  // Outcomes that are being forgotten are counted out by whoever forgets them.
-  bool is_stale = dropped_ || retry.generation != record_.generation ||
-                  (!retry.outcomes.empty() && keeping_.looking);
+  // Outcomes that are being forgotten, or were since they were read, are counted out by whoever
+  // forgets them.
+  const bool forgets = keeping_.looking || keeping_.forgotten != retry.forgotten;
+  bool is_stale =
+      dropped_ || retry.generation != record_.generation || (!retry.outcomes.empty() && forgets);
   for (const Found& one : retry.found) {
     is_stale = is_stale || (one.kind == Found::Kind::dead && !fresh(one.task, retry.task_read));
   }

@@ -256,6 +256,13 @@ class EngineDriver {
     deliver_reads();
     settle();
   }
+  // Of those the one that was asked last.
+  void let_newest_read_go() {
+    auto [id, answer] = std::move(answers_.back());
+    answers_.pop_back();
+    shard_->read_done(id, std::move(answer), now_);
+    settle();
+  }
   void let_commit_go() {
     deliver_commits();
     settle();

@@ -9,13 +9,6 @@
 
 namespace deferd::sim {
 
-namespace {
-bool fits(const TaskRef& ref, const ModelTask& task) {
-  const auto* name = std::get_if<std::string>(&ref);
-  return name != nullptr ? task.name() == *name : task.id == std::get<TaskId>(ref);
-}
-}  // namespace
-
 std::optional<DeathReason> Checker::death_of(const ModelTask& task) const {
   if (task.life == Life::asked || task.life == Life::refused) return DeathReason::none;
   if (task.life == Life::live) return std::nullopt;
@@ -129,7 +122,7 @@ void Checker::judge(Call& call, const DeleteDead& command,
     const auto* id = std::get_if<TaskId>(&ref);
     if (id == nullptr) {  // which of its name is not told
       for (const Call::Mark& mark : call.exhumed) {
-        if (fits(ref, *mark.task)) mark.task->grave.doubt = true;
+        if (mark.task->is_meant_by(ref)) mark.task->grave.doubt = true;
       }
       continue;
     }
@@ -239,7 +232,8 @@ void Checker::judge(Call& call, const GetDead& command, const Result<TaskInfo>& 
   if (failed_ || meets_stranger(*call.queue, answer->task)) return;
   const ModelTask* const task = judge_dead(call, answer->task);
   if (task == nullptr) return;
-  if (!fits(command.task, *task)) violated(27, "another task is told as dead: " + describe(*task));
+  if (!task->is_meant_by(command.task))
+    violated(27, "another task is told as dead: " + describe(*task));
 }
 
 void Checker::judge(Call& call, const ListDead& command, const Result<ListDead::Answer>& answer) {

@@ -9,10 +9,6 @@ namespace {
 bool is_missing(const Error& error) {
   return error.reason == Reason::task_missing || error.reason == Reason::task_gone;
 }
-bool fits(const TaskRef& ref, const ModelTask& task) {
-  const auto* name = std::get_if<std::string>(&ref);
-  return name != nullptr ? task.name() == *name : task.id == std::get<TaskId>(ref);
-}
 }  // namespace
 
 bool Checker::ended_surely(const ModelTask& task) {
@@ -106,7 +102,7 @@ void Checker::judge_outcome(Call& call, const TaskRef& ref, const GetOutcomes::I
   ModelTask& task = *found;
   const auto bad = [&](const std::string& what) { violated(26, what + ": " + describe(task)); };
   if (failed_) return;
-  if (!fits(ref, task)) return bad("an outcome of another task");
+  if (!task.is_meant_by(ref)) return bad("an outcome of another task");
   if (task.keep_result() == Micros(0)) return bad("an outcome that nobody asked for");
   if (task.outcome) {
     if (*task.outcome != told) return bad("an outcome that is not what it was");
@@ -141,7 +137,8 @@ void Checker::judge_pending(Call& call, const TaskRef& ref, const TaskInfo& info
   if (failed_) return;
   const ModelTask* const task = by_id(*call.queue, info.task.id);
   if (task == nullptr) return violated(26, "a task is told as pending that was never added");
-  if (!fits(ref, *task)) return violated(26, "another task is told as pending: " + describe(*task));
+  if (!task->is_meant_by(ref))
+    return violated(26, "another task is told as pending: " + describe(*task));
   if (task->keep_result() == Micros(0))
     return violated(26, "pending, and its outcome will not be kept: " + describe(*task));
   if (task->life == Life::ended && task->ended_event < call.applied_event &&

@@ -5,13 +5,6 @@
 
 namespace deferd::sim {
 
-namespace {
-bool fits(const TaskRef& ref, const ModelTask& task) {
-  const auto* name = std::get_if<std::string>(&ref);
-  return name != nullptr ? task.name() == *name : task.id == std::get<TaskId>(ref);
-}
-}  // namespace
-
 // ---- Retries
 
 void Checker::judge(Call& call, const RetryDead& command,
@@ -44,7 +37,7 @@ void Checker::judge_retried(Call& call, const TaskRef& ref, const TaskInfo& info
   if (found == nullptr) return violated(28, "retried what was never added, or without its payload");
   ModelTask& task = *found;
   const auto bad = [&](const std::string& what) { violated(28, what + ": " + describe(task)); };
-  if (task.queue != call.queue || !fits(ref, task) || task.id != told.id)
+  if (task.queue != call.queue || !task.is_meant_by(ref) || task.id != told.id)
     return bad("another task was retried");
   if (task.life == Life::asked || task.life == Life::refused)
     return bad("retried before its add was answered");

@@ -62,18 +62,22 @@ bool Checker::takes_the_dead(const std::string& name) const {
 
 void Checker::judge_called_back(const ModelQueue& queue, const ToldEnd& end) {
   ++marks_.called_back;
+  // One that died where it was called from may go on, too.
+  const auto calls_here = [&](const ModelTask& task) {
+    return task.callback_queue() == queue.name.queue ||
+           (!task.callback_queue().empty() && takes_the_dead(queue.name.queue));
+  };
+  // A queue that was made anew may have given an id of the one before it.
   ModelTask* found = nullptr;
   for (const auto& from : queues_) {
-    if (from->name.queue == end.queue) found = by_id(*from, end.task);
-    if (found != nullptr) break;
+    if (from->name.queue != end.queue) continue;
+    ModelTask* const task = by_id(*from, end.task);
+    if (task != nullptr && (found == nullptr || calls_here(*task))) found = task;
   }
   if (found == nullptr) return violated(30, "called back of what was never added");
   ModelTask& task = *found;
   const auto bad = [&](const std::string& what) { violated(30, what + ": " + describe(task)); };
-  // One that died where it was called from may go on, too.
-  const bool is_its = task.callback_queue() == queue.name.queue ||
-                      (!task.callback_queue().empty() && takes_the_dead(queue.name.queue));
-  if (!is_its) return bad("called back by another queue");
+  if (!calls_here(task)) return bad("called back by another queue");
   if (failed_) {
     task.called_back.insert(end.ended);
     return;

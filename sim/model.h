@@ -140,6 +140,10 @@ struct ModelTask {
   Wall ended_from{};  // between these two the tombstone of its name began
   Wall ended_to{};
 
+  bool is_meant_by(const TaskRef& ref) const {
+    const auto* by_name = std::get_if<std::string>(&ref);
+    return by_name != nullptr ? name() == *by_name : id == std::get<TaskId>(ref);
+  }
   std::string_view name() const {
     return given.options ? std::string_view(given.options->name) : std::string_view();
   }
